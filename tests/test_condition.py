@@ -1,0 +1,287 @@
+"""Conditioning: the grid, the delay, the gaps, and push equal to run bit for bit."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wristkit.condition import Conditioning, Frame, Resample
+from wristkit.errors import RecordingError
+from wristkit.filters import Filter
+from wristkit.recording import Recording, Stream
+
+
+def jittered(rate_hz: float, span_s: float, rng: np.random.Generator, *, start_s: float = 0.0) -> np.ndarray:
+    steps = rng.uniform(0.5, 1.5, int(span_s * rate_hz)) / rate_hz
+    return start_s + np.cumsum(steps)
+
+
+def make_recording(seed: int = 0, *, span_s: float = 12.0) -> Recording:
+    """Two streams of different rates, jittered, each with gaps of its own."""
+    rng = np.random.default_rng(seed)
+    accel_s = jittered(100, span_s, rng)
+    accel_s = accel_s[(accel_s < 4) | (accel_s > 4.7)]
+    gyro_s = jittered(63, span_s, rng, start_s=0.31)
+    gyro_s = gyro_s[(gyro_s < 7.5) | (gyro_s > 7.9)]
+    return Recording.of(
+        [
+            Stream.measured("accel", accel_s, rng.normal(size=(len(accel_s), 3))),
+            Stream.measured("gyro", gyro_s, rng.normal(size=(len(gyro_s), 3))),
+        ],
+        wrist="right",
+        crown="right",
+    )
+
+
+def partition(recording: Recording, cuts: dict[str, list[int]]) -> list[dict[str, tuple]]:
+    """Cut each stream at its own places and deal the pieces in turn."""
+    pieces = {}
+    for name, stream in recording.streams.items():
+        edges = [0, *sorted(min(cut, len(stream)) for cut in cuts.get(name, [])), len(stream)]
+        pieces[name] = [(stream.time[a:b], stream.values[a:b]) for a, b in pairwise(edges)]
+    most = max(len(parts) for parts in pieces.values())
+    return [{name: parts[k] for name, parts in pieces.items() if k < len(parts)} for k in range(most)]
+
+
+def kernel(periods: np.ndarray) -> np.ndarray:
+    """The compensated B-spline, written down piece by piece."""
+
+    def spline(v: np.ndarray) -> np.ndarray:
+        v = np.abs(v)
+        return np.where(v < 0.5, 0.75 - v**2, np.where(v < 1.5, 0.5 * (1.5 - v) ** 2, 0.0))
+
+    return 1.25 * spline(periods) - 0.125 * (spline(periods - 1) + spline(periods + 1))
+
+
+def slow_resample(time_s: np.ndarray, values: np.ndarray, rate_hz: float, places: np.ndarray) -> np.ndarray:
+    """Straight lines between the samples, times the kernel, summed on a very fine grid."""
+    fine = (np.arange(20000) + 0.5) / 20000 * 5 - 2.5
+    weight = kernel(fine) * 5 / 20000
+    return np.array(
+        [[weight @ np.interp(k / rate_hz + fine / rate_hz, time_s, column) for column in values.T] for k in places]
+    )
+
+
+@pytest.mark.parametrize("source_hz", [10, 37, 100, 800])
+def test_resampling_equals_the_integral_it_stands_for(source_hz: float) -> None:
+    rng = np.random.default_rng(3)
+    time_s = jittered(source_hz, 4, rng, start_s=0.123)
+    values = rng.normal(size=(len(time_s), 2))
+    grid = Resample(50).run(time_s, values)
+    assert grid.places[0] == np.ceil(time_s[0] * 50)
+    assert (np.diff(grid.places) == 1).all()
+    np.testing.assert_allclose(grid.values, slow_resample(time_s, values, 50, grid.places), atol=2e-6)
+
+
+def test_each_output_needs_just_the_samples_up_to_its_stated_time() -> None:
+    rng = np.random.default_rng(4)
+    time_s = jittered(80, 5, rng)
+    values = rng.normal(size=(len(time_s), 1))
+    whole = Resample(50).run(time_s, values)
+    for k in range(0, len(whole.places), 17):
+        last = int(np.searchsorted(time_s, whole.needed_s[k], side="right"))
+        known = Resample(50).run(time_s[:last], values[:last])
+        assert known.places[-1] >= whole.places[k]
+        assert known.values[k] == whole.values[k]
+        assert Resample(50).run(time_s[: last - 1], values[: last - 1]).places[-1:].tolist() != [whole.places[k]]
+
+
+def test_a_slow_sine_stays_where_it_was() -> None:
+    rng = np.random.default_rng(5)
+    time_s = jittered(100, 20, rng)
+    grid = Resample(50).run(time_s, np.sin(2 * np.pi * 2 * time_s)[:, None])
+    inside = grid.places > 10
+    truth = np.sin(2 * np.pi * 2 * grid.places / 50)
+    np.testing.assert_allclose(grid.values[inside, 0], truth[inside], atol=0.01)
+
+
+@pytest.mark.parametrize(("hz", "least", "most"), [(5, 0.99, 1.01), (10, 0.94, 0.97), (40, 0, 0.02), (45, 0, 0.003)])
+def test_pass_band_and_stop_band(hz: float, least: float, most: float) -> None:
+    time_s = np.arange(0, 20, 1 / 800)
+    grid = Resample(50).run(time_s, np.sin(2 * np.pi * hz * time_s)[:, None])
+    amplitude = np.sqrt(2 * np.mean(grid.values[20:, 0] ** 2))
+    assert least <= amplitude <= most
+
+
+def test_a_constant_stays_exactly_itself_from_the_first_sample() -> None:
+    time_s = jittered(90, 3, np.random.default_rng(6))
+    grid = Resample(25).run(time_s, np.full((len(time_s), 1), 0.1))
+    assert (grid.values == 0.1).all()
+
+
+FILTERS = (Filter("highpass", (0.4,), order=2), Filter("lowpass", (12.0,), order=3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 5),
+    cuts=st.fixed_dictionaries({name: st.lists(st.integers(0, 1300), max_size=15) for name in ("accel", "gyro")}),
+    filters=st.sampled_from([(), FILTERS]),
+    frame=st.sampled_from(["device", "wrist"]),
+)
+def test_any_partition_gives_the_same_bits(seed: int, cuts: dict, filters: tuple, frame: str) -> None:
+    recording = make_recording(seed)
+    conditioning = Conditioning.of([recording], streams=("accel", "gyro"), rate_hz=50, filters=filters, frame=frame)
+    whole = conditioning.run(recording)
+    state = conditioning.start(wrist=recording.wrist, crown=recording.crown)
+    parts = [state.push(packets) for packets in partition(recording, cuts)]
+    for name, grid in whole.items():
+        for field in ("places", "values", "needed_s"):
+            pushed = np.concatenate([getattr(part[name], field) for part in parts if name in part])
+            assert pushed.tobytes() == getattr(grid, field).tobytes(), (name, field)
+
+
+def test_sample_by_sample_gives_the_same_bits() -> None:
+    recording = make_recording(1, span_s=9)
+    conditioning = Conditioning.of([recording], streams=("gyro",), rate_hz=31.25, filters=FILTERS)
+    state = conditioning.start()
+    stream = recording["gyro"]
+    parts = [
+        state.push({"gyro": (stream.time[k : k + 1], stream.values[k : k + 1])})["gyro"] for k in range(len(stream))
+    ]
+    whole = conditioning.run(recording)["gyro"]
+    assert np.concatenate([part.values for part in parts]).tobytes() == whole.values.tobytes()
+
+
+def test_a_gap_resets_everything() -> None:
+    recording = make_recording(2)
+    conditioning = Conditioning.of([recording], streams=("accel",), rate_hz=50, filters=FILTERS)
+    whole = conditioning.run(recording)["accel"]
+    gap_start_s, gap_stop_s = recording.accel.gaps[0]
+    alone = conditioning.run(recording.between(gap_stop_s, 100))["accel"]
+    after = whole.places / 50 >= gap_stop_s
+    assert whole.values[after].tobytes() == alone.values.tobytes()
+    assert not ((whole.places / 50 > gap_start_s) & (whole.places / 50 < gap_stop_s)).any()
+    holes = np.flatnonzero(np.diff(whole.places) > 1)
+    assert len(holes) == 1
+
+
+def test_one_missing_sample_costs_its_stretch_and_not_the_file() -> None:
+    recording = make_recording(3)
+    values = recording.accel.values.copy()
+    values[150] = np.nan
+    broken = recording.with_streams(Stream.measured("accel", recording.accel.time, values))
+    conditioning = Conditioning.of([recording], streams=("accel",), rate_hz=50)
+    whole, damaged = conditioning.run(recording)["accel"], conditioning.run(broken)["accel"]
+    assert np.isfinite(damaged.values).all()
+    lost = np.setdiff1d(whole.places, damaged.places)
+    missing_s = recording.accel.time[150]
+    assert 1 <= len(lost) <= 6
+    assert (np.abs(lost / 50 - missing_s) <= 0.1).all()
+
+
+def test_filters_are_put_back_by_their_stated_delay() -> None:
+    time_s = np.arange(0, 30, 0.01)
+    recording = Recording.of([Stream.measured("ppg", time_s, np.sin(2 * np.pi * 0.5 * time_s))])
+    filter_ = Filter("lowpass", (4.0,), order=4)
+    conditioning = Conditioning.of([recording], streams=("ppg",), rate_hz=50, filters=(filter_,))
+    grid = conditioning.run(recording)["ppg"]
+    assert filter_.delay_s(50) > 0.05
+    settled = grid.places > 100
+    truth = np.sin(2 * np.pi * 0.5 * grid.places / 50)
+    np.testing.assert_allclose(grid.values[settled, 0], truth[settled], atol=0.03)
+    assert (grid.needed_s - grid.places / 50 >= conditioning.delay_s - 1e-9).all()
+    assert (grid.needed_s - grid.places / 50 <= conditioning.delay_s + 0.011).all()
+
+
+@pytest.mark.parametrize("wrist", ["left", "right"])
+@pytest.mark.parametrize("crown", ["left", "right"])
+def test_the_wrist_frame_keeps_lengths_and_the_triple_product(wrist: str, crown: str) -> None:
+    rng = np.random.default_rng(8)
+    time_s = np.arange(0, 4, 0.02)
+    accel, gyro = rng.normal(size=(2, len(time_s), 3))
+    streams = [Stream.measured("accel", time_s, accel), Stream.measured("gyro", time_s, gyro)]
+    recording = Recording.of(streams, wrist=wrist, crown=crown)
+    device = Conditioning.of([recording], streams=("accel", "gyro"), rate_hz=50).run(recording)
+    turned = Conditioning.of([recording], streams=("accel", "gyro"), rate_hz=50, frame="wrist").run(recording)
+    for name in ("accel", "gyro"):
+        np.testing.assert_array_equal(np.abs(turned[name].values), np.abs(device[name].values))
+    np.testing.assert_array_equal(turned["accel"].values[:, 2], device["accel"].values[:, 2])
+    # gyro x accel is a polar vector: it must be mapped as accel is, on a mirrored wrist, too.
+    signs = np.sign(turned["accel"].values[0] / device["accel"].values[0])
+    before = np.cross(device["gyro"].values, device["accel"].values)
+    after = np.cross(turned["gyro"].values, turned["accel"].values)
+    np.testing.assert_allclose(after, before * signs, atol=1e-12)
+
+
+def test_the_wrist_frame_refuses_what_it_cannot_know() -> None:
+    recording = make_recording()
+    nameless = Recording.of(list(recording.streams.values()), wrist="left")
+    with pytest.raises(RecordingError, match="crown is None"):
+        Conditioning.of([nameless], streams=("accel",), rate_hz=50, frame="wrist").run(nameless)
+    magnet = Recording.of([Stream.measured("mag", recording.accel.time, recording.accel.values)])
+    with pytest.raises(ValueError, match="not defined for 'mag'"):
+        Conditioning.of([magnet], streams=("mag",), rate_hz=50, frame="wrist")
+    with pytest.raises(ValueError, match="expected 'device' or 'wrist'"):
+        Frame("elbow")
+
+
+def test_json_round_trip() -> None:
+    recording = make_recording()
+    conditioning = Conditioning.of([recording], streams=("accel", "gyro"), rate_hz=50, filters=FILTERS, frame="wrist")
+    again = Conditioning.from_json(conditioning.to_json())
+    assert again == conditioning
+    assert again.to_json() == conditioning.to_json()
+    assert again.channels == ("accel_x", "accel_y", "accel_z", "gyro_x", "gyro_y", "gyro_z")
+
+
+@pytest.mark.parametrize(
+    ("packet", "says"),
+    [
+        (([0.0, 0.0], np.zeros((2, 3))), "expected increasing"),
+        (([1.0, 0.5], np.zeros((2, 3))), "expected increasing"),
+        (([0.0], np.zeros((1, 2))), r"expected \(n,\) and \(n, 3\)"),
+        (([0.0], np.zeros((2, 3))), r"expected \(n,\) and \(n, 3\)"),
+        (([0.0], np.zeros(3)), r"expected \(n,\) and \(n, 3\)"),
+        (([np.nan], np.zeros((1, 3))), "NaN or infinite"),
+        (([0.0], np.full((1, 3), np.nan)), "NaN or infinite"),
+        (([0.0], np.full((1, 3), np.inf)), "NaN or infinite"),
+    ],
+)
+def test_a_wrong_packet_is_named_and_changes_nothing(packet: tuple, says: str) -> None:
+    recording = make_recording()
+    conditioning = Conditioning.of([recording], streams=("accel", "gyro"), rate_hz=50)
+    state = conditioning.start()
+    with pytest.raises(ValueError, match=says):
+        state.push({"gyro": ([0.0], np.zeros((1, 3))), "accel": packet})
+    assert state.states["gyro"].newest_s == -np.inf
+
+
+def test_time_never_goes_back_between_packets() -> None:
+    state = Conditioning.of([make_recording()], streams=("accel",), rate_hz=50).start()
+    state.push({"accel": ([1.0], np.zeros((1, 3)))})
+    with pytest.raises(ValueError, match=r"0\.9 s after 1\.0 s"):
+        state.push({"accel": ([0.9], np.zeros((1, 3)))})
+    with pytest.raises(ValueError, match="not used here"):
+        state.push({"ppg": ([2.0], np.zeros((1, 1)))})
+
+
+def test_another_unit_or_channel_set_is_refused_by_name() -> None:
+    time_s = np.arange(0, 3, 0.02)
+    volts = Recording.of([Stream.measured("emg", time_s, np.zeros((150, 2)), channels=("a", "b"), unit="V")])
+    conditioning = Conditioning.of([volts], streams=("emg",), rate_hz=25)
+    other = Recording.of([Stream.measured("emg", time_s, np.zeros((150, 2)), channels=("a", "b"), unit="mV")])
+    with pytest.raises(RecordingError, match="is in 'mV', expected 'V'"):
+        conditioning.run(other)
+    fewer = Recording.of([Stream.measured("emg", time_s, np.zeros((150, 1)), channels=("a",), unit="V")])
+    with pytest.raises(RecordingError, match=r"lacks channels \['b'\]"):
+        conditioning.run(fewer)
+    swapped = np.column_stack([np.zeros(150), np.ones(150)])
+    turned = Recording.of([Stream.measured("emg", time_s, swapped, channels=("b", "a"), unit="V")])
+    np.testing.assert_array_equal(conditioning.run(turned)["emg"].values[0], [1, 0])
+
+
+def test_a_source_too_slow_for_its_gap_rule_is_refused() -> None:
+    fast = Recording.of([Stream.measured("ppg", np.arange(0, 5, 0.01), np.zeros(500))])
+    slow = Recording.of([Stream.measured("ppg", np.arange(0, 50, 0.5), np.zeros(100))])
+    with pytest.raises(RecordingError, match="every step would be a gap"):
+        Conditioning.of([fast], streams=("ppg",), rate_hz=25).run(slow)
+
+
+def test_no_drift_over_a_day() -> None:
+    start = 24 * 3600 * 100
+    time_s = (start + np.arange(500)) / 100
+    grid = Resample(50).run(time_s, np.sin(time_s)[:, None])
+    np.testing.assert_allclose(grid.values[10:, 0], np.sin(grid.places[10:] / 50), atol=1e-4)

@@ -1,0 +1,88 @@
+"""wristkit: from a raw wrist recording to a checked Core ML model.
+
+Importing this package loads the standard library alone; a public name is fetched from its room when it is first used.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wristkit.condition import Conditioning as Conditioning
+    from wristkit.datasets import sample as sample
+    from wristkit.datasets import samples as samples
+    from wristkit.detector import Detector as Detector
+    from wristkit.detector import DetectorSpec as DetectorSpec
+    from wristkit.errors import RecordingError as RecordingError
+    from wristkit.evaluate import EventReport as EventReport
+    from wristkit.evaluate import evaluate as evaluate
+    from wristkit.evaluate import failures as failures
+    from wristkit.events import EventDecoder as EventDecoder
+    from wristkit.export import Bundle as Bundle
+    from wristkit.export import export as export
+    from wristkit.export import load_mlpackage as load_mlpackage
+    from wristkit.filters import Filter as Filter
+    from wristkit.load import load as load
+    from wristkit.recording import Recording as Recording
+    from wristkit.recording import Stream as Stream
+    from wristkit.store import save as save
+    from wristkit.train import Fit as Fit
+    from wristkit.train import quick_train as quick_train
+    from wristkit.view import gallery as gallery
+    from wristkit.view import view as view
+    from wristkit.windows import Windows as Windows
+    from wristkit.windows import windows as windows
+
+__version__ = "0.1.0"
+
+_ROOM_OF = {
+    "Bundle": "export",
+    "Conditioning": "condition",
+    "Detector": "detector",
+    "DetectorSpec": "detector",
+    "EventDecoder": "events",
+    "EventReport": "evaluate",
+    "Filter": "filters",
+    "Fit": "train",
+    "Recording": "recording",
+    "RecordingError": "errors",
+    "Stream": "recording",
+    "Windows": "windows",
+    "evaluate": "evaluate",
+    "export": "export",
+    "failures": "evaluate",
+    "gallery": "view",
+    "load": "load",
+    "load_mlpackage": "export",
+    "quick_train": "train",
+    "sample": "datasets",
+    "samples": "datasets",
+    "save": "store",
+    "view": "view",
+    "windows": "windows",
+}
+
+__all__ = list(_ROOM_OF)
+
+
+class _Package(ModuleType):
+    """A package in which ``wristkit.windows`` is the function, also after the room of that name was imported."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever the room holds under this name
+        if name not in _ROOM_OF:
+            raise AttributeError(f"module 'wristkit' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"wristkit.{_ROOM_OF[name]}"), name)
+        self.__dict__[name] = value
+        return value
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # The import system binds each imported room to its parent; six rooms carry the name of their function.
+        if not (name in _ROOM_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_ROOM_OF})
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,42 @@
+"""The data object: streams on one clock, with labels, findings and gaps beside them, never over them.
+
+Time is float64 seconds from ``Recording.start``; wall clock is metadata. Canonical streams carry the units and signs of
+Core Motion: acceleration in g with gravity, and -1 on z when the device rests face up.
+"""
+
+from wristkit.recording.recording import Recording, Side
+from wristkit.recording.stream import (
+    CANONICAL,
+    FloatArray,
+    Stream,
+    content_id,
+    find_gaps,
+    longest_step_s,
+    measured_rate_hz,
+)
+from wristkit.recording.tables import (
+    FINDING_COLUMNS,
+    LABEL_COLUMNS,
+    check_labels,
+    finding_table,
+    join_findings,
+    label_table,
+)
+
+__all__ = [
+    "CANONICAL",
+    "FINDING_COLUMNS",
+    "LABEL_COLUMNS",
+    "FloatArray",
+    "Recording",
+    "Side",
+    "Stream",
+    "check_labels",
+    "content_id",
+    "find_gaps",
+    "finding_table",
+    "join_findings",
+    "label_table",
+    "longest_step_s",
+    "measured_rate_hz",
+]

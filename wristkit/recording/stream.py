@@ -1,0 +1,393 @@
+"""One sensor on its own clock."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wristkit.errors import RecordingError
+
+FloatArray = npt.NDArray[np.float64]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+GAP_PERIODS = 4.0
+GAP_FLOOR_S = 0.1
+
+
+class Canonical(NamedTuple):
+    """Unit and channels of a stream whose name has one meaning everywhere; no channels means any."""
+
+    unit: str
+    channels: tuple[str, ...]
+
+
+_XYZ = ("x", "y", "z")
+CANONICAL: Mapping[str, Canonical] = MappingProxyType(
+    {
+        "accel": Canonical("g", _XYZ),
+        "user_accel": Canonical("g", _XYZ),
+        "gravity": Canonical("g", _XYZ),
+        "gyro": Canonical("rad/s", _XYZ),
+        "mag": Canonical("uT", _XYZ),
+        "attitude": Canonical("1", ("w", "x", "y", "z")),
+        "ppg": Canonical("1", ()),
+        "heart_rate": Canonical("bpm", ()),
+        "ibi": Canonical("s", ()),
+        "audio": Canonical("1", ()),
+        "mel": Canonical("log power", ()),
+        "pressure": Canonical("kPa", ()),
+        "altitude": Canonical("m", ()),
+        "temperature": Canonical("degC", ()),
+        "eda": Canonical("uS", ()),
+        "light": Canonical("lux", ()),
+        "steps": Canonical("count", ()),
+        "energy": Canonical("kcal", ()),
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One sensor on its own clock.
+
+    Build one with :meth:`measured` from stamps or with :meth:`uniform` from a stated rate.
+
+    Parameters
+    ----------
+    name
+        A canonical name (see ``CANONICAL``) or one of the user's own.
+    time
+        (n,) float64 seconds from the recording's start, strictly increasing. Of a uniform stream it is made on demand.
+    values
+        (n, c) float32. Read-only through the stream; NaN is a missing sample.
+    channels
+        Names of the c columns.
+    unit
+        Canonical unit for a canonical name.
+    rate_hz
+        Measured from ``time``: samples a second outside gaps. Stated by the source where ``is_uniform``.
+    gaps
+        (k, 2) seconds of the last sample before and the first after each step of more than
+        max(4 median periods, 0.1 s).
+    """
+
+    name: str
+    time: FloatArray
+    values: npt.NDArray[np.float32]
+    channels: tuple[str, ...]
+    unit: str
+    rate_hz: float
+    gaps: FloatArray
+
+    def __post_init__(self) -> None:
+        uniform = "_uniform_start_s" in self.__dict__
+        values = read_only(_float32_columns(self.name, self.values))
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "gaps", read_only(np.asarray(self.gaps, dtype=np.float64).reshape(-1, 2)))
+        _check_layout(self.name, values, self.channels, self.unit)
+        if not uniform:
+            time = np.asarray(self.time, dtype=np.float64)
+            _check_time(self.name, time, len(values))
+            object.__setattr__(self, "time", read_only(time))
+
+    @classmethod
+    def measured(
+        cls,
+        name: str,
+        time: npt.ArrayLike,
+        values: npt.ArrayLike,
+        *,
+        channels: Sequence[str] | None = None,
+        unit: str | None = None,
+    ) -> Self:
+        """Return a stream whose rate and gaps are measured from its stamps.
+
+        Parameters
+        ----------
+        name, time, values, channels, unit
+            As the fields of the class; (n,) values are one channel. A canonical name brings its channels and unit.
+        """
+        time_s = np.asarray(time, dtype=np.float64)
+        columns = _float32_columns(name, values)
+        _check_time(name, time_s, len(columns))
+        gaps = find_gaps(time_s)
+        return cls(
+            name=name,
+            time=time_s,
+            values=columns,
+            channels=_default_channels(name, columns.shape[1], channels),
+            unit=_default_unit(name, unit),
+            rate_hz=measured_rate_hz(time_s, gaps),
+            gaps=gaps,
+        )
+
+    @classmethod
+    def uniform(
+        cls,
+        name: str,
+        values: npt.ArrayLike,
+        *,
+        rate_hz: float,
+        start_s: float = 0.0,
+        channels: Sequence[str] | None = None,
+        unit: str | None = None,
+    ) -> Self:
+        """Return a stream without stamps of its own: sample k lies at ``start_s + k / rate_hz``.
+
+        The rate is stated, not measured; a recording says so in its findings.
+        """
+        if not (np.isfinite(rate_hz) and rate_hz > 0):
+            raise ValueError(f"rate_hz is {rate_hz}, expected a positive number; give the rate that the source states")
+        columns = _float32_columns(name, values)
+        stream = cls.__new__(cls)
+        fields = {
+            "name": name,
+            "values": columns,
+            "channels": _default_channels(name, columns.shape[1], channels),
+            "unit": _default_unit(name, unit),
+            "rate_hz": float(rate_hz),
+            "gaps": np.empty((0, 2)),
+        }
+        _assign(stream, {**fields, "_uniform_start_s": float(start_s)})
+        stream.__post_init__()
+        return stream
+
+    @classmethod
+    def trusted(
+        cls,
+        *,
+        name: str,
+        time: FloatArray | None,
+        start_s: float,
+        values: npt.NDArray[np.float32],
+        channels: Sequence[str],
+        unit: str,
+        rate_hz: float,
+        gaps: FloatArray,
+    ) -> Self:
+        """Return a stream from arrays that were checked before, without reading a sample of them.
+
+        For memory-mapped arrays written by ``save``; ``time`` is None for a uniform stream.
+        """
+        stream = cls.__new__(cls)
+        clock: dict[str, object] = {"_uniform_start_s": start_s} if time is None else {"time": read_only(time)}
+        fields = {"name": name, "values": read_only(values), "channels": tuple(channels), "unit": unit}
+        _assign(stream, {**clock, **fields, "rate_hz": rate_hz, "gaps": read_only(gaps)})
+        _check_layout(name, stream.values, stream.channels, unit)
+        return stream
+
+    def __getattr__(self, name: str) -> FloatArray:
+        # Reached only for what the instance does not hold: the stamps of a uniform stream.
+        if name == "time" and "_uniform_start_s" in self.__dict__:
+            return read_only(self.start_s + np.arange(len(self)) / self.rate_hz)
+        raise AttributeError(f"Stream has no attribute {name!r}")
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether the rate is stated by the source and the stamps are made from it."""
+        return "_uniform_start_s" in self.__dict__
+
+    @property
+    def start_s(self) -> float:
+        """Time of the first sample in seconds; NaN where there is none."""
+        if self.is_uniform:
+            return float(self.__dict__["_uniform_start_s"])
+        return float(self.time[0]) if len(self) else float("nan")
+
+    @property
+    def stop_s(self) -> float:
+        """Time of the last sample in seconds; NaN where there is none."""
+        if not len(self):
+            return float("nan")
+        return self.start_s + (len(self) - 1) / self.rate_hz if self.is_uniform else float(self.time[-1])
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the channels outside the stream: ``accel_x``; the stream's own name where the channel has it."""
+        return tuple(self.name if channel == self.name else f"{self.name}_{channel}" for channel in self.channels)
+
+    def between(self, start_s: float, stop_s: float) -> "Stream":
+        """Return the samples with ``start_s <= time < stop_s`` on the same clock, as a view."""
+        if not start_s <= stop_s:
+            raise ValueError(f"start_s {start_s} is after stop_s {stop_s}; give the earlier time first")
+        if self.is_uniform:
+            edges = np.ceil((np.array([start_s, stop_s]) - self.start_s) * self.rate_hz - 1e-6)
+            first, last = (int(edge) for edge in np.clip(edges, 0, len(self)))
+        else:
+            first, last = (int(edge) for edge in np.searchsorted(self.time, [start_s, stop_s]))
+        inside = (self.gaps[:, 0] >= start_s) & (self.gaps[:, 1] < stop_s)
+        return Stream.trusted(
+            name=self.name,
+            time=None if self.is_uniform else self.time[first:last],
+            start_s=self.start_s + first / self.rate_hz if self.is_uniform else float("nan"),
+            values=self.values[first:last],
+            channels=self.channels,
+            unit=self.unit,
+            rate_hz=self.rate_hz,
+            gaps=self.gaps[inside],
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a table with one column a channel, indexed by seconds."""
+        return pd.DataFrame(
+            np.asarray(self.values), columns=list(self.channels), index=pd.Index(self.time, name="time_s")
+        )
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, *, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"Stream({self.name!r}, {len(self)} x {len(self.channels)}, {self.rate_hz:.4g} Hz, {self.unit})"
+
+
+def find_gaps(time_s: FloatArray) -> FloatArray:
+    """Return (k, 2) seconds of each step longer than max(4 median periods, 0.1 s)."""
+    if len(time_s) < 2:
+        return np.empty((0, 2))
+    steps = np.diff(time_s)
+    before = np.flatnonzero(steps > longest_step_s(time_s))
+    return np.column_stack([time_s[before], time_s[before + 1]])
+
+
+def longest_step_s(time_s: FloatArray) -> float:
+    """Return the longest step in seconds between two samples that is not yet a gap."""
+    return max(GAP_PERIODS * float(np.median(np.diff(time_s))), GAP_FLOOR_S)
+
+
+def measured_rate_hz(time_s: FloatArray, gaps: FloatArray) -> float:
+    """Return samples a second outside gaps; NaN with fewer than two samples in a row."""
+    steps = len(time_s) - 1 - len(gaps)
+    if steps < 1:
+        return float("nan")
+    recorded_s = time_s[-1] - time_s[0] - float(np.sum(gaps[:, 1] - gaps[:, 0]))
+    return float(steps / recorded_s)
+
+
+def content_id(streams: Sequence[Stream]) -> str:
+    """Return 16 hex digits that depend on names, channels, units, stamps and values alone."""
+    digest = hashlib.sha256()
+    for stream in sorted(streams, key=lambda one: one.name):
+        clock = (stream.start_s, stream.rate_hz) if stream.is_uniform else ()
+        digest.update(repr((stream.name, stream.channels, stream.unit, len(stream), clock)).encode())
+        if not stream.is_uniform:
+            digest.update(np.ascontiguousarray(stream.time).data)
+        for column in stream.values.T:
+            digest.update(np.ascontiguousarray(column).data)
+    return digest.hexdigest()[:16]
+
+
+def _assign(stream: Stream, fields: Mapping[str, object]) -> None:
+    for name, value in fields.items():
+        object.__setattr__(stream, name, value)
+
+
+def read_only(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    """Return a view that refuses writing."""
+    view = array.view()  # the caller's own array stays as writable as it was
+    view.flags.writeable = False
+    return view
+
+
+def _float32_columns(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Return values as (n, c) float32, refusing what float32 cannot hold."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise RecordingError(
+            f"stream {name!r} holds {array.dtype} values, expected numbers",
+            code="not_numeric",
+            remedy="convert text and dates before making a stream",
+        )
+    if array.ndim not in (1, 2):
+        raise RecordingError(
+            f"stream {name!r} has values of shape {array.shape}, expected (n,) or (n, channels)",
+            code="shape",
+            remedy="one row a sample, one column a channel",
+        )
+    with np.errstate(over="ignore"):
+        columns = array.astype(np.float32, copy=False).reshape(len(array), -1 if array.size else array.shape[-1])
+    infinite = np.isinf(columns).any(axis=1)
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        raise RecordingError(
+            f"stream {name!r} holds {infinite.sum()} infinite samples, or beyond float32",
+            code="infinite",
+            remedy="mark missing samples as NaN, or drop the rows",
+            row=row,
+        )
+    return columns
+
+
+def _check_layout(name: str, values: npt.NDArray[np.float32], channels: Sequence[str], unit: str) -> None:
+    if len(channels) != values.shape[1] or len(set(channels)) != len(channels):
+        raise RecordingError(
+            f"stream {name!r} has {values.shape[1]} columns and the channels {list(channels)}",
+            code="channels",
+            remedy="give each column one name of its own",
+        )
+    canonical = CANONICAL.get(name)
+    if canonical is None:
+        return
+    if unit != canonical.unit:
+        raise RecordingError(
+            f"stream {name!r} is in {unit!r}, expected {canonical.unit!r}",
+            code="unit",
+            remedy=f"convert it to {canonical.unit} first, or give the stream a name of your own",
+        )
+    if canonical.channels and tuple(channels) != canonical.channels:
+        raise RecordingError(
+            f"stream {name!r} has channels {list(channels)}, expected {list(canonical.channels)} in this order",
+            code="channels",
+            remedy="order the columns by name, or give the stream a name of your own",
+        )
+
+
+def _check_time(name: str, time_s: FloatArray, count: int) -> None:
+    if time_s.shape != (count,):
+        raise RecordingError(
+            f"stream {name!r} has stamps of shape {time_s.shape} for {count} samples",
+            code="shape",
+            remedy="give one stamp a sample",
+        )
+    if not np.isfinite(time_s).all():
+        row = int(np.argmin(np.isfinite(time_s)))
+        raise RecordingError(
+            f"stream {name!r} has a stamp of {time_s[row]}, expected seconds",
+            code="time_missing",
+            remedy="drop the rows without time, or build the stream from a stated rate with Stream.uniform",
+            row=row,
+        )
+    steps = np.diff(time_s)
+    if (steps <= 0).any():
+        row = int(np.argmax(steps <= 0)) + 1
+        raise RecordingError(
+            f"stream {name!r} has {int((steps <= 0).sum())} stamps that do not increase, the first at {time_s[row]} s",
+            code="time_not_increasing",
+            remedy="name the repair to make when loading, such as repair=('spread_stamps',) for equal stamps",
+            row=row,
+        )
+
+
+def _default_channels(name: str, count: int, channels: Sequence[str] | None) -> tuple[str, ...]:
+    if channels is not None:
+        return tuple(channels)
+    canonical = CANONICAL.get(name)
+    if canonical is not None and canonical.channels:
+        return canonical.channels
+    return (name,) if count == 1 else tuple(str(column) for column in range(count))
+
+
+def _default_unit(name: str, unit: str | None) -> str:
+    if unit is not None:
+        return unit
+    if name in CANONICAL:
+        return CANONICAL[name].unit
+    raise ValueError(f"stream {name!r} is not a canonical name, so its unit is unknown; give unit=")

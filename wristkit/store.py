@@ -1,0 +1,307 @@
+"""The native folder: a recording on disk that opens memory-mapped and is never half written.
+
+``recording.json`` names every file with its SHA-256 and is replaced last, by rename; data files carry their content in
+their name, so a crash at any moment leaves the old recording or the new one, never a mixture.
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wristkit.errors import NotThisFormatError, RecordingError, TruncatedError
+from wristkit.recording import (
+    FINDING_COLUMNS,
+    LABEL_COLUMNS,
+    Recording,
+    Stream,
+    check_labels,
+    finding_table,
+    label_table,
+)
+
+HEADER = "recording.json"
+SCHEMA = 1
+
+
+def save(recording: Recording, folder: str | Path) -> Path:
+    """Write a recording as a native folder and return the folder.
+
+    A folder that holds the same recording gets the new labels and metadata; one that holds anything else is refused.
+
+    Raises
+    ------
+    RecordingError
+        With code ``exists`` where the folder holds another recording or other files.
+    """
+    folder = Path(folder)
+    _refuse_foreign(folder, recording.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    streams = [_write_stream(folder, number, one) for number, one in enumerate(recording.streams.values())]
+    header = json.dumps(_header(recording, streams), indent=1, allow_nan=False)
+    atomic_write(folder / HEADER, lambda file: file.write(header.encode()))
+    _sweep(folder, streams)
+    return folder
+
+
+def is_native(path: Path) -> bool:
+    """Return whether a path is a folder that ``save`` wrote."""
+    return path.is_dir() and (path / HEADER).is_file()
+
+
+def open_native(folder: Path) -> Recording:
+    """Return the recording in a native folder, memory-mapped: no sample is read until it is used."""
+    header = _read_header(folder)
+    try:
+        streams = [_open_stream(folder, entry) for entry in header["streams"]]
+        return Recording(
+            id=str(header["id"]),
+            streams=MappingProxyType({stream.name: stream for stream in streams}),
+            labels=check_labels(_table(header["labels"], label_table(), LABEL_COLUMNS)),
+            labelled=MappingProxyType(
+                {tier: np.array(spans, dtype=float).reshape(-1, 2) for tier, spans in header["labelled"].items()}
+            ),
+            findings=_table(header["findings"], finding_table(), FINDING_COLUMNS),
+            start=None if header["start"] is None else pd.Timestamp(header["start"]),
+            zone=header["zone"],
+            subject=header["subject"],
+            wrist=header["wrist"],
+            crown=header["crown"],
+            source=MappingProxyType(dict(header["source"])),
+        )
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise RecordingError(
+            f"the header lacks or misstates a field: {fault!r}",
+            code="header",
+            remedy="load the original file again and save it anew",
+            file=folder / HEADER,
+        ) from fault
+
+
+def verify(folder: str | Path) -> None:
+    """Read every file of a native folder and raise where one differs from its recorded SHA-256."""
+    folder = Path(folder)
+    for entry in _read_header(folder)["streams"]:
+        for part in entry["files"].values():
+            path = _inside(folder, part["name"])
+            if not path.is_file() or _sha256_of(path) != part["sha256"]:
+                raise RecordingError(
+                    f"{part['name']} is missing or changed since it was saved",
+                    code="checksum",
+                    remedy="restore it from a copy, or load the original file again",
+                    file=path,
+                )
+
+
+def atomic_write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file through a temporary sibling, fsync and rename, so that readers see the old file or the new one."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _refuse_foreign(folder: Path, recording_id: str) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    held = _read_header(folder).get("id") if is_native(folder) else None
+    litter = folder.is_dir() and all(_is_ours(path.name) for path in folder.iterdir())
+    if held != recording_id and not (held is None and litter):
+        raise RecordingError(
+            f"{folder.name} holds {'another recording' if held else 'something else'}, and nothing is overwritten",
+            code="exists",
+            remedy="choose a new folder, or remove this one yourself",
+            file=folder,
+        )
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file name is of the kind that an interrupted save leaves."""
+    return re.fullmatch(r"\d{2}-\w+-(time|values)-[0-9a-f]{16}\.npy|\..+\.tmp", name) is not None
+
+
+def _write_stream(folder: Path, number: int, stream: Stream) -> dict[str, Any]:
+    slug = re.sub(r"\W", "_", stream.name)[:40] or "stream"
+    files = {"values": _write_array(folder, f"{number:02d}-{slug}-values", stream.values.T)}
+    if not stream.is_uniform:
+        files["time"] = _write_array(folder, f"{number:02d}-{slug}-time", stream.time)
+    return {
+        "name": stream.name,
+        "channels": list(stream.channels),
+        "unit": stream.unit,
+        "samples": len(stream),
+        "rate_hz": _or_none(stream.rate_hz),
+        "start_s": _or_none(stream.start_s) if stream.is_uniform else None,
+        "gaps": stream.gaps.tolist(),
+        "files": files,
+    }
+
+
+def _or_none(number: float) -> float | None:
+    return number if np.isfinite(number) else None
+
+
+class _Digest:
+    """A file that keeps nothing but the SHA-256 of what was written to it."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return len(data)
+
+
+def _write_array(folder: Path, stem: str, array: npt.NDArray[Any]) -> dict[str, str]:
+    """Write one array under a name that ends in its own hash, unless that very file stands there already."""
+    content = np.ascontiguousarray(array)
+    digest = _Digest()
+    np.save(digest, content, allow_pickle=False)
+    sha256 = digest.sha256.hexdigest()
+    path = folder / f"{stem}-{sha256[:16]}.npy"
+    if not path.is_file() or _sha256_of(path) != sha256:
+        atomic_write(path, lambda file: np.save(file, content, allow_pickle=False))
+    return {"name": path.name, "sha256": sha256}
+
+
+def _sweep(folder: Path, streams: list[dict[str, Any]]) -> None:
+    """Remove data files that the header no longer names, and what an interrupted save left."""
+    named = {part["name"] for entry in streams for part in entry["files"].values()}
+    for path in folder.iterdir():
+        if _is_ours(path.name) and path.name not in named:
+            path.unlink(missing_ok=True)
+
+
+def _header(recording: Recording, streams: list[dict[str, Any]]) -> dict[str, Any]:
+    findings = recording.findings.astype({"start_s": object, "stop_s": object})
+    return {
+        "schema": SCHEMA,
+        "id": recording.id,
+        "start": None if recording.start is None else recording.start.isoformat(),
+        "zone": recording.zone,
+        "subject": recording.subject,
+        "wrist": recording.wrist,
+        "crown": recording.crown,
+        "source": dict(recording.source),
+        "streams": streams,
+        "labels": recording.labels.to_numpy().tolist(),
+        "labelled": {tier: spans.tolist() for tier, spans in recording.labelled.items()},
+        "findings": findings.where(findings.notna(), None).to_numpy().tolist(),
+    }
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    path = folder / HEADER
+    if not path.is_file():
+        raise NotThisFormatError(
+            f"{folder.name} has no {HEADER}", code="not_native", remedy="give a folder that wk.save wrote", file=folder
+        )
+    try:
+        header = json.loads(path.read_bytes())
+    except ValueError as fault:
+        raise RecordingError(
+            f"the header is not JSON: {fault}", code="header", remedy="load the original file again", file=path
+        ) from fault
+    if not isinstance(header, dict) or header.get("schema") != SCHEMA:
+        found = header.get("schema") if isinstance(header, dict) else type(header).__name__
+        raise RecordingError(
+            f"the header is of schema {found!r}, expected {SCHEMA}",
+            code="schema",
+            remedy="open it with the version of wristkit that wrote it, and save it anew",
+            file=path,
+        )
+    return header
+
+
+def _open_stream(folder: Path, entry: dict[str, Any]) -> Stream:
+    files = {kind: _map_array(_inside(folder, part["name"])) for kind, part in entry["files"].items()}
+    values, count = files["values"].T, int(entry["samples"])
+    time = files.get("time")
+    if values.shape != (count, len(entry["channels"])) or (time is not None and time.shape != (count,)):
+        raise RecordingError(
+            f"stream {entry['name']!r} holds arrays of shape {values.shape}, the header says {count} samples",
+            code="header",
+            remedy="load the original file again and save it anew",
+            file=folder / HEADER,
+        )
+    return Stream.trusted(
+        name=entry["name"],
+        time=time,
+        start_s=float("nan") if entry["start_s"] is None else float(entry["start_s"]),
+        values=values,
+        channels=entry["channels"],
+        unit=entry["unit"],
+        rate_hz=float("nan") if entry["rate_hz"] is None else float(entry["rate_hz"]),
+        gaps=np.array(entry["gaps"], dtype=float).reshape(-1, 2),
+    )
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return a file of the folder; a header that points elsewhere is refused."""
+    if not isinstance(name, str) or not _is_ours(name) or (folder / name).is_symlink():
+        raise RecordingError(
+            f"the header names a file outside its own folder: {name!r}",
+            code="path",
+            remedy="do not open this folder; ask whoever sent it",
+            file=folder / HEADER,
+        )
+    return folder / name
+
+
+def _map_array(path: Path) -> npt.NDArray[Any]:
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as fault:
+        raise TruncatedError(
+            "a data file is missing", code="missing_file", remedy="copy the whole folder again", file=path
+        ) from fault
+    except (ValueError, EOFError, OSError, OverflowError) as fault:
+        raise TruncatedError(
+            f"a data file is cut or damaged: {fault}",
+            code="truncated",
+            remedy="restore it from a copy, or load the original file again",
+            file=path,
+        ) from fault
+    wanted = np.float64 if "-time-" in path.name else np.float32
+    if array.dtype != wanted:
+        raise RecordingError(
+            f"a data file holds {array.dtype}, expected {np.dtype(wanted)}",
+            code="dtype",
+            remedy="load the original file again and save it anew",
+            file=path,
+        )
+    return array
+
+
+def _table(rows: list[list[Any]], empty: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(columns)).astype(empty.dtypes.to_dict())
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
