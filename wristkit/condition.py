@@ -1,7 +1,7 @@
 """From source streams to the grid of a net: one definition for training, a recording, and packets on a wrist.
 
-``Conditioning`` is a frozen, ordered tuple of steps. ``run`` takes a recording, ``start().push`` takes packets, and both
-give the same bits: every output depends on the samples in its own support alone, summed in one fixed order.
+``Conditioning`` is a frozen, ordered tuple of steps. ``run`` takes a recording, ``start().push`` takes packets, and
+both give the same bits: every output depends on the samples in its own support alone, summed in one fixed order.
 
 On the grid, sample k of every stream lies at ``k / rate_hz`` seconds from ``Recording.start``. A gap resets all state.
 """
@@ -135,7 +135,7 @@ class Resample:
     ``k / rate_hz``. Source rate and jitter need not be known. The kernel is symmetric, so its delay is half its width
     at every frequency.
 
-    At 0.1, 0.2, 0.3 and 0.5 of the grid's rate the kernel passes 0.998, 0.960, 0.837 and 0.387; what would fold onto
+    At 0.1, 0.2, 0.3 and 0.5 of the grid's rate the kernel passes 0.997, 0.960, 0.840 and 0.387; what would fold onto
     the first three (from 0.9, 0.8 and 0.7) passes 0.001, 0.015 and 0.066.
     """
 

@@ -1,7 +1,7 @@
 """Causal filters as second-order sections in float64, the same numbers in one call or sample by sample.
 
-Each filter is three things: ``Filter`` (what was asked for, frozen, JSON), its coefficients (derived from it and the rate)
-and a state (all that changes with a sample). A filter starts settled on its first value.
+Each filter is three things: ``Filter`` (what was asked for, frozen, JSON), its coefficients (derived from it and the
+rate) and a state (all that changes with a sample). A filter starts settled on its first value.
 """
 
 from collections.abc import Sequence
