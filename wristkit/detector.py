@@ -6,7 +6,8 @@ any partition of the same samples gives the same events.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -188,7 +189,7 @@ class Detector:
         import torch
 
         parts = [np.empty((0, len(self.spec.classes)), dtype=np.float32)]
-        with torch.inference_mode():
+        with one_thread(), torch.inference_mode():
             for first in range(0, len(values), _BATCH):
                 logits = self.model(torch.from_numpy(np.ascontiguousarray(values[first : first + _BATCH])))
                 parts.append(torch.softmax(logits, dim=1).numpy())
@@ -256,13 +257,17 @@ class Detector:
 
         header = _read_header(Path(folder) / SPEC_FILE)
         weights = _read_weights(Path(folder) / WEIGHTS_FILE, header["weights_sha256"])
-        spec = DetectorSpec.from_json(json.dumps(header["spec"]))
-        if spec.architecture is None:
+        try:
+            spec = DetectorSpec.from_json(json.dumps(header["spec"]))
+            model = build(**dict(spec.architecture or {}))
+            model.load_state_dict(weights_from_bytes(weights), strict=True)
+        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
             raise RecordingError(
-                "the saved detector names no architecture", code="header", remedy="save it again", file=SPEC_FILE
-            )
-        model = build(**spec.architecture)
-        model.load_state_dict(weights_from_bytes(weights), strict=True)
+                f"{SPEC_FILE} does not describe a detector of this version: {str(fault).splitlines()[0]}",
+                code="header",
+                remedy="load it with the version of wristkit that wrote it",
+                file=Path(folder) / SPEC_FILE,
+            ) from fault
         return cls(spec, model)
 
     def _centre_s(self, pieces: Cut) -> FloatArray:
@@ -274,6 +279,19 @@ class Detector:
             f"Detector({', '.join(self.spec.classes)}; {streams} at {self.spec.conditioning.rate_hz:g} Hz, "
             f"{self.spec.length_s:g} s every {self.spec.hop_s:g} s)"
         )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread for a while: small nets are fastest so, and repeat bit for bit."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Session:
@@ -350,11 +368,18 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise RecordingError(
             f"{path.name} is not JSON: {fault}", code="header", remedy="save the detector again", file=path
         ) from fault
-    if not isinstance(header, dict) or header.get("schema") != SCHEMA:
+    if not isinstance(header, dict) or header.get("schema") != SCHEMA or "weights_sha256" not in header:
         raise RecordingError(
             f"{path.name} is not of schema {SCHEMA}",
             code="schema",
             remedy="load it with the version of wristkit that wrote it",
+            file=path,
+        )
+    if hashlib.sha256(json.dumps(header.get("spec"), sort_keys=True).encode()).hexdigest() != header.get("spec_sha256"):
+        raise RecordingError(
+            f"{path.name} was changed since it was saved",
+            code="header",
+            remedy="copy the whole folder again, or save the detector anew",
             file=path,
         )
     return header

@@ -521,7 +521,7 @@ def _tally(matches: pd.DataFrame, by: str, hours: Mapping[str, float]) -> pd.Dat
 
 
 def _is_simulated(recording: Recording) -> bool:
-    return recording.source.get("simulated") == "yes"
+    return "simulated" in (recording.source.get("format"), recording.source.get("device"))
 
 
 def _notes(held: Mapping[str, Recording], tier: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wristkit.condition import AXIAL, POLAR, WRIST_SIGNS, Conditioning
-from wristkit.detector import Detector, DetectorSpec
+from wristkit.detector import Detector, DetectorSpec, one_thread
 from wristkit.events import EventDecoder, Scores, match
 from wristkit.recording import FloatArray
 from wristkit.windows import PeopleSplit, Windows, split_people
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from wristkit.models import Tcn
 
 BATCH = 64
+LEAST_STEPS = 24
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 1e-2
 PATIENCE = 8
-THREADS = 1  # small nets are fastest with one, and weights repeat bit for bit only at a fixed number
+THREADS = 1
 STRAP_PLAY_RAD = 0.15  # estimate: a band lets a watch turn by about ten degrees
 HISTORY_COLUMNS = ("epoch", "learning_rate", "train_loss", "stop_loss", "stop_macro_f1")
 
@@ -228,16 +229,14 @@ def repeatable(seed: int) -> Iterator[None]:
     """Fix seed, thread count and algorithms of torch for a while, and put back what was there."""
     import torch
 
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]):
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        torch.set_num_threads(THREADS)
         torch.use_deterministic_algorithms(mode=True)
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(deterministic)
-            torch.set_num_threads(threads)
 
 
 def _run_epochs(
@@ -282,7 +281,7 @@ def _one_epoch(net: "Tcn", train: Windows, optimiser: "torch.optim.Optimizer", r
     target = _targets(train, net.classes)
     weights = torch.from_numpy(_class_weights(target, len(net.classes)))
     loss_sum = 0.0
-    for places in np.array_split(rng.permutation(len(train)), max(1, round(len(train) / BATCH))):
+    for places in np.array_split(rng.permutation(len(train)), _steps(len(train))):
         varied = augment(train.values[places], train.conditioning, rng)
         inputs, wanted = torch.from_numpy(varied), torch.from_numpy(target[places])
         loss = torch.nn.functional.cross_entropy(net(inputs), wanted, weight=weights)
@@ -291,6 +290,11 @@ def _one_epoch(net: "Tcn", train: Windows, optimiser: "torch.optim.Optimizer", r
         optimiser.step()
         loss_sum += loss.item() * len(places)
     return loss_sum / len(train)
+
+
+def _steps(count: int) -> int:
+    """Return into how many batches an epoch is cut: few windows are seen in smaller ones, of at least four."""
+    return max(1, min(max(round(count / BATCH), LEAST_STEPS), count // 4))
 
 
 def _judge(net: "Tcn", stop: Windows) -> tuple[float, float]:

@@ -1,0 +1,286 @@
+"""One detector: push in any partition equals detect; it refuses by name; it is saved without pickle."""
+
+import dataclasses
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wristkit.condition import Conditioning
+from wristkit.detector import Detector, DetectorSpec
+from wristkit.errors import RecordingError
+from wristkit.events import EventDecoder, event_table
+from wristkit.filters import Filter
+from wristkit.models import build
+from wristkit.recording import Recording, Stream, label_table
+
+CLASSES = ("calm", "none", "shake")
+
+
+def make_recording(seed: int = 0, *, span_s: float = 30.0) -> Recording:
+    """Two streams of different rates with jitter, a late start, gaps of their own, and bursts to detect."""
+    rng = np.random.default_rng(seed)
+    streams = []
+    for name, rate_hz, first_s, gap_s in (("accel", 100, 0.0, (9.0, 9.8)), ("gyro", 40, 0.7, (17.0, 18.1))):
+        time_s = first_s + np.cumsum(rng.uniform(0.6, 1.4, int(span_s * rate_hz)) / rate_hz)
+        time_s = time_s[(time_s < gap_s[0]) | (time_s > gap_s[1])]
+        loud = 0.2 + 2.0 * ((time_s % 7) < 2.5)
+        streams.append(Stream.measured(name, time_s, rng.normal(size=(len(time_s), 3)) * loud[:, None]))
+    return Recording.of(
+        streams,
+        labels=label_table([(7.0 * k, 7.0 * k + 2.5, "shake", "truth", "test") for k in range(5) if 7 * k < span_s]),
+        labelled={"truth": [(0.0, span_s)]},
+        subject=f"s{seed}",
+        wrist="right",
+        crown="left",
+    )
+
+
+def make_detector(recording: Recording, *, filters: tuple = (), frame: str = "device", **spec) -> Detector:
+    """A detector with random but fixed weights whose scores move over the whole range."""
+    import torch
+
+    conditioning = Conditioning.of([recording], streams=("accel", "gyro"), rate_hz=50, filters=filters, frame=frame)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        net = build("tcn", channels=conditioning.channels, classes=CLASSES, samples=50, hop=10)
+        for weight in net.head.parameters():
+            weight.data *= 25
+    spec = {"decoder": EventDecoder(high=0.6, low=0.3, smooth=2, merge_s=0.4, refractory_s=0.3), **spec}
+    return Detector(
+        DetectorSpec(
+            conditioning=conditioning, length=50, hop=10, classes=CLASSES, architecture=net.architecture, **spec
+        ),
+        net,
+    )
+
+
+def pieces_of(recording: Recording, cuts: dict[str, list[int]]) -> list[dict[str, tuple]]:
+    pieces = {}
+    for name, stream in recording.streams.items():
+        edges = [0, *sorted(min(cut, len(stream)) for cut in cuts.get(name, [])), len(stream)]
+        pieces[name] = [(stream.time[a:b], stream.values[a:b]) for a, b in pairwise(edges)]
+    most = max(len(parts) for parts in pieces.values())
+    return [{name: parts[k] for name, parts in pieces.items() if k < len(parts)} for k in range(most)]
+
+
+def push_all(detector: Detector, packets: list[dict[str, tuple]], **sides) -> list:
+    detector.reset(**sides)
+    return [update for packet in packets for update in detector.push(packet)] + detector.flush()
+
+
+def final_table(updates: list) -> pd.DataFrame:
+    return event_table(update.event for update in updates if update.final)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 3),
+    cuts=st.fixed_dictionaries({name: st.lists(st.integers(0, 3000), max_size=25) for name in ("accel", "gyro")}),
+    filters=st.sampled_from([(), (Filter("highpass", (0.5,)),)]),
+    frame=st.sampled_from(["device", "wrist"]),
+)
+def test_push_in_any_partition_equals_detect(seed: int, cuts: dict, filters: tuple, frame: str) -> None:
+    recording = make_recording(seed)
+    detector = make_detector(recording, filters=filters, frame=frame)
+    whole = detector.detect(recording)
+    assert len(whole) >= 2
+    updates = push_all(detector, pieces_of(recording, cuts), wrist=recording.wrist, crown=recording.crown)
+    pushed = final_table(updates)
+    exact = ["start_s", "stop_s", "label", "decided_s"]
+    pd.testing.assert_frame_equal(pushed[exact], whole[exact], check_exact=True)
+    np.testing.assert_allclose(pushed["score"], whole["score"], rtol=0, atol=1e-6)
+
+
+def test_one_stream_after_the_other_gives_the_same_events() -> None:
+    recording = make_recording(1)
+    detector = make_detector(recording)
+    packets = [{name: (stream.time, stream.values)} for name, stream in recording.streams.items()]
+    pd.testing.assert_frame_equal(final_table(push_all(detector, packets)), detector.detect(recording))
+
+
+def test_scores_equal_a_slow_twin() -> None:
+    """Every window by hand: condition, look for one whole run of places, run the net on it alone."""
+    import torch
+
+    recording = make_recording(2)
+    detector = make_detector(recording)
+    scores = detector.scores(recording)
+    grids = detector.spec.conditioning.run(recording)
+    rows, centres, known = [], [], []
+    for first in range(0, 3000, 10):
+        wanted = np.arange(first, first + 50)
+        if not all(np.isin(wanted, grid.places).all() for grid in grids.values()):
+            continue
+        at = {name: np.searchsorted(grid.places, wanted) for name, grid in grids.items()}
+        window = np.concatenate([grids[name].values[at[name]].T for name in grids]).astype(np.float32)
+        with torch.inference_mode():
+            rows.append(torch.softmax(detector.model(torch.from_numpy(window[None])), dim=1).numpy()[0])
+        centres.append((first + 25) / 50)
+        known.append(max(grids[name].needed_s[at[name][-1]] for name in grids))
+    np.testing.assert_array_equal(scores.centre_s, centres)
+    np.testing.assert_array_equal(scores.time, known)
+    np.testing.assert_allclose(scores.values, rows, rtol=0, atol=1e-6)
+
+
+def test_no_window_lies_across_a_gap() -> None:
+    recording = make_recording(0)
+    scores = make_detector(recording).scores(recording)
+    for stream in recording.streams.values():
+        for gap_start_s, gap_stop_s in stream.gaps:
+            assert not ((scores.centre_s - 0.5 < gap_stop_s) & (scores.centre_s + 0.5 > gap_start_s)).any()
+
+
+def test_updates_come_once_decided_and_once_final() -> None:
+    recording = make_recording(3)
+    detector = make_detector(recording)
+    updates = push_all(detector, pieces_of(recording, {"accel": list(range(0, 3000, 80))}))
+    open_events = {}
+    for update in updates:
+        key = (update.event.label, update.event.start_s)
+        if not update.final:
+            assert key not in open_events
+            open_events[key] = update.event
+        else:
+            decided = open_events.pop(key)
+            assert decided.decided_s == update.event.decided_s
+            assert decided.stop_s <= update.event.stop_s
+            assert decided.score <= update.event.score
+    assert not open_events
+
+
+def test_a_decision_never_comes_before_the_samples_it_needs() -> None:
+    recording = make_recording(1)
+    detector = make_detector(recording)
+    for packet in pieces_of(recording, {name: list(range(0, 3000, 37)) for name in recording.streams}):
+        for update in detector.push(packet):
+            newest_s = max(state.newest_s for state in detector._session.conditioning.states.values())
+            assert update.event.decided_s <= newest_s
+
+
+def test_flush_starts_anew() -> None:
+    recording = make_recording(0)
+    detector = make_detector(recording)
+    packets = pieces_of(recording, {})
+    assert final_table(push_all(detector, packets)).equals(final_table(push_all(detector, packets)))
+
+
+def test_memory_stays_bounded_however_long_it_runs() -> None:
+    recording = make_recording(0)
+    detector = make_detector(recording)
+    rng = np.random.default_rng(0)
+    held = []
+    for second in range(120):
+        time_s = second + np.arange(50) / 50
+        detector.push({name: (time_s, rng.normal(size=(50, 3))) for name in ("accel", "gyro")})
+        held.append(sum(len(grid.places) for grid in detector._session._pending.values()))
+    assert max(held[5:]) <= 2 * (50 + 10)
+
+
+def test_a_stream_that_stays_away_longer_than_max_wait_is_a_gap() -> None:
+    recording = make_recording(0)
+    detector = make_detector(recording, max_wait_s=2.0)
+    accel, gyro = recording["accel"], recording["gyro"]
+    early = gyro.between(0, 5)
+    detector.push({"accel": (accel.between(0, 5).time, accel.between(0, 5).values), "gyro": (early.time, early.values)})
+    detector.push({"accel": (accel.between(5, 16).time, accel.between(5, 16).values)})
+    late = gyro.between(5, 16)
+    detector.push({"gyro": (late.time, late.values)})
+    limit_s = accel.between(5, 16).time[-1] - 2.0
+    assert detector.late_samples["gyro"] == int((late.time < limit_s).sum()) > 0
+    assert detector.late_samples["accel"] == 0
+    held = sum(len(grid.places) for grid in detector._session._pending.values())
+    assert held < 400
+
+
+def test_an_empty_push_is_no_news() -> None:
+    detector = make_detector(make_recording(0))
+    assert detector.push({}) == []
+    assert detector.push({"accel": (np.empty(0), np.empty((0, 3)))}) == []
+    assert detector.flush() == []
+
+
+def test_save_and_load(tmp_path: Path) -> None:
+    recording = make_recording(0)
+    detector = make_detector(recording, filters=(Filter("lowpass", (15.0,)),), max_wait_s=5.0)
+    again = Detector.load(detector.save(tmp_path / "d"))
+    assert again.spec == detector.spec
+    assert again.spec.sha256 == detector.spec.sha256
+    pd.testing.assert_frame_equal(again.detect(recording), detector.detect(recording))
+    assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["detector.json", "weights.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        (lambda folder: (folder / "detector.json").unlink(), "not_a_detector"),
+        (lambda folder: (folder / "weights.safetensors").unlink(), "missing_file"),
+        (lambda folder: (folder / "detector.json").write_text("{"), "header"),
+        (lambda folder: (folder / "detector.json").write_text("[]"), "schema"),
+        (lambda folder: rewrite(folder, lambda header: header.update(schema=7)), "schema"),
+        (lambda folder: flip_last_bit(folder / "weights.safetensors"), "checksum"),
+        (lambda folder: rewrite(folder, lambda header: header["spec"].pop("classes")), "header"),
+        (lambda folder: rewrite(folder, lambda header: header["spec"].update(length=-1)), "header"),
+        (lambda folder: rewrite(folder, lambda header: header["spec"]["architecture"].update(width=8)), "header"),
+    ],
+)
+def test_a_damaged_folder_gives_one_clear_error(tmp_path: Path, damage, code: str) -> None:
+    folder = make_detector(make_recording(0)).save(tmp_path / "d")
+    damage(folder)
+    with pytest.raises(RecordingError) as fault:
+        Detector.load(folder)
+    assert fault.value.code == code
+
+
+def rewrite(folder: Path, change) -> None:
+    header = json.loads((folder / "detector.json").read_text())
+    change(header)
+    (folder / "detector.json").write_text(json.dumps(header))
+
+
+def flip_last_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_net_of_the_users_own_is_not_saved_without_its_code(tmp_path: Path) -> None:
+    detector = make_detector(make_recording(0))
+    own = Detector(dataclasses.replace(detector.spec, architecture=None), detector.model)
+    with pytest.raises(ValueError, match="not one of wristkit's own"):
+        own.save(tmp_path / "d")
+
+
+def test_a_missing_stream_is_refused_by_name() -> None:
+    recording = make_recording(0)
+    detector = make_detector(recording)
+    alone = Recording.of([recording["accel"]])
+    with pytest.raises(RecordingError, match="no stream 'gyro'"):
+        detector.detect(alone)
+
+
+def test_a_recording_too_short_for_one_window_has_no_events() -> None:
+    recording = make_recording(0)
+    detector = make_detector(recording)
+    short = recording.between(1.0, 1.5)
+    assert len(detector.scores(short)) == 0
+    assert detector.detect(short).empty
+
+
+def test_the_wrist_frame_needs_sides_before_the_first_packet() -> None:
+    recording = make_recording(0)
+    detector = make_detector(recording, frame="wrist")
+    with pytest.raises(RecordingError, match="wrist is None"):
+        detector.push({"accel": ([0.0], np.zeros((1, 3)))})
+
+
+def test_evaluate_says_when_it_was_trained_on_what_it_is_given() -> None:
+    recording = make_recording(0)
+    detector = make_detector(recording, trained_on=(recording.id,))
+    assert "trained or tuned on" in detector.evaluate(recording).notes[-1]
+    assert not make_detector(recording).evaluate(recording).notes

@@ -1,0 +1,267 @@
+"""Simulated motion: exact truth, the laws of motion, the signs of four ways to wear a watch, and people who differ."""
+
+from dataclasses import asdict, replace
+from typing import get_type_hints
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from wristkit.simulate import (
+    ACTIVITIES,
+    STREAMS,
+    TRAITS,
+    WATCH,
+    Person,
+    SensorParams,
+    ideal,
+    packets,
+    people,
+    session,
+)
+from wristkit.simulate.body import COLUMN, COORDINATES, STANDARD_GRAVITY, Motion, watch_path
+
+PLAN = (("walking", 6.0), ("typing", 4.0), ("washing", 5.0))
+SIGNS = {
+    ("left", "right"): ((1, 1, 1), (1, 1, 1)),
+    ("left", "left"): ((-1, -1, 1), (-1, -1, 1)),
+    ("right", "left"): ((1, -1, 1), (-1, 1, -1)),
+    ("right", "right"): ((-1, 1, 1), (1, -1, -1)),
+}
+
+
+@pytest.fixture(scope="module")
+def person():
+    return people(1, seed=3)[0]
+
+
+def still(person, **angles):
+    coordinates = np.zeros((200, len(COORDINATES)))
+    for name, angle in angles.items():
+        coordinates[:, COLUMN[name]] = angle
+    return watch_path(person, Motion(coordinates, np.zeros((200, 3))), rate_hz=200.0)
+
+
+def gravity_of(path):
+    return path.axes.inv().apply([0.0, 0.0, -1.0])[0]
+
+
+def test_the_four_ways_to_wear_a_watch_are_one_motion_in_the_canonical_frame(person):
+    sensor = ideal(50.0)
+    reference = session(replace(person, wrist="left", crown="right"), seed=5, plan=PLAN, sensor=sensor)
+    for (wrist, crown), (accel, gyro) in SIGNS.items():
+        worn = session(replace(person, wrist=wrist, crown=crown), seed=5, plan=PLAN, sensor=sensor)
+        np.testing.assert_allclose(worn.accel.values * accel, reference.accel.values, atol=1e-5)
+        np.testing.assert_allclose(worn.gyro.values * gyro, reference.gyro.values, atol=1e-5)
+        assert (worn.wrist, worn.crown) == (wrist, crown)
+
+
+def test_gravity_lies_where_the_posture_puts_it(person):
+    straight = replace(person, strap_tilt_rad=0.0, wrist="left", crown="right")
+    np.testing.assert_allclose(gravity_of(still(straight)), [1, 0, 0], atol=1e-12)  # the hand hangs down
+    palm_down = gravity_of(still(straight, elbow=np.pi / 2, pronation=np.pi / 2))
+    np.testing.assert_allclose(palm_down, [0, 0, -1], atol=1e-12)  # face up
+    thumb_up = gravity_of(still(straight, elbow=np.pi / 2))
+    np.testing.assert_allclose(thumb_up, [0, 1, 0], atol=1e-12)  # device y is palmar-ulnar of a left wrist: down here
+
+
+@pytest.mark.parametrize(("wrist", "crown"), SIGNS)
+def test_streams_obey_the_laws_of_motion(person, wrist, crown):
+    worn = session(replace(person, wrist=wrist, crown=crown), seed=1, plan=PLAN, sensor=ideal(200.0), streams=STREAMS)
+    accel, gravity, gyro = (np.asarray(worn[name], dtype=float) for name in ("accel", "gravity", "gyro"))
+    np.testing.assert_allclose(accel, gravity + np.asarray(worn.user_accel, dtype=float), atol=1e-6)
+    axes = Rotation.from_quat(np.roll(np.asarray(worn.attitude, dtype=float), -1, axis=1))
+    np.testing.assert_allclose(axes.inv().apply([0, 0, -1]), gravity, atol=1e-5)
+    turned = (gravity[2:] - gravity[:-2]) * 100.0
+    assert np.sqrt(np.mean((turned - np.cross(gravity, gyro)[1:-1]) ** 2)) < 0.05 * np.sqrt(np.mean(turned**2))
+
+
+def test_acceleration_has_the_sign_of_core_motion(person):
+    straight = replace(person, strap_tilt_rad=0.0, wrist="left", crown="right")
+    time_s = np.arange(400) / 200.0
+    coordinates = np.zeros((400, len(COORDINATES)))
+    coordinates[:, COLUMN["elbow"]] = coordinates[:, COLUMN["pronation"]] = np.pi / 2  # face up, hand forward
+    coordinates[:, COLUMN["forward_m"]] = 0.5 * 2.0 * time_s**2
+    path = watch_path(straight, Motion(coordinates, np.zeros((400, 3))), rate_hz=200.0)
+    moved = path.axes.inv().apply(path.acceleration)[100]
+    np.testing.assert_allclose(moved, [2.0, 0, 0], atol=1e-6)
+    # A push along +x reads as -x: what is sensed is gravity minus motion.
+    felt = np.array([0, 0, -1]) - moved / STANDARD_GRAVITY
+    np.testing.assert_allclose(felt, [-2.0 / STANDARD_GRAVITY, 0, -1], atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(person):
+    first, second = (session(person, seed=9, plan=PLAN, streams=STREAMS) for _ in range(2))
+    assert first.id == second.id
+    assert first.id != session(person, seed=10, plan=PLAN, streams=STREAMS).id
+
+
+def test_truth_is_contiguous_named_and_covers_the_recording(person):
+    recording = session(person, seed=2, plan=PLAN)
+    labels = recording.labels
+    assert list(labels["label"]) == ["walking", "typing", "washing"]
+    assert list(labels["start_s"]) == [0.0, 6.0, 10.0]
+    assert list(labels["stop_s"]) == [6.0, 10.0, 15.0]
+    assert set(labels["tier"]) == {"truth"}
+    assert set(labels["rater"]) == {"simulator"}
+    assert recording.labelled["truth"].tolist() == [[0.0, 15.0]]
+    assert recording.source["format"] == "simulated"
+
+
+def test_labels_are_on_the_clock_of_the_sensor(person):
+    fast = session(person, seed=2, plan=PLAN, sensor=replace(ideal(50.0), clock_error_ppm=1e4))
+    assert fast.labels["stop_s"].tolist() == pytest.approx([6.06, 10.1, 15.15])
+    true = session(person, seed=2, plan=PLAN, sensor=ideal(50.0))
+    slowed = np.interp(fast.accel.time / 1.01, true.accel.time, true.accel.values[:, 0])
+    inside = slice(5, -5)
+    assert np.corrcoef(slowed[inside], fast.accel.values[inside, 0])[0, 1] > 0.995
+
+
+def test_people_differ_within_their_limits_and_wear_watches_on_all_sides():
+    crowd = people(8, seed=1)
+    assert people(3, seed=1) == crowd[:3]
+    assert people(3, seed=2) != crowd[:3]
+    assert {(one.wrist, one.crown) for one in crowd} == set(SIGNS)
+    for name, trait in TRAITS.items():
+        drawn = [getattr(one, name) for one in crowd]
+        assert trait.low <= min(drawn) < max(drawn) <= trait.high
+        assert trait.source
+
+
+def test_every_number_of_a_person_is_in_the_table_of_traits():
+    numbers = {name for name, kind in get_type_hints(Person).items() if kind is float}
+    assert numbers == set(TRAITS)
+    assert set(asdict(people(1, seed=0)[0])) == numbers | {"subject", "wrist", "crown"}
+
+
+@pytest.mark.parametrize("activity", ACTIVITIES)
+def test_each_activity_moves_as_wrists_do(person, activity):
+    recording = session(person, seed=4, plan=((activity, 20.0),), sensor=ideal(50.0))
+    lengths = np.linalg.norm(recording.accel.values, axis=1)
+    rates = np.linalg.norm(recording.gyro.values, axis=1)
+    assert 0.9 < np.median(lengths) < 1.3
+    assert lengths.max() < 4.0
+    assert rates.max() < 20.0
+    assert rates.std() > 1e-4
+
+
+def test_walking_swings_at_half_the_step_rate_and_strikes_at_the_step_rate(person):
+    recording = session(person, seed=4, plan=(("walking", 40.0),), sensor=ideal(50.0))
+    spectrum = np.abs(np.fft.rfft(recording.gyro.values[:, 2] - recording.gyro.values[:, 2].mean()))
+    peak_hz = np.fft.rfftfreq(2000, 1 / 50)[spectrum.argmax()]
+    assert peak_hz == pytest.approx(person.cadence_hz / 2, rel=0.12)
+
+
+def test_the_heart_follows_effort_slowly(person):
+    recording = session(person, seed=4, plan=(("resting", 60.0), ("walking", 120.0)), streams=("heart_rate",))
+    bpm, time_s = recording.heart_rate.values[:, 0], recording.heart_rate.time
+    assert bpm[time_s > 150].mean() > bpm[time_s < 60].mean() + 15
+    assert 0.2 <= recording.heart_rate.rate_hz <= 1.0
+    assert (bpm == np.round(bpm)).all()
+
+
+def test_noise_bias_steps_and_range_are_those_of_the_parameters(person):
+    quiet, plan = replace(ideal(100.0), accel_range_g=0.5), (("resting", 30.0),)
+    clipped = session(person, seed=6, plan=plan, sensor=quiet)
+    assert np.abs(clipped.accel.values).max() == 0.5
+    noisy = session(person, seed=6, plan=plan, sensor=replace(ideal(100.0), accel_noise_g_per_rthz=1e-3))
+    clean = session(person, seed=6, plan=plan, sensor=ideal(100.0))
+    assert np.std(noisy.accel.values - clean.accel.values) == pytest.approx(1e-3 * np.sqrt(50), rel=0.05)
+    stepped = session(person, seed=6, plan=plan, sensor=replace(ideal(100.0), gyro_step_rad_s=0.01))
+    off_step = stepped.gyro.values / 0.01 - np.round(stepped.gyro.values / 0.01)
+    assert np.abs(off_step).max() < 1e-3
+    shifted = session(person, seed=6, plan=plan, sensor=replace(ideal(100.0), gyro_bias_sd_rad_s=0.1))
+    offsets = (shifted.gyro.values - clean.gyro.values).mean(axis=0)
+    assert np.abs(offsets).max() > 0.01
+    np.testing.assert_allclose(shifted.gyro.values - clean.gyro.values, np.tile(offsets, (3000, 1)), atol=1e-5)
+
+
+def test_gaps_lost_samples_and_jitter_are_those_of_the_parameters(person):
+    sensor = replace(WATCH, gaps_s=((3.0, 4.0), (8.0, 8.5)), missing_fraction=0.1, stamp_jitter_s=0.001)
+    stream = session(person, seed=6, plan=(("walking", 60.0),), sensor=sensor).accel
+    assert len(stream.gaps) == 2
+    np.testing.assert_allclose(stream.gaps, [[3.0, 4.0], [8.0, 8.5]], atol=0.2)
+    expected = (60 - 1.5) * 50 * 0.9
+    assert len(stream) == pytest.approx(expected, rel=0.03)
+    phase_s = (stream.time * 50 + 0.5) % 1 - 0.5
+    assert np.std(phase_s) / 50 == pytest.approx(0.001, rel=0.1)
+
+
+@settings(deadline=None, max_examples=20)
+@given(packet_s=st.floats(0.02, 5.0), seed=st.integers(0, 1000))
+def test_packets_give_every_sample_once_and_in_the_order_of_time(packet_s, seed):
+    recording = session(people(1, seed=1)[0], seed=1, plan=(("typing", 5.0),), streams=("accel", "gyro", "heart_rate"))
+    parts = {name: [] for name in recording.streams}
+    ends = []
+    for packet in packets(recording, packet_s=packet_s, seed=seed):
+        for name, (time_s, values) in packet.items():
+            assert len(time_s) == len(values) > 0
+            parts[name].append((time_s, values))
+            ends.append(time_s[-1])
+    assert ends == sorted(ends)
+    for name, stream in recording.streams.items():
+        np.testing.assert_array_equal(np.concatenate([time_s for time_s, _ in parts[name]]), stream.time)
+        np.testing.assert_array_equal(np.concatenate([values for _, values in parts[name]]), stream.values)
+
+
+def test_bursts_of_two_streams_are_interleaved_and_repeat_with_the_seed(person):
+    recording = session(person, seed=1, plan=(("typing", 20.0),))
+    names = [next(iter(packet)) for packet in packets(recording, packet_s=1.0, seed=4)]
+    assert names == [next(iter(packet)) for packet in packets(recording, packet_s=1.0, seed=4)]
+    assert 15 < names.count("accel") < 40
+    assert names.index("gyro") < len(names) - 1 - names[::-1].index("accel")
+
+
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        ({"plan": ()}, "plan is empty"),
+        ({"plan": (("flying", 10.0),)}, "flying"),
+        ({"plan": (("walking", 1.0),)}, "at least 2"),
+        ({"plan": (("walking", float("nan")),)}, "at least 2"),
+        ({"streams": ("ppg",)}, "ppg"),
+        ({"streams": ()}, "streams"),
+        ({"streams": ("accel", "accel")}, "once"),
+    ],
+)
+def test_wrong_requests_say_what_is_possible(person, request_, text):
+    with pytest.raises(ValueError, match=text):
+        session(person, seed=1, **request_)
+
+
+def test_wrong_parameters_say_what_is_possible(person):
+    with pytest.raises(ValueError, match="rate_hz is 0"):
+        SensorParams(rate_hz=0)
+    with pytest.raises(ValueError, match="missing_fraction"):
+        SensorParams(rate_hz=50, missing_fraction=1.0)
+    with pytest.raises(ValueError, match="gaps_s"):
+        SensorParams(rate_hz=50, gaps_s=((2.0, 1.0),))
+    with pytest.raises(ValueError, match="count is 0"):
+        people(0, seed=1)
+    with pytest.raises(ValueError, match="packet_s"):
+        next(packets(session(person, seed=1, plan=PLAN), packet_s=0, seed=1))
+
+
+def test_activities_can_be_told_apart_on_people_not_seen_before():
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.metrics import f1_score
+
+    tables = [_window_table(one, seed=50 + index) for index, one in enumerate(people(6, seed=8))]
+    features, names = (np.concatenate([table[part] for table in tables[:4]]) for part in (0, 1))
+    model = RandomForestClassifier(60, random_state=0).fit(features, names)
+    unseen, truth = (np.concatenate([table[part] for table in tables[4:]]) for part in (0, 1))
+    score = f1_score(truth, model.predict(unseen), average="macro")
+    assert 0.7 < score < 0.995  # learnable, and not given away
+
+
+def _window_table(person, *, seed):
+    recording = session(person, seed=seed, plan=tuple((name, 16.0) for name in ACTIVITIES))
+    values = np.hstack([recording.accel.values, recording.gyro.values])
+    starts = np.arange(0, len(values) - 100, 50)
+    windows = np.stack([values[start : start + 100] for start in starts])
+    statistics = [windows.mean(axis=1), windows.std(axis=1), np.abs(np.diff(windows, axis=1)).mean(axis=1)]
+    middle = recording.accel.time[starts + 50]
+    rows = np.searchsorted(recording.labels["start_s"], middle, side="right") - 1
+    return np.hstack(statistics), recording.labels["label"].to_numpy()[rows]

@@ -1,0 +1,752 @@
+import base64
+import io
+import subprocess
+import sys
+import threading
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from wristkit.evaluate import OperatingPoint, Rate, Share
+from wristkit.events import EventDecoder
+from wristkit.recording import Recording, Stream, finding_table, label_table
+from wristkit.view import (
+    draw_confusion,
+    draw_curve,
+    draw_history,
+    draw_labels,
+    draw_recording,
+    draw_scores,
+    draw_stream,
+    envelope,
+    gallery,
+    view,
+)
+from wristkit.view.draw.panes import label_lanes, thinned
+from wristkit.view.draw.style import fitted, plain, text_width_in
+from wristkit.view.envelope import bin_edges
+from wristkit.view.gallery import FAILURE_COLUMNS
+
+HOSTILE = ["<img src=x onerror=alert(1)>", "$\\frac", "a_$b^$", "_hidden", "x" * 10_000, "\u202eevil\u2066\n\x00"]
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+
+
+def motion(*, seconds: float = 60.0, rate_hz: float = 50.0, seed: int = 0, name: str = "accel") -> Stream:
+    time = np.arange(0, seconds, 1 / rate_hz)
+    values = np.random.default_rng(seed).normal(size=(len(time), 3))
+    return Stream.measured(name, time, values)
+
+
+def person(*, subject: str = "P01", seed: int = 0, seconds: float = 60.0) -> Recording:
+    labels = [
+        (5.0, 15.0, "walking", "truth", "sim"),
+        (30.0, 30.2, "tap", "truth", "sim"),
+        (50.0, 50.2, "tap", "truth", "sim"),
+    ]
+    heart = Stream.measured("heart_rate", np.arange(0, seconds, 1.0), np.full(int(seconds), 60.0))
+    return Recording.of([motion(seed=seed, seconds=seconds), heart], labels=label_table(labels), subject=subject)
+
+
+def axes():
+    return Figure().subplots()
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return imread(io.BytesIO(png))
+
+
+def slow_envelope(time, values, edges):
+    low = np.full((len(edges) - 1, values.shape[1]), np.nan)
+    high = low.copy()
+    for index in range(len(edges) - 1):
+        for channel in range(values.shape[1]):
+            inside = [v for t, v in zip(time, values[:, channel], strict=True) if edges[index] <= t < edges[index + 1]]
+            real = [v for v in inside if not np.isnan(v)]
+            if real:
+                low[index, channel], high[index, channel] = min(real), max(real)
+    return low, high
+
+
+numbers = st.one_of(st.floats(-100, 100, width=32), st.just(float("nan")))
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    steps=st.lists(st.floats(1e-3, 5.0), min_size=0, max_size=60),
+    data=st.data(),
+    start_s=st.floats(-20, 60),
+    width_s=st.floats(0.01, 80),
+    bins=st.integers(1, 40),
+)
+def test_envelope_is_the_extremes_of_each_bin(steps, data, start_s, width_s, bins):
+    time = np.cumsum(np.array(steps, dtype=np.float64)) - 10
+    rows = st.lists(st.tuples(numbers, numbers), min_size=len(time), max_size=len(time))
+    values = np.array(data.draw(rows), dtype=np.float32).reshape(-1, 2)
+    stop_s = start_s + width_s
+    centres, low, high = envelope(time, values, start_s=start_s, stop_s=stop_s, bins=bins)
+    edges = bin_edges(start_s=start_s, stop_s=stop_s, bins=bins)
+    slow_low, slow_high = slow_envelope(time, values, edges)
+    np.testing.assert_array_equal(low, slow_low)
+    np.testing.assert_array_equal(high, slow_high)
+    assert edges[0] <= start_s
+    assert stop_s < edges[-1]
+    assert bins <= len(centres) <= bins + 2
+    assert ((edges[:-1] < centres) & (centres < edges[1:])).all()
+
+
+@settings(deadline=None)
+@given(shift_bins=st.integers(-500, 500), bins=st.integers(1, 200))
+def test_bins_stay_where_they_are_when_the_window_moves(shift_bins, bins):
+    width_s = 0.25  # exact in binary, so that equality is exact
+    here = bin_edges(start_s=0.0, stop_s=bins * width_s, bins=bins)
+    there = bin_edges(start_s=shift_bins * width_s, stop_s=(shift_bins + bins) * width_s, bins=bins)
+    np.testing.assert_array_equal(there - here, shift_bins * width_s)
+
+
+def test_envelope_reads_only_the_window():
+    class Watched(np.ndarray):
+        touched = 0
+
+        def __getitem__(self, key):
+            Watched.touched = max(Watched.touched, key.stop - key.start)
+            return np.asarray(super().__getitem__(key))
+
+    time = np.arange(100_000) / 100
+    values = np.zeros((100_000, 2), dtype=np.float32).view(Watched)
+    envelope(time, values, start_s=500.0, stop_s=510.0, bins=100)
+    assert 1000 <= Watched.touched <= 1030
+
+
+@pytest.mark.parametrize(
+    ("start_s", "stop_s", "bins"), [(1.0, 1.0, 10), (2.0, 1.0, 10), (0.0, np.inf, 10), (np.nan, 1.0, 10), (0.0, 1.0, 0)]
+)
+def test_envelope_refuses_windows_without_width(start_s, stop_s, bins):
+    with pytest.raises(ValueError, match="expected"):
+        envelope(np.arange(3.0), np.zeros((3, 1), dtype=np.float32), start_s=start_s, stop_s=stop_s, bins=bins)
+
+
+def test_a_line_of_few_samples_is_the_samples():
+    stream = motion()
+    lines = draw_stream(axes(), stream, start_s=10.0, stop_s=20.0)
+    inside = (stream.time >= 10) & (stream.time <= 20)
+    for line, column in zip(lines, stream.values.T, strict=True):
+        x, y = line.get_data()
+        within = (x >= 10) & (x <= 20)
+        np.testing.assert_array_equal(x[within], stream.time[inside])
+        np.testing.assert_array_equal(y[within], column[inside])
+        assert x[0] < 10
+        assert x[-1] > 20
+
+
+def test_a_thinned_line_keeps_the_only_spike():
+    time = np.arange(200_000) / 100
+    values = np.zeros((len(time), 1), dtype=np.float32)
+    values[123_457] = 5
+    stream = Stream.measured("pressure", time, values)
+    (line,) = draw_stream(axes(), stream, start_s=0.0, stop_s=2000.0, max_points=500)
+    x, y = line.get_data()
+    assert len(x) <= 504
+    assert np.max(y) == 5
+    assert abs(x[np.argmax(y)] - time[123_457]) <= 4
+
+
+@pytest.mark.parametrize("max_points", [100, 100_000])
+def test_lines_break_in_gaps_and_nowhere_else(max_points):
+    time = np.concatenate([np.arange(0, 30, 0.02), np.arange(40, 60, 0.02)])
+    stream = Stream.measured("pressure", time, np.ones(len(time)))
+    x, y = thinned(stream, stream.gaps, start_s=0.0, stop_s=60.0, max_points=max_points)
+    breaks = np.flatnonzero(np.isnan(x))
+    assert len(breaks) == 1
+    assert np.isnan(y[breaks]).all()
+    assert x[breaks[0] - 1] <= 30.6
+    assert x[breaks[0] + 1] >= 39.4
+
+
+def test_an_irregular_stream_without_gaps_is_one_line():
+    time = np.cumsum(np.random.default_rng(1).uniform(0.005, 0.035, 20_000))
+    stream = Stream.measured("pressure", time, np.ones(len(time)))
+    assert not len(stream.gaps)
+    x, _ = thinned(stream, stream.gaps, start_s=10.0, stop_s=50.0, max_points=1900)
+    assert len(x) > 1000
+    assert np.isfinite(x).all()
+
+
+def test_missing_samples_break_the_line():
+    values = np.ones((100, 1))
+    values[40:60] = np.nan
+    stream = Stream.measured("pressure", np.arange(100.0), values)
+    (line,) = draw_stream(axes(), stream, start_s=0.0, stop_s=99.0)
+    assert np.isnan(line.get_ydata()).sum() == 20
+
+
+def test_a_uniform_stream_is_drawn_like_a_measured_one():
+    values = np.sin(np.arange(50_000) / 100)
+    uniform = Stream.uniform("audio", values, rate_hz=100, start_s=3.0)
+    measured = Stream.measured("audio", 3.0 + np.arange(50_000) / 100, values)
+    for start_s, stop_s in ((0.0, 600.0), (5.0, 6.0)):
+        lines = [
+            draw_stream(axes(), one, start_s=start_s, stop_s=stop_s)[0].get_xydata() for one in (uniform, measured)
+        ]
+        inside = [xy[(xy[:, 0] >= start_s) & (xy[:, 0] <= stop_s)] for xy in lines]
+        np.testing.assert_allclose(*inside, rtol=0, atol=1e-9)
+
+
+def test_a_window_without_samples_says_so():
+    ax = axes()
+    draw_stream(ax, motion(), start_s=100.0, stop_s=110.0)
+    assert [text.get_text() for text in ax.texts] == ["no samples here"]
+
+
+@pytest.mark.parametrize("window", [(12.0, 13.0), (3.0, 9.0), (-5.0, -1.0), (5.1, 5.2)])
+def test_only_what_shows_nothing_says_so(window):
+    stream = Stream.measured("pressure", [0, 1, 2, 10, 11, 12.5, 13], [1, 1, 1, 1, 1, np.nan, 1])
+    start_s, stop_s = window
+    ax = axes()
+    draw_stream(ax, stream, start_s=start_s, stop_s=stop_s)
+    blank = start_s != 12.0
+    assert bool(ax.texts) is blank
+    crossing = axes()
+    draw_stream(crossing, stream, start_s=0.2, stop_s=0.8)
+    assert not crossing.texts
+
+
+def test_gaps_are_shaded():
+    stream = Stream.measured("pressure", [0, 1, 2, 12, 13, 14], np.zeros(6))
+    ax = axes()
+    draw_stream(ax, stream, start_s=0.0, stop_s=14.0)
+    corners = ax.collections[0].get_paths()[0].vertices
+    assert (corners[:, 0].min(), corners[:, 0].max()) == (2, 12)
+
+
+def test_labels_stand_in_lanes_by_tier_and_overlap():
+    table = label_table(
+        [(0, 10, "a", "truth", "r"), (5, 12, "b", "truth", "r"), (10, 20, "c", "truth", "r"), (1, 2, "d", "other", "r")]
+    )
+    np.testing.assert_array_equal(label_lanes(table), [0, 1, 0, 2])
+    ax = draw_labels(axes(), table, start_s=0.0, stop_s=20.0)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["truth", "other"]
+    assert {text.get_text() for text in ax.texts} == {"a", "b", "c", "d"}
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 20)), max_size=30))
+def test_rows_of_one_lane_never_overlap_while_there_is_a_free_one(rows):
+    table = label_table([(start, start + length, "x", "truth", "r") for start, length in rows])
+    lanes = label_lanes(table)
+    for lane in range(3):  # the fourth takes what finds no place
+        own = table[lanes == lane].sort_values(["start_s", "stop_s"])
+        assert (own["stop_s"].to_numpy()[:-1] <= own["start_s"].to_numpy()[1:]).all()
+
+
+def test_a_short_event_in_a_long_recording_is_still_visible():
+    table = label_table([(43_200.0, 43_200.2, "pinch", "truth", "r")])
+    figure = Figure(figsize=(8, 1))
+    ax = draw_labels(figure.subplots(), table, start_s=0.0, stop_s=86_400.0)
+    assert [text.get_text() for text in ax.texts] == ["pinch"]
+    assert ax.collections[0].get_linewidth()[0] >= 1
+
+
+def test_points_and_events_are_drawn():
+    events = pd.DataFrame({"start_s": [1.0, 4.0], "stop_s": [2.0, 4.0], "label": ["tap", "clap"], "score": [0.9, 0.8]})
+    ax = draw_labels(axes(), events, start_s=0.0, stop_s=10.0)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["events"]
+    assert len(ax.collections[0].get_paths()) == 2
+
+
+def test_empty_label_table_is_drawn_empty():
+    ax = draw_labels(axes(), label_table(), start_s=0.0, stop_s=1.0)
+    assert not ax.texts
+    assert not ax.collections
+
+
+def test_scores_show_classes_and_thresholds():
+    scores = Stream.measured("scores", np.arange(10.0), np.full((10, 2), 0.5), channels=("none", "tap"), unit="1")
+    ax = draw_scores(axes(), scores, decoder=EventDecoder(high=0.8, low=0.3, smooth=3))
+    levels = [line.get_ydata()[0] for line in ax.lines[2:]]
+    assert levels == [0.8, 0.3]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["none", "tap"]
+    assert "mean of 3" in ax.texts[0].get_text()
+    assert ax.get_ylim() == (-0.04, 1.04)
+
+
+def test_history_leaves_out_an_f1_that_is_not_there():
+    history = pd.DataFrame(
+        {"epoch": [1, 2], "train_loss": [1.0, 0.5], "stop_loss": [1.1, np.nan], "stop_macro_f1": np.nan}
+    )
+    without = draw_history(axes(), history)
+    assert len(without.figure.axes) == 1
+    assert len(without.lines) == 2
+    complete = draw_history(axes(), history.assign(stop_macro_f1=[0.1, 0.5]))
+    np.testing.assert_array_equal(complete.figure.axes[1].lines[0].get_ydata(), [0.1, 0.5])
+
+
+def test_confusion_counts_are_those_of_a_loop():
+    classes = ["none", "tap", "$never_"]
+    rng = np.random.default_rng(3)
+    truth, predicted = rng.choice(classes[:2], 50), rng.choice(classes, 50)
+    ax = draw_confusion(axes(), truth, predicted, classes)
+    expected = [
+        str(sum(t == row and p == column for t, p in zip(truth, predicted, strict=True)))
+        for row in classes
+        for column in classes
+    ]
+    assert [text.get_text() for text in ax.texts] == expected
+    np.testing.assert_allclose(ax.images[0].get_array().sum(axis=1), [1, 1, 0])
+
+
+def test_confusion_refuses_unknown_classes_and_uneven_columns():
+    with pytest.raises(ValueError, match=r"\['clap'\] are not among the classes"):
+        draw_confusion(axes(), ["tap"], ["clap"], ["tap"])
+    with pytest.raises(ValueError, match="one of each"):
+        draw_confusion(axes(), ["tap"], ["tap", "tap"], ["tap"])
+
+
+def test_curve_marks_the_chosen_point_with_its_intervals():
+    curve = pd.DataFrame({"threshold": [0.1, 0.9, 0.5], "recall": [1.0, 0.2, 0.8], "fp_per_hour": [60.0, 0.0, 2.0]})
+    point = OperatingPoint(0.5, Share(0.8, 0.6, 0.9, 8, 10), Rate(2.0, 0.5, 5.0, 4, 2.0), "")
+    ax = draw_curve(axes(), curve, point=point)
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[0, 0.2], [2, 0.8], [60, 1]])
+    assert ax.lines[1].get_xydata().tolist() == [[2.0, 0.8]]
+    across, up = (bars.get_segments()[0].tolist() for bars in ax.collections)
+    assert across == [[0.5, 0.8], [5.0, 0.8]]
+    assert up == [[2.0, 0.6], [2.0, 0.9]]
+    assert ax.texts[0].get_text() == "recall 0.80\n2 false alarms per hour\nthreshold 0.5"
+
+
+def test_no_false_alarm_is_shown_as_a_bound():
+    curve = pd.DataFrame({"threshold": [0.5], "recall": [0.8], "fp_per_hour": [0.0]})
+    point = OperatingPoint(0.5, Share(0.8, 0.6, 0.9, 8, 10), Rate(0.0, 0.0, 1.5, 0, 2.0), "")
+    ax = draw_curve(axes(), curve, point=point)
+    assert "at most 1.5 false alarms per hour" in ax.texts[0].get_text()
+    assert ax.get_xlim()[1] > 1.5
+
+
+def test_recording_figure_has_a_pane_for_everything():
+    recording = person()
+    findings = finding_table([("clipped", "accel", 10.0, 11.0, 3, "n", "r"), ("far", "accel", 59.0, 59.5, 3, "n", "r")])
+    recording = recording.with_findings(findings)
+    scores = Stream.measured("scores", np.arange(60.0), np.full((60, 2), 0.5), channels=("none", "tap"), unit="1")
+    events = pd.DataFrame({"start_s": [30.0], "stop_s": [30.1], "label": ["tap"], "score": [0.9], "decided_s": [30.2]})
+    figure = draw_recording(recording, start_s=5.0, stop_s=40.0, events=events, scores=scores, decoder=EventDecoder())
+    truth, found, score, accel, heart = figure.axes
+    assert [ax.get_title(loc="left") for ax in (score, accel, heart)] == ["scores", "accel", "heart_rate"]
+    assert [ax.get_ylabel() for ax in (score, accel, heart)] == ["score", "g", "bpm"]
+    assert {ax.get_xlim() for ax in figure.axes} == {(5.0, 40.0)}
+    assert [text.get_text() for text in accel.texts] == ["clipped"]
+    colours = [ax.collections[0].get_edgecolor()[-1].tolist() for ax in (truth, found)]
+    assert colours[0] == colours[1]
+    assert len({round(ax.get_position().x0, 6) for ax in figure.axes}) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.02, 5.0, 890.0, 5000.0, 90_000.0, 3e6])
+def test_time_ticks_are_few_and_distinct(seconds):
+    stream = Stream.uniform("pressure", np.zeros(100), rate_hz=99 / seconds)
+    figure = draw_recording(Recording.of([stream]))
+    figure.draw_without_rendering()
+    low, high = figure.axes[-1].get_xlim()
+    ticks = figure.axes[-1].xaxis.get_major_ticks()
+    texts = [tick.label1.get_text() for tick in ticks if low <= tick.get_loc() <= high]
+    assert 2 <= len(texts) <= 12
+    assert len(set(texts)) == len(texts)
+
+
+def test_a_recording_of_one_sample_is_drawn():
+    recording = Recording.of([Stream.measured("pressure", [3.0], [1.0])])
+    assert pixels(view(recording).png()).size
+    assert draw_recording(recording).axes[-1].get_xlim() == (3.0, 4.0)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_appears_as_text_everywhere(text):
+    stream = Stream.measured(text, np.arange(20.0), np.zeros((20, 2)), channels=(text, "b"), unit=text)
+    labels = label_table([(1, 9, text, text, "r"), (12, 12, text, "truth", "r")])
+    findings = finding_table([(text, text, 1.0, 2.0, 1, "n", "r")])
+    recording = Recording.of([stream], labels=labels, subject=text, findings=findings)
+    figure = draw_recording(recording)
+    buffer = io.BytesIO()
+    figure.savefig(buffer)
+    shown = plain(text)
+    legend = figure.axes[-1].get_legend().get_texts()[0].get_text()
+    assert legend.rstrip("…") in shown
+    assert legend
+    assert figure.axes[-1].get_title(loc="left").rstrip("…") in shown
+    assert any(one.get_text() == shown for one in figure.axes[0].texts)
+    ax = draw_confusion(axes(), [text], [text], [text])
+    ax.figure.savefig(buffer)
+    bundle = view([recording, person()])._repr_mimebundle_()
+    assert bundle["image/png"]
+
+
+def test_plain_is_short_and_without_control_characters():
+    assert plain("\u202eevil\n") == "\\u202eevil\\n"
+    assert plain("a" * 100) == "a" * 39 + "…"
+    assert plain("Größe 日") == "Größe 日"
+
+
+@given(st.text("abcWi ", max_size=30), st.floats(0, 3))
+def test_fitted_text_fits(text, room_in):
+    shown = fitted(text, room_in)
+    assert shown in {text, ""} or (shown.endswith("…") and text.startswith(shown[:-1]))
+    if shown == text and text:
+        assert text_width_in(text) <= room_in
+
+
+def test_pictures_leave_the_users_style_and_pyplot_alone():
+    code = (
+        "import sys, matplotlib as m; before = m.rcParams.copy()\n"
+        "import numpy as np\n"
+        "from wristkit.view import view\n"
+        "from wristkit.recording import Recording, Stream\n"
+        "r = Recording.of([Stream.measured('accel', np.arange(9.0), np.zeros((9, 3)))])\n"
+        "view(r)._repr_mimebundle_()\n"
+        "assert m.rcParams.copy() == before\n"
+        "print([n for n in ('torch', 'matplotlib.pyplot', 'seaborn') if n in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_pictures_look_the_same_under_a_dark_style():
+    light = view(person()).png()
+    with mpl.rc_context(
+        {"axes.facecolor": "black", "text.color": "white", "figure.facecolor": "black", "axes.grid": False}
+    ):
+        dark = view(person()).png()
+    assert light == dark
+
+
+def test_setting_the_window_redraws():
+    viewer = view(person())
+    whole = viewer.png()
+    assert (viewer.start_s, viewer.width_s) == (0.0, pytest.approx(59.98))
+    viewer.start_s = 28.0
+    viewer.width_s = 4.0
+    assert viewer.png() != whole
+    figure = viewer.figure()
+    assert {ax.get_xlim() for ax in figure.axes} == {(28.0, 32.0)}
+    x = figure.axes[1].lines[0].get_xdata()
+    assert 27.9 < x[0] < 28.0
+    assert 32.0 < x[-1] < 32.1
+
+
+def test_setting_labels_redraws_and_reads_back():
+    viewer = view(person())
+    before = viewer.png()
+    viewer.labels = label_table([(1.0, 2.0, "new", "truth", "me")])
+    assert viewer.labels["label"].tolist() == ["new"]
+    assert viewer.png() != before
+    assert [text.get_text() for text in viewer.figure().axes[0].texts] == ["new"]
+    with pytest.raises(ValueError, match="start_s <= stop_s"):
+        viewer.labels = label_table([(3.0, 2.0, "backwards", "truth", "me")])
+    assert viewer.labels["label"].tolist() == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("start_s", "width_s"),
+    [(100.0, 5.0), (-50.0, 5.0), (np.nan, 5.0), (np.inf, 5.0), (0.0, 0.0), (0.0, -1.0), (0.0, np.nan)],
+)
+def test_a_window_with_nothing_in_it_is_refused(start_s, width_s):
+    viewer = view(person())
+    with pytest.raises(ValueError, match=r"nothing was recorded|expected at least"):
+        viewer.show(start_s, width_s)
+    assert viewer.start_s == 0.0
+
+
+def test_next_and_previous_visit_every_label_in_order():
+    viewer = view(person())
+    seen = []
+    while viewer.next_label():
+        seen.append(viewer.start_s + viewer.width_s / 2)
+    assert seen == pytest.approx([10.0, 30.1, 50.1])
+    assert viewer.previous_label()
+    assert viewer.start_s + viewer.width_s / 2 == pytest.approx(30.1)
+    viewer.whole()
+    assert viewer.previous_label()
+    assert viewer.start_s + viewer.width_s / 2 == pytest.approx(50.1)
+    assert not viewer.next_event()
+
+
+def test_next_event_visits_events_and_long_ones_at_their_onset():
+    events = pd.DataFrame({"start_s": [10.0, 40.0], "stop_s": [35.0, 40.5], "label": ["walk", "tap"]})
+    viewer = view(person(), events=events)
+    assert viewer.next_event()
+    assert viewer.start_s == pytest.approx(8.0)
+    assert viewer.next_event()
+    assert viewer.start_s == pytest.approx(35.25)
+    assert not viewer.next_event()
+    assert viewer.previous_event()
+
+
+def test_jumping_moves_on_in_a_recording_shorter_than_a_window():
+    viewer = view(
+        Recording.of(
+            [motion(seconds=6.0)], labels=label_table([(4, 4.2, "a", "truth", "r"), (5, 5.2, "b", "truth", "r")])
+        )
+    )
+    middles = []
+    while viewer.next_label():
+        middles.append(viewer.start_s + viewer.width_s / 2)
+    assert middles == pytest.approx([4.1, 5.1])
+
+
+def test_zoom_keeps_the_centre_and_shift_the_width():
+    viewer = view(person())
+    viewer.show(20.0, 10.0)
+    viewer.zoom(0.5)
+    assert (viewer.start_s, viewer.width_s) == (22.5, 5.0)
+    viewer.shift(-0.8)
+    assert (viewer.start_s, viewer.width_s) == (18.5, 5.0)
+
+
+def test_several_recordings_each_with_their_own_tables():
+    one, two = person(), person(subject="P02", seed=1)
+    events = pd.DataFrame({"recording": [two.id], "start_s": [1.0], "stop_s": [2.0], "label": ["tap"]})
+    viewer = view([one, two], events=events)
+    assert viewer.events is not None
+    assert viewer.events.empty
+    viewer.start_s = 20.0
+    viewer.choose(1)
+    assert viewer.recording is two
+    assert viewer.start_s == 0.0
+    assert viewer.events["label"].tolist() == ["tap"]
+    assert "recording" not in viewer.events
+    with pytest.raises(ValueError, match="there is no recording 2"):
+        viewer.choose(2)
+
+
+def test_view_refuses_what_it_cannot_place():
+    one, two = person(), person(subject="P02", seed=1)
+    events = pd.DataFrame({"start_s": [1.0], "stop_s": [2.0], "label": ["tap"]})
+    scores = Stream.measured("scores", np.arange(9.0), np.zeros((9, 1)), unit="1")
+    with pytest.raises(ValueError, match="no recording to view"):
+        view([])
+    with pytest.raises(ValueError, match="given twice"):
+        view([one, one])
+    with pytest.raises(ValueError, match="no column 'recording'"):
+        view([one, two], events=events)
+    with pytest.raises(ValueError, match="which are not shown"):
+        view(one, events=events.assign(recording=two.id))
+    with pytest.raises(ValueError, match=r"lack the columns \['stop_s'\]"):
+        view(one, events=events.drop(columns="stop_s"))
+    with pytest.raises(ValueError, match="one stream for 2 recordings"):
+        view([one, two], scores=scores)
+    with pytest.raises(ValueError, match="not among the recordings"):
+        view(one, scores={two.id: scores})
+
+
+def test_a_viewer_without_a_kernel_is_a_picture_and_a_line():
+    viewer = view(person())
+    bundle = viewer._repr_mimebundle_(include=None, exclude=None)
+    assert set(bundle) == {"text/plain", "image/png", WIDGET_MIME}
+    assert bundle["text/plain"] == repr(viewer)
+    assert base64.b64decode(bundle["image/png"]) == viewer.png()
+    assert pixels(viewer.png()).shape[1] == 1000
+    assert len(repr(viewer)) < 120
+
+
+def test_a_figure_shows_itself_in_a_notebook():
+    figure = draw_recording(person())
+    assert pixels(figure._repr_png_()).shape[1] == 1000
+
+
+def test_repr_draws_nothing(monkeypatch):
+    viewer = view(person())
+    monkeypatch.setattr(sys.modules["wristkit.view.viewer"], "draw_recording", None)
+    assert "3 labels" in repr(viewer)
+    with pytest.raises(TypeError):
+        viewer.png()
+
+
+def controls(widget):
+    found = [widget]
+    for child in getattr(widget, "children", ()):
+        found += controls(child)
+    return found
+
+
+def named(panel, name):
+    return next(one for one in controls(panel) if getattr(one, "description", None) == name)
+
+
+def picture(panel):
+    return next(one for one in controls(panel) if type(one).__name__ == "Image")
+
+
+def test_controls_move_the_viewer_and_follow_it():
+    viewer = view(person())
+    panel = viewer.panel()
+    assert panel is viewer.panel()
+    named(panel, "next label").click()
+    assert viewer.start_s == pytest.approx(5.0)
+    assert named(panel, "start (s)").value == 5.0
+    assert picture(panel).value == viewer.png()
+    named(panel, "width (s)").value = 3.0
+    assert viewer.width_s == 3.0
+    viewer.show(7.0, 2.0)
+    assert (named(panel, "start (s)").value, named(panel, "width (s)").value) == (7.0, 2.0)
+    assert (viewer.start_s, viewer.width_s) == (7.0, 2.0)
+    named(panel, "zoom out").click()
+    assert viewer.width_s == 4.0
+
+
+def test_controls_say_what_they_cannot_do():
+    viewer = view(person())
+    panel = viewer.panel()
+    note = next(one for one in controls(panel) if type(one).__name__ == "Label")
+    named(panel, "next event").click()
+    assert note.value == "no event after this"
+    named(panel, "start (s)").value = 5000.0
+    assert note.value.startswith("nothing was recorded")
+    assert viewer.start_s == 0.0
+    named(panel, "later").click()
+    assert note.value == ""
+
+
+def test_the_choice_of_recordings_redraws():
+    viewer = view([person(), person(subject="P02", seed=1)])
+    panel = viewer.panel()
+    before = picture(panel).value
+    next(one for one in controls(panel) if type(one).__name__ == "Dropdown").value = 1
+    assert viewer.recording.subject == "P02"
+    assert picture(panel).value != before
+
+
+def test_handlers_on_many_threads_leave_one_consistent_picture():
+    viewer = view(person())
+    panel = viewer.panel()
+    viewer.width_s = 8.0
+    faults = []
+
+    def work(seed):
+        for step in range(3):
+            try:
+                viewer.start_s = 3.0 * seed + step
+                pixels(viewer.png())
+            except (RuntimeError, ValueError, IndexError) as fault:
+                faults.append(fault)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert picture(panel).value == viewer.png()
+    fresh = view(person())
+    fresh.show(viewer.start_s, viewer.width_s)
+    assert fresh.png() == viewer.png()
+
+
+def failure_table(count: int = 3) -> pd.DataFrame:
+    recordings = [person(), person(subject="P02", seed=1)]
+    rows = [
+        (
+            recordings[i % 2].id,
+            recordings[i % 2].subject,
+            ("false alarm", "miss")[i % 2],
+            "tap",
+            10.0 + i,
+            10.2 + i,
+            0.5 + i / 100,
+        )
+        for i in range(count)
+    ]
+    table = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+    table.attrs["recordings"] = {recording.id: recording for recording in recordings}
+    return table
+
+
+def test_gallery_shows_the_worst_first():
+    table = failure_table(4).assign(kind=["false alarm", "miss", "false alarm", "miss"], score=[0.7, 0.1, 0.95, np.nan])
+    shown = gallery(table).failures
+    assert shown["kind"].tolist() == ["miss", "false alarm", "miss", "false alarm"]
+    np.testing.assert_array_equal(shown["score"], [np.nan, 0.95, 0.1, 0.7])
+
+
+def test_gallery_tiles_show_the_signal_around_each_error():
+    shown = gallery(failure_table(3))
+    figure = shown.figure()
+    assert len(figure.axes) == 3
+    for ax, (_, failure) in zip(figure.axes, shown.shown.iterrows(), strict=True):
+        assert ax.get_xlim() == (failure["start_s"] - 2, failure["stop_s"] + 2)
+        what, where = (text.get_text() for text in ax.texts)
+        assert failure["kind"] in what
+        assert failure["label"] in what
+        assert failure["subject"] in where
+        assert f"{failure['score']:.2f}" in where
+        corners = ax.patches[0].get_corners()
+        np.testing.assert_allclose(corners[:, 0].min(), failure["start_s"])
+        np.testing.assert_allclose(corners[:, 0].max(), failure["stop_s"])
+
+
+def test_gallery_turns_pages_of_twelve():
+    shown = gallery(failure_table(14))
+    assert (shown.pages, len(shown.figure().axes)) == (2, 12)
+    first = shown.png()
+    shown.page = 1
+    assert len(shown.figure().axes) == 2
+    assert shown.png() != first
+    with pytest.raises(ValueError, match="there is no page 2, the gallery has 2"):
+        shown.page = 2
+    assert repr(shown) == "Gallery(7 false alarms, 7 misses; page 2 of 2)"
+
+
+def test_an_error_opens_in_the_viewer():
+    shown = gallery(failure_table(4))
+    failure = shown.failures.iloc[2]
+    viewer = shown.open(2)
+    assert viewer.recording.id == failure["recording"]
+    assert viewer.start_s < failure["start_s"] < failure["stop_s"] < viewer.start_s + viewer.width_s
+    assert set(viewer.events["tier"]) == {failure["kind"]}
+    with pytest.raises(ValueError, match="there is no error 4"):
+        shown.open(4)
+
+
+def test_choosing_an_error_puts_the_viewer_below():
+    shown = gallery(failure_table(14))
+    panel = shown.panel()
+    choice, page = named(panel, "open"), named(panel, "page")
+    assert len(choice.options) == 13
+    below = panel.children[-1]
+    choice.value = 3
+    assert len(below.children) == 1
+    page.value = 1
+    assert shown.page == 1
+    assert len(choice.options) == 3
+    assert below.children == ()
+    assert picture(panel).value == shown.png()
+
+
+def test_no_errors_is_a_friendly_picture():
+    empty = gallery(failure_table(2).iloc[:0])
+    assert pixels(empty.png()).std() > 0
+    assert "nothing to show" in empty.figure().texts[0].get_text()
+    assert set(empty._repr_mimebundle_()) == {"text/plain", "image/png", WIDGET_MIME}
+    assert repr(empty) == "Gallery(0 false alarms, 0 misses; page 1 of 1)"
+
+
+def test_gallery_refuses_tables_it_cannot_show():
+    table = failure_table()
+    bare = pd.DataFrame(table.to_dict("list"))
+    with pytest.raises(ValueError, match=r"set failures.attrs\['recordings'\]"):
+        gallery(bare)
+    with pytest.raises(ValueError, match=r"lack the columns \['score'\]"):
+        gallery(table.drop(columns="score"))
+    with pytest.raises(ValueError, match=r"of kind \['oops'\]"):
+        gallery(table.assign(kind="oops"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_in_the_gallery(text):
+    table = failure_table(2).assign(label=text, subject=text)
+    shown = gallery(table)
+    assert pixels(shown.png()).size
+    assert shown.panel()

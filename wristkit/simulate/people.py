@@ -1,0 +1,120 @@
+"""People who differ: the traits of a body and of how it wears the watch, drawn from a seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from wristkit.recording import Side
+
+
+class Trait(NamedTuple):
+    """Mean and standard deviation over people, the limits of a draw, and where the numbers are from."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    source: str
+
+
+ESTIMATE = "estimate"
+GAIT = "estimate within the 1.6 to 2.2 steps a second of ordinary walking"
+ANTHROPOMETRY = "estimate near 0.186 (upper arm) and 0.146 (forearm) of a stature of 1.55 to 1.90 m"
+
+TRAITS: Mapping[str, Trait] = MappingProxyType(
+    {
+        "upper_arm_m": Trait(0.32, 0.02, 0.27, 0.37, ANTHROPOMETRY),
+        "forearm_m": Trait(0.25, 0.015, 0.21, 0.29, ANTHROPOMETRY),
+        "cadence_hz": Trait(1.88, 0.13, 1.6, 2.2, GAIT),
+        "swing_rad": Trait(0.36, 0.09, 0.20, 0.60, ESTIMATE),
+        "elbow_swing_rad": Trait(0.22, 0.08, 0.05, 0.45, ESTIMATE),
+        "heel_strike_g": Trait(0.30, 0.09, 0.12, 0.55, ESTIMATE),
+        "tremor_rad": Trait(2.0e-4, 0.8e-4, 0.5e-4, 4.0e-4, ESTIMATE),
+        "tremor_hz": Trait(9.5, 1.2, 7.0, 12.0, "estimate within the 8 to 12 Hz of physiological tremor"),
+        "elbow_rad": Trait(0.0, 0.14, -0.3, 0.3, ESTIMATE),
+        "pronation_rad": Trait(0.0, 0.20, -0.4, 0.4, ESTIMATE),
+        "abduction_rad": Trait(0.15, 0.07, 0.0, 0.35, ESTIMATE),
+        "strap_tilt_rad": Trait(0.0, 0.12, -0.3, 0.3, ESTIMATE),
+        "strap_looseness": Trait(0.4, 0.2, 0.0, 1.0, ESTIMATE),
+        "keys_hz": Trait(5.0, 1.1, 2.8, 7.5, ESTIMATE),
+        "key_g": Trait(0.07, 0.025, 0.03, 0.14, ESTIMATE),
+        "rub_hz": Trait(2.6, 0.55, 1.5, 4.0, ESTIMATE),
+        "rub_rad": Trait(0.14, 0.04, 0.07, 0.26, ESTIMATE),
+        "reach_s": Trait(0.85, 0.13, 0.6, 1.2, ESTIMATE),
+        "rise_s": Trait(1.5, 0.22, 1.0, 2.1, ESTIMATE),
+        "fidgets_hz": Trait(0.22, 0.08, 0.08, 0.45, ESTIMATE),
+        "resting_bpm": Trait(64.0, 7.0, 48.0, 82.0, ESTIMATE),
+    }
+)
+_SIDES: tuple[tuple[Side, Side], ...] = (("left", "right"), ("left", "left"), ("right", "left"), ("right", "right"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """One simulated person; ``TRAITS`` says how each number is spread over people and where that is from.
+
+    Parameters
+    ----------
+    subject
+        Name of the person in recordings.
+    wrist, crown
+        Side on which the watch is worn, and the wearer's side towards which the crown points.
+    upper_arm_m, forearm_m
+        Shoulder to elbow, and elbow to watch.
+    cadence_hz, swing_rad, elbow_swing_rad, heel_strike_g
+        Steps a second, amplitude of shoulder and elbow, and what of a step's impact reaches the wrist.
+    tremor_rad, tremor_hz
+        Amplitude and frequency of the tremor of the forearm.
+    elbow_rad, pronation_rad, abduction_rad
+        How this person holds the arm, against the posture of each activity.
+    strap_tilt_rad, strap_looseness
+        Turn of the watch around the forearm; 0 for a tight strap, 1 for one that rings with each impact.
+    keys_hz, key_g, rub_hz, rub_rad, reach_s, rise_s, fidgets_hz, resting_bpm
+        Pace and strength of key strokes and rubbing, time of a reach and of a rise, shifts a second, heart at rest.
+    """
+
+    subject: str
+    wrist: Side
+    crown: Side
+    upper_arm_m: float
+    forearm_m: float
+    cadence_hz: float
+    swing_rad: float
+    elbow_swing_rad: float
+    heel_strike_g: float
+    tremor_rad: float
+    tremor_hz: float
+    elbow_rad: float
+    pronation_rad: float
+    abduction_rad: float
+    strap_tilt_rad: float
+    strap_looseness: float
+    keys_hz: float
+    key_g: float
+    rub_hz: float
+    rub_rad: float
+    reach_s: float
+    rise_s: float
+    fidgets_hz: float
+    resting_bpm: float
+
+
+def people(count: int, *, seed: int) -> list[Person]:
+    """Return ``count`` people who differ, on both wrists and with the crown on both sides in turn.
+
+    The first people of a longer list are the same people.
+    """
+    if count < 1:
+        raise ValueError(f"count is {count}, expected at least 1 person")
+    return [_person(index, np.random.default_rng([seed, index])) for index in range(count)]
+
+
+def _person(index: int, rng: np.random.Generator) -> Person:
+    wrist, crown = _SIDES[index % len(_SIDES)]
+    traits = {
+        name: float(np.clip(rng.normal(trait.mean, trait.sd), trait.low, trait.high)) for name, trait in TRAITS.items()
+    }
+    return Person(subject=f"p{index + 1:02d}", wrist=wrist, crown=crown, **traits)

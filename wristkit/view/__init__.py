@@ -1,0 +1,29 @@
+"""Looking: the viewer, the gallery of errors, and every picture as a function that draws on given axes."""
+
+from wristkit.view.draw import (
+    draw_confusion,
+    draw_curve,
+    draw_history,
+    draw_labels,
+    draw_recording,
+    draw_scores,
+    draw_stream,
+)
+from wristkit.view.envelope import envelope
+from wristkit.view.gallery import Gallery, gallery
+from wristkit.view.viewer import Viewer, view
+
+__all__ = [
+    "Gallery",
+    "Viewer",
+    "draw_confusion",
+    "draw_curve",
+    "draw_history",
+    "draw_labels",
+    "draw_recording",
+    "draw_scores",
+    "draw_stream",
+    "envelope",
+    "gallery",
+    "view",
+]
