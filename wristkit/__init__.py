@@ -3,6 +3,8 @@
 Importing this package loads the standard library alone; a public name is fetched from its room when it is first used.
 """
 
+from __future__ import annotations
+
 import importlib
 import sys
 from types import ModuleType
