@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from wristkit.models import SHORTEST_WINDOW, build, plan, summary, weights_sha256, why_not_streamable
+from wristkit import models
+from wristkit.models import SHORTEST_WINDOW, build, fold, plan, summary, weights_sha256, why_not_streamable
 
 CHANNELS = ("accel_x", "accel_y", "accel_z", "gyro_x", "gyro_y", "gyro_z")
 CLASSES = ("none", "tap", "wash")
@@ -267,3 +268,36 @@ def test_weights_hash_sees_value_name_dtype_and_nothing_else():
     assert weights_sha256(model) != weights_sha256(twin)
     assert weights_sha256(net().half()) != weights_sha256(model)
     assert weights_sha256(net(classes=("a", "b", "c"))) == weights_sha256(model)
+
+
+def test_a_folded_net_has_float16_weights_and_says_the_same():
+    trained = net(100, 20)
+    shipped = fold(trained)
+    windows = torch.from_numpy(
+        np.random.default_rng(0).normal(size=(64, len(trained.channels), 100)).astype(np.float32)
+    )
+    with torch.inference_mode():
+        np.testing.assert_allclose(shipped(windows).numpy(), trained.eval()(windows).numpy(), atol=0.02)
+    assert not any(isinstance(layer, nn.BatchNorm1d) for layer in shipped.modules())
+    for weight in shipped.parameters():
+        assert torch.equal(weight, weight.half().float())
+    assert shipped.architecture == {**trained.architecture, "folded": True}
+    assert why_not_streamable(shipped, 100) == ()
+
+
+def test_folding_without_rounding_is_exact(monkeypatch):
+    monkeypatch.setattr(models, "round_weights", lambda shipped: None)
+    trained = net(64, 8)
+    windows = torch.from_numpy(np.random.default_rng(1).normal(size=(16, len(trained.channels), 64)).astype(np.float32))
+    with torch.inference_mode():
+        np.testing.assert_allclose(
+            fold(trained)(windows).numpy(), trained.eval()(windows).numpy(), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_weights_beyond_float16_are_refused():
+    trained = net(64, 8)
+    with torch.no_grad():
+        trained.head.weight[0, 0] = 1e6
+    with pytest.raises(ValueError, match="beyond float16"):
+        fold(trained)

@@ -123,7 +123,7 @@ class Frame:
 # second integral is the sum of truncated quartics there, of which symmetry leaves three: (knot, factor).
 HALF_PERIODS = 2.5
 QUARTICS = ((2.5, -0.125 / 24), (1.5, 1.625 / 24), (0.5, -4.25 / 24))
-BLOCK = 65536  # outputs computed at once: bounds memory, changes nothing else
+BLOCK = 8192  # outputs computed at once: what a processor's cache holds; changes nothing else
 
 
 @dataclass(frozen=True)
@@ -165,34 +165,46 @@ class Resample:
         folded = -np.abs(periods)
         total = np.maximum(periods, 0.0)
         for knot, factor in QUARTICS:
-            square = np.square(np.maximum(folded + knot, 0.0))
-            total = total + factor * (square * square)
+            term = folded + knot
+            np.maximum(term, 0.0, out=term)  # in place from here: half the time goes into these few lines
+            term *= term
+            term *= term
+            term *= factor
+            total += term
         return total
 
     def at(self, places: PlaceArray, time_s: FloatArray, values: FloatArray) -> Grid:
-        """Return the grid samples at ``places``, all of whose support must be in ``time_s`` (n,) and ``values`` (n, c).
+        """Return the grid samples at one or more rising ``places`` from stamps (n,) and values (n, c).
 
-        Before the first sample the signal is taken to have had the first value for ever.
+        All of their support must be there. Before the first sample the signal is taken to have had the first value for
+        ever.
         """
         centre_s = places / self.rate_hz
+        # Two samples more than the oldest support: whatever lies at or before the first of them has no share left.
+        first = max(0, int(np.searchsorted(time_s, centre_s[0] - self.delay_s)) - 2)
+        last = int(np.searchsorted(time_s, centre_s[-1] + self.delay_s)) + 1
+        time_s, columns = time_s[first:last], np.ascontiguousarray(values[first:last].T, dtype=np.float64)
+        rises = np.diff(columns)
         newer = np.searchsorted(time_s, centre_s + self.delay_s)
         needed_s = time_s[newer]
-        output = values[newer].astype(np.float64)
-        offset = (time_s[newer] - centre_s) * self.rate_hz
+        output = columns[:, newer]
+        offset = (needed_s - centre_s) * self.rate_hz
         integral = self.second_integral(offset)
         # Integration by parts: newest value minus, for each straight line in the support, its rise times its share. The
         # order of this sum is by sample, newest first, in any partition of the stream.
-        while (active := (newer > 0) & (offset > -HALF_PERIODS)).any():
+        while ((newer > 0) & (offset > -HALF_PERIODS)).any():
             older = np.maximum(newer - 1, 0)
             older_offset = (time_s[older] - centre_s) * self.rate_hz
             older_integral = self.second_integral(older_offset)
-            width = np.where(active, offset - older_offset, 1.0)
-            share = np.where(active, (integral - older_integral) / width, 0.0)
-            output -= share[:, None] * (values[newer] - values[older])
+            width = offset - older_offset
+            width[: np.searchsorted(newer, 1)] = 1.0  # at the first sample; beyond the support both integrals are 0
+            share = (integral - older_integral) / width
+            terms = rises.take(older, axis=1)
+            terms *= share
+            output -= terms
             newer, offset, integral = older, older_offset, older_integral
-        return Grid(
-            places, output + 0.0, needed_s
-        )  # + 0.0: no negative zeros, whose sign would depend on the partition
+        # + 0.0: no negative zeros, whose sign would depend on the partition.
+        return Grid(places, output.T + 0.0, needed_s)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""

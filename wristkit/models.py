@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,6 @@ _DILATIONS = (
 _STD_FLOOR = 1e-3  # of a canonical unit (mg, mrad/s, Pa): about what a wrist sensor resolves
 _CONSTANT_BELOW = 1e-6  # of the channel's largest magnitude: float32 rounding, not signal
 
-Architecture = Mapping[str, str | int | tuple[str, ...]]
 
 
 class Geometry(NamedTuple):
@@ -73,21 +72,23 @@ class Tcn(nn.Module):
         Length and step of a window in samples; the net's stride divides the hop.
     width
         Channels inside the net.
+    folded
+        Whether it is a net as it ships, without BatchNorm of its own; see :func:`fold`.
     """
 
-    architecture: Architecture
+    architecture: Mapping[str, Any]
 
     def __init__(
-        self, *, channels: tuple[str, ...], classes: tuple[str, ...], samples: int, hop: int, width: int = 32
+        self, *, channels: tuple[str, ...], classes: tuple[str, ...], samples: int, hop: int, width: int, folded: bool
     ) -> None:
         super().__init__()
         geometry = plan(samples=samples, hop=hop)
         self.channels = channels
         self.classes = classes
         self.normalise = Normalise(len(channels))
-        stem = nn.Conv1d(len(channels), width, geometry.stem_kernel, stride=geometry.stride, bias=False)
-        self.stem = nn.Sequential(stem, nn.BatchNorm1d(width), nn.ReLU())
-        blocks = [_separable(width, geometry.kernel, dilation) for dilation in geometry.dilations]
+        stem = nn.Conv1d(len(channels), width, geometry.stem_kernel, stride=geometry.stride, bias=folded)
+        self.stem = nn.Sequential(stem, *_norm(width, folded=folded), nn.ReLU())
+        blocks = [_separable(width, geometry.kernel, dilation, folded=folded) for dilation in geometry.dilations]
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(width, len(classes))
 
@@ -123,6 +124,7 @@ def build(
     samples: int,
     hop: int,
     width: int = 32,
+    folded: bool = False,
 ) -> Tcn:
     """Return a new net; its ``architecture`` holds these arguments, so ``build(**net.architecture)`` gives its like.
 
@@ -137,7 +139,9 @@ def build(
         raise ValueError(
             f"a net needs at least 1 channel, 2 classes and width 1; got {len(channels)}, {len(classes)} and {width}"
         )
-    net = MODELS[name](channels=tuple(channels), classes=tuple(classes), samples=samples, hop=hop, width=width)
+    net = MODELS[name](
+        channels=tuple(channels), classes=tuple(classes), samples=samples, hop=hop, width=width, folded=folded
+    )
     net.architecture = {
         "name": name,
         "channels": tuple(channels),
@@ -145,8 +149,34 @@ def build(
         "samples": samples,
         "hop": hop,
         "width": width,
+        "folded": folded,
     }
     return net
+
+
+def fold(net: Tcn) -> Tcn:
+    """Return a trained net as it ships: BatchNorm folded into the convolutions, every weight a float16 number.
+
+    Rounding weights is nearly all that float16 costs a small net. Done here, before calibration and thresholds, the net
+    that is evaluated has the very weights that a float16 package holds, and only activations are left to round.
+    """
+    shipped = build(**{**net.architecture, "folded": True}).eval()
+    shipped.normalise.load_state_dict(net.normalise.state_dict())
+    shipped.head.load_state_dict(net.head.state_dict())
+    for trained, folded in zip((net.stem, *net.blocks), (shipped.stem, *shipped.blocks), strict=True):
+        _fold_norm(trained, folded)
+    round_weights(shipped)
+    return shipped
+
+
+def round_weights(net: Tcn) -> None:
+    """Round the weights of the convolutions and the head to the nearest float16 numbers, in place."""
+    with torch.no_grad():
+        for name, weight in net.named_parameters():
+            rounded = weight.half().float()
+            if not torch.isfinite(rounded).all():
+                raise ValueError(f"weight {name} reaches {weight.abs().max():.3g}, beyond float16; train for longer")
+            weight.copy_(rounded)
 
 
 def plan(*, samples: int, hop: int) -> Geometry:
@@ -169,13 +199,33 @@ def plan(*, samples: int, hop: int) -> Geometry:
     return Geometry(stride, stem_kernel, kernel, next(one for one in _DILATIONS if sum(one) <= room))
 
 
-def _separable(width: int, kernel: int, dilation: int) -> nn.Sequential:
+def _norm(width: int, *, folded: bool) -> list[nn.Module]:
+    return [] if folded else [nn.BatchNorm1d(width)]
+
+
+def _separable(width: int, kernel: int, dilation: int, *, folded: bool) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv1d(width, width, kernel, dilation=dilation, groups=width, bias=False),
-        nn.Conv1d(width, width, 1, bias=False),
-        nn.BatchNorm1d(width),
+        nn.Conv1d(width, width, 1, bias=folded),
+        *_norm(width, folded=folded),
         nn.ReLU(),
     )
+
+
+@torch.no_grad()
+def _fold_norm(trained: nn.Module, folded: nn.Module) -> None:
+    """Copy convolutions, the last one with the BatchNorm behind it folded in, computed in float64."""
+    sources = [layer for layer in trained.children() if isinstance(layer, nn.Conv1d)]
+    targets = [layer for layer in folded.children() if isinstance(layer, nn.Conv1d)]
+    norm = next(layer for layer in trained.children() if isinstance(layer, nn.BatchNorm1d))
+    for source, target in zip(sources, targets, strict=True):
+        target.weight.copy_(source.weight)
+    mean, variance = (buffer.double() for name, buffer in norm.named_buffers() if name != "num_batches_tracked")
+    factor = norm.weight.double() / torch.sqrt(variance + norm.eps)
+    targets[-1].weight.copy_(sources[-1].weight.double() * factor[:, None, None])
+    for name, bias in targets[-1].named_parameters():
+        if name == "bias":
+            bias.copy_(norm.bias.double() - mean * factor)
 
 
 def _training_windows(values: npt.ArrayLike, channels: int) -> npt.NDArray[np.float64]:

@@ -39,7 +39,7 @@ class Fit:
     Parameters
     ----------
     model
-        Net in evaluation mode, normalisation inside, calibrated on the people it was stopped on.
+        Net as it ships (see ``wristkit.models.fold``), calibrated on the people it was stopped on.
     spec
         Conditioning, window, classes and the thresholds chosen on the people it was stopped on.
     history
@@ -124,7 +124,7 @@ def quick_train(windows: Windows, *, model: str = "tcn", epochs: int = 20, seed:
     ValueError
         Where subjects are missing, or there are fewer than two classes to tell apart.
     """
-    from wristkit.models import build
+    from wristkit.models import build, fold
 
     if epochs < 1:
         raise ValueError(f"epochs is {epochs}, expected 1 or more")
@@ -141,6 +141,7 @@ def quick_train(windows: Windows, *, model: str = "tcn", epochs: int = 20, seed:
         constant = net.fit_normaliser(parts["train"].values)
         rng = np.random.default_rng(seed)
         history, interrupted = _run_epochs(net, parts["train"], parts["stop"], epochs=epochs, rng=rng)
+        net = fold(net)
         _calibrate(net, parts["stop"])
         spec = _spec_of(windows, net, parts)
         held_out = predictions(Detector(spec, net), parts["held_out"], fold=0)
@@ -148,7 +149,7 @@ def quick_train(windows: Windows, *, model: str = "tcn", epochs: int = 20, seed:
     notes += [f"channels {list(constant)} never varied in training and enter as 0"] if constant else []
     notes += ["interrupted: the best epoch so far was kept"] if interrupted else []
     fit = Fit(
-        model=net.eval(),
+        model=net,
         spec=spec,
         history=history,
         held_out=held_out,
@@ -316,7 +317,8 @@ def _calibrate(net: "Tcn", stop: Windows) -> None:
     import torch
     from scipy.optimize import minimize_scalar
 
-    net.eval()
+    from wristkit.models import round_weights
+
     if not len(stop):
         return
     with torch.inference_mode():
@@ -328,6 +330,7 @@ def _calibrate(net: "Tcn", stop: Windows) -> None:
         found = minimize_scalar(loss, bounds=(-1.5, 2.0), method="bounded")
         for weight in net.head.parameters():
             weight.div_(float(np.exp(found.x)))
+    round_weights(net)
 
 
 def _spec_of(windows: Windows, net: "Tcn", parts: dict[str, Windows]) -> DetectorSpec:

@@ -68,12 +68,12 @@ _SPARK_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito: 
 
 def _sparkline_svg(stream: Stream, *, width: int = 220, height: int = 28, most_points: int = 4000) -> str:
     """Return a small picture of up to four channels, from at most ``most_points`` samples read."""
-    step = max(1, len(stream) // most_points)
+    step = max(1, -(-len(stream) // most_points))
     seen = np.asarray(stream.values[::step, :4], dtype=np.float64)
     if not np.isfinite(seen).any():
         return ""
     low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
-    edges = np.unique(np.linspace(0, len(seen), min(width, len(seen)) + 1).astype(int))[:-1]
+    edges = np.unique(np.linspace(0, len(seen), min(width, len(seen)) + 1 + 1).astype(int))[:-1]
     lines = []
     for colour, column in zip(_SPARK_COLOURS, seen.T, strict=False):
         ends = np.column_stack([np.fmin.reduceat(column, edges), np.fmax.reduceat(column, edges)]).ravel()

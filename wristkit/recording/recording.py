@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wristkit.errors import RecordingError
-from wristkit.recording.stream import FloatArray, Stream, content_id, read_only
+from wristkit.recording.stream import FloatArray, Stream, content_id, read_only, shortened
 from wristkit.recording.tables import check_labels, finding_table, join_findings, label_table
 
 Side = Literal["left", "right"]
@@ -78,13 +78,8 @@ class Recording:
         RecordingError
             With code ``duplicate_stream``, ``empty`` or ``label_*``.
         """
-        names = [stream.name for stream in streams]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise RecordingError(
-                f"streams {twice} are given twice", code="duplicate_stream", remedy="rename or drop one of each"
-            )
-        if not any(len(stream) for stream in streams):
-            raise RecordingError("no stream holds a sample", code="empty", remedy="check the file, or give one stream")
+        _refuse_doubles(streams)
+        _refuse_empty(streams)
         spans = {tier: _check_spans(tier, span) for tier, span in (labelled or {}).items()}
         table = label_table() if labels is None else check_labels(labels)
         given = finding_table() if findings is None else findings
@@ -159,12 +154,16 @@ class Recording:
 
     def with_streams(self, *streams: Stream) -> "Recording":
         """Return this recording with these streams added or, under an existing name, in place of the old."""
+        _refuse_doubles(streams)
         merged = {**self.streams, **{stream.name: stream for stream in streams}}
+        _refuse_empty(list(merged.values()))
+        replaced = self.findings["stream"].isin([stream.name for stream in streams])
+        kept = self.findings[~(replaced & (self.findings["code"] == "rate_stated"))]
         return replace(
             self,
             id=content_id(list(merged.values())),
             streams=MappingProxyType(merged),
-            findings=join_findings(self.findings, _stated_rates(streams, self.findings)),
+            findings=join_findings(kept, _stated_rates(streams, kept)),
         )
 
     def with_labels(self, labels: pd.DataFrame, *, labelled: Mapping[str, npt.ArrayLike] | None = None) -> "Recording":
@@ -188,14 +187,28 @@ class Recording:
         return self  # immutable; tables that carry recordings copy their attributes often
 
     def __repr__(self) -> str:
-        who = f" of {self.subject}" if self.subject else ""
+        who = f" of {shortened(self.subject, 40)}" if self.subject else ""
+        names = shortened(", ".join(self.streams), 80)
         span = self.stop_s - self.start_s
-        return f"Recording({self.id}{who}: {', '.join(self.streams)}; {span:.1f} s, {len(self.labels)} labels)"
+        return f"Recording({self.id}{who}: {names}; {span:.1f} s, {len(self.labels)} labels)"
 
     def _repr_html_(self) -> str:
         from wristkit.recording.page import recording_html
 
         return recording_html(self)
+
+
+def _refuse_doubles(streams: Sequence[Stream]) -> None:
+    names = [stream.name for stream in streams]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise RecordingError(
+            f"streams {twice} are given twice", code="duplicate_stream", remedy="rename or drop one of each"
+        )
+
+
+def _refuse_empty(streams: Sequence[Stream]) -> None:
+    if not any(len(stream) for stream in streams):
+        raise RecordingError("no stream holds a sample", code="empty", remedy="check the file, or give one stream")
 
 
 def _check_side(field: str, side: str | None) -> Side | None:
@@ -215,7 +228,14 @@ def _utc(start: pd.Timestamp | str) -> pd.Timestamp:
 
 def _check_spans(tier: str, spans: npt.ArrayLike) -> FloatArray:
     """Return (k, 2) seconds, ordered and apart."""
-    array = np.asarray(spans, dtype=np.float64).reshape(-1, 2)
+    array = np.asarray(spans, dtype=np.float64)
+    array = array.reshape(0, 2) if not array.size else array
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise RecordingError(
+            f"labelled spans of tier {tier!r} have shape {array.shape}, expected (k, 2)",
+            code="labelled_spans",
+            remedy="give a list of (start_s, stop_s) pairs",
+        )
     array = array[np.argsort(array[:, 0], kind="stable")]
     if not np.isfinite(array).all() or (array[:, 1] < array[:, 0]).any() or (array[1:, 0] < array[:-1, 1]).any():
         raise RecordingError(

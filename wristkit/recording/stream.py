@@ -88,13 +88,11 @@ class Stream:
         uniform = "_uniform_start_s" in self.__dict__
         values = read_only(_float32_columns(self.name, self.values))
         object.__setattr__(self, "values", values)
-        object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "channels", _as_text(self.channels))
         object.__setattr__(self, "gaps", read_only(np.asarray(self.gaps, dtype=np.float64).reshape(-1, 2)))
         _check_layout(self.name, values, self.channels, self.unit)
         if not uniform:
-            time = np.asarray(self.time, dtype=np.float64)
-            _check_time(self.name, time, len(values))
-            object.__setattr__(self, "time", read_only(time))
+            object.__setattr__(self, "time", read_only(_seconds(self.name, self.time, len(values))))
 
     @classmethod
     def measured(
@@ -113,9 +111,8 @@ class Stream:
         name, time, values, channels, unit
             As the fields of the class; (n,) values are one channel. A canonical name brings its channels and unit.
         """
-        time_s = np.asarray(time, dtype=np.float64)
         columns = _float32_columns(name, values)
-        _check_time(name, time_s, len(columns))
+        time_s = _seconds(name, time, len(columns))
         gaps = find_gaps(time_s)
         return cls(
             name=name,
@@ -144,6 +141,8 @@ class Stream:
         """
         if not (np.isfinite(rate_hz) and rate_hz > 0):
             raise ValueError(f"rate_hz is {rate_hz}, expected a positive number; give the rate that the source states")
+        if not np.isfinite(start_s):
+            raise ValueError(f"start_s is {start_s}, expected the seconds at which the first sample lies")
         columns = _float32_columns(name, values)
         stream = cls.__new__(cls)
         fields = {
@@ -177,7 +176,7 @@ class Stream:
         """
         stream = cls.__new__(cls)
         clock: dict[str, object] = {"_uniform_start_s": start_s} if time is None else {"time": read_only(time)}
-        fields = {"name": name, "values": read_only(values), "channels": tuple(channels), "unit": unit}
+        fields = {"name": name, "values": read_only(values), "channels": _as_text(channels), "unit": unit}
         _assign(stream, {**clock, **fields, "rate_hz": rate_hz, "gaps": read_only(gaps)})
         _check_layout(name, stream.values, stream.channels, unit)
         return stream
@@ -195,7 +194,7 @@ class Stream:
 
     @property
     def start_s(self) -> float:
-        """Time of the first sample in seconds; NaN where there is none."""
+        """Time of the first sample in seconds; NaN where there is none and none is stated."""
         if self.is_uniform:
             return float(self.__dict__["_uniform_start_s"])
         return float(self.time[0]) if len(self) else float("nan")
@@ -242,11 +241,18 @@ class Stream:
     def __array__(self, dtype: npt.DTypeLike | None = None, *, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.array(self.values, dtype=dtype, copy=copy)
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self  # immutable; copied arrays would be writable
+
     def __len__(self) -> int:
         return len(self.values)
 
     def __repr__(self) -> str:
-        return f"Stream({self.name!r}, {len(self)} x {len(self.channels)}, {self.rate_hz:.4g} Hz, {self.unit})"
+        size = f"{len(self)} x {len(self.channels)}, {self.rate_hz:.4g} Hz"
+        return f"Stream({shortened(self.name, 60)!r}, {size}, {shortened(self.unit, 20)})"
 
 
 def find_gaps(time_s: FloatArray) -> FloatArray:
@@ -285,6 +291,11 @@ def content_id(streams: Sequence[Stream]) -> str:
     return digest.hexdigest()[:16]
 
 
+def shortened(text: str, most: int) -> str:
+    """Return text of at most ``most`` characters, its end left out visibly."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def _assign(stream: Stream, fields: Mapping[str, object]) -> None:
     for name, value in fields.items():
         object.__setattr__(stream, name, value)
@@ -299,13 +310,7 @@ def read_only(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
 
 def _float32_columns(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Return values as (n, c) float32, refusing what float32 cannot hold."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu":
-        raise RecordingError(
-            f"stream {name!r} holds {array.dtype} values, expected numbers",
-            code="not_numeric",
-            remedy="convert text and dates before making a stream",
-        )
+    array = _numbers(name, "values", values)
     if array.ndim not in (1, 2):
         raise RecordingError(
             f"stream {name!r} has values of shape {array.shape}, expected (n,) or (n, channels)",
@@ -313,7 +318,8 @@ def _float32_columns(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float32
             remedy="one row a sample, one column a channel",
         )
     with np.errstate(over="ignore"):
-        columns = array.astype(np.float32, copy=False).reshape(len(array), -1 if array.size else array.shape[-1])
+        columns = array.astype(np.float32, copy=False)
+    columns = columns[:, None] if array.ndim == 1 else columns
     infinite = np.isinf(columns).any(axis=1)
     if infinite.any():
         row = int(np.argmax(infinite))
@@ -324,6 +330,29 @@ def _float32_columns(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float32
             row=row,
         )
     return columns
+
+
+def _numbers(name: str, what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return an array of real numbers, refusing what numpy would read as some or has no rows of one length."""
+    try:
+        array = np.asarray(given)
+    except ValueError as fault:
+        raise RecordingError(
+            f"stream {name!r} has {what} that are no array: {fault}",
+            code="shape",
+            remedy="give rows of one length",
+        ) from fault
+    if array.dtype.kind not in "fiu":
+        raise RecordingError(
+            f"stream {name!r} has {what} of type {array.dtype}, expected numbers",
+            code="not_numeric",
+            remedy="convert text, dates and flags to numbers before making a stream",
+        )
+    return array
+
+
+def _as_text(channels: Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(channel) for channel in channels)  # numpy's own kind of text would change the id
 
 
 def _check_layout(name: str, values: npt.NDArray[np.float32], channels: Sequence[str], unit: str) -> None:
@@ -348,6 +377,13 @@ def _check_layout(name: str, values: npt.NDArray[np.float32], channels: Sequence
             code="channels",
             remedy="order the columns by name, or give the stream a name of your own",
         )
+
+
+def _seconds(name: str, time: npt.ArrayLike, count: int) -> FloatArray:
+    """Return stamps as (n,) float64, or raise what is wrong with them."""
+    time_s = _numbers(name, "stamps", time).astype(np.float64, copy=False)
+    _check_time(name, time_s, count)
+    return time_s
 
 
 def _check_time(name: str, time_s: FloatArray, count: int) -> None:

@@ -26,14 +26,23 @@ def finding_table(rows: Sequence[tuple[str, str, float, float, int, str, str]] =
 
 def check_labels(labels: pd.DataFrame) -> pd.DataFrame:
     """Return a copy of a label table with exactly the shared columns, or raise what is wrong with it."""
-    if missing := [column for column in LABEL_COLUMNS if column not in labels.columns]:
+    if not isinstance(labels, pd.DataFrame):
+        raise TypeError(f"labels are a {type(labels).__name__}, expected a DataFrame of {list(LABEL_COLUMNS)}")
+    if missing := [column for column in LABEL_COLUMNS if list(labels.columns).count(column) != 1]:
         raise RecordingError(
-            f"labels lack the columns {missing}, expected {list(LABEL_COLUMNS)}",
+            f"labels lack the columns {missing} or have them twice, expected {list(LABEL_COLUMNS)}",
             code="label_columns",
             remedy="add them; tier is 'truth' for what a detector learns from",
         )
     table = labels[list(LABEL_COLUMNS)].reset_index(drop=True)
-    table = table.astype({"start_s": float, "stop_s": float, "label": object, "tier": object, "rater": object})
+    try:
+        table = table.astype(label_table().dtypes.to_dict())
+    except (TypeError, ValueError) as fault:
+        raise RecordingError(
+            f"labels have times that are no numbers: {fault}",
+            code="label_times",
+            remedy="give start_s and stop_s in seconds from the recording's start",
+        ) from fault
     times = table[["start_s", "stop_s"]].to_numpy()
     wrong = ~np.isfinite(times).all(axis=1) | (times[:, 1] < times[:, 0])
     if wrong.any():
@@ -44,15 +53,20 @@ def check_labels(labels: pd.DataFrame) -> pd.DataFrame:
             remedy="give start_s <= stop_s in seconds from the recording's start",
             row=rows[0],
         )
-    nameless = np.flatnonzero([not isinstance(text, str) or not text.strip() for text in table["label"]])
+    for column in ("label", "tier"):
+        _refuse_nameless(table, column)
+    return table
+
+
+def _refuse_nameless(table: pd.DataFrame, column: str) -> None:
+    nameless = np.flatnonzero([not isinstance(text, str) or not text.strip() for text in table[column]])
     if len(nameless):
         raise RecordingError(
-            f"{len(nameless)} labels have no text (rows {nameless[:5].tolist()})",
+            f"{len(nameless)} labels have no text in the column {column!r} (rows {nameless[:5].tolist()})",
             code="label_text",
-            remedy="name each label, or drop the rows",
+            remedy="name each label and its tier, or drop the rows",
             row=int(nameless[0]),
         )
-    return table
 
 
 def join_findings(*tables: pd.DataFrame) -> pd.DataFrame:
