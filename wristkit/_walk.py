@@ -85,7 +85,9 @@ def start(notebook: Path, *, executed: Path, out: Path, log: Path) -> subprocess
     """Start papermill on one notebook, with a process group of its own and one thread, and return the process."""
     command = [
         *(sys.executable, "-m", "papermill", str(notebook), str(executed)),
-        *("--parameters_raw", "out", str(out)),
+        # relative to the notebook's folder, in which it runs: an executed notebook is shown around, and names no folder
+        # of the machine that it ran on
+        *("--parameters_raw", "out", os.path.relpath(out, notebook.parent)),
         *("--kernel", "python3", "--cwd", str(notebook.parent), "--no-progress-bar"),
         *("--execution-timeout", str(_CELL_TIMEOUT_S), "--start-timeout", str(_START_TIMEOUT_S)),
     ]

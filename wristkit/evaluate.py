@@ -196,7 +196,10 @@ class EventReport:
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in _lines(self))
-        return f"<ul>{lines}</ul>{self.by_class.to_html(escape=True)}{self.by_subject.to_html(escape=True)}"
+        tables = "".join(
+            table.to_html(escape=True, float_format="{:.3g}".format) for table in (self.by_class, self.by_subject)
+        )
+        return f"<ul>{lines}</ul>{tables}"
 
 
 def evaluate(

@@ -35,7 +35,6 @@ _STD_FLOOR = 1e-3  # of a canonical unit (mg, mrad/s, Pa): about what a wrist se
 _CONSTANT_BELOW = 1e-6  # of the channel's largest magnitude: float32 rounding, not signal
 
 
-
 class Geometry(NamedTuple):
     """Stem and dilated convolutions in samples and steps."""
 

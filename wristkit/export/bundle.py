@@ -51,12 +51,12 @@ class Bundle:
     def __repr__(self) -> str:
         counts = self.parity["status"].value_counts()
         told = ", ".join(f"{count} {status}" for status, count in counts.items())
-        return f"Bundle({self.mlpackage}; {told}; {self.cost.package_bytes} bytes)"
+        return f"Bundle({self.mlpackage.name}; {told}; {self.cost.package_bytes} bytes)"
 
     def _repr_html_(self) -> str:
         costs = pd.DataFrame({name.replace("_", " "): [f"{value:,}"] for name, value in asdict(self.cost).items()})
         return (
-            f"<p><b>{html.escape(str(self.mlpackage))}</b></p>"
+            f"<p><b>{html.escape(self.mlpackage.name)}</b></p>"
             f"{self.parity.to_html(index=False, na_rep='', float_format='{:.3g}'.format)}"
             f"{costs.to_html(index=False)}"
             f"<p><b>Not run:</b> {html.escape(', '.join(self.not_run))}</p>"

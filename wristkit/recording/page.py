@@ -23,8 +23,7 @@ def recording_html(recording: "Recording") -> str:
     }
     line = ", ".join(f"{name} {html.escape(str(value))}" for name, value in facts.items() if value is not None)
     rows = "".join(_stream_html(stream, recording.findings) for stream in recording.streams.values())
-    counts = recording.labels["label"].value_counts(sort=False)
-    labels = ", ".join(f"{html.escape(str(label))} ({count})" for label, count in counts.items())
+    labels = "; ".join(_tier_html(str(tier), table) for tier, table in recording.labels.groupby("tier"))
     head = "".join(f"<th style='text-align:left'>{name}</th>" for name in _HTML_HEADS)
     return (
         f"<div><b>Recording {html.escape(recording.id)}</b> {line}"
@@ -34,6 +33,11 @@ def recording_html(recording: "Recording") -> str:
 
 
 _HTML_HEADS = ("stream", "channels", "rate", "span", "gaps", "findings", "at a glance")
+
+
+def _tier_html(tier: str, labels: pd.DataFrame) -> str:
+    counts = ", ".join(f"{label} {count}" for label, count in labels["label"].value_counts(sort=False).items())
+    return html.escape(f"{tier}: {counts}")
 
 
 def _stream_html(stream: Stream, findings: pd.DataFrame) -> str:

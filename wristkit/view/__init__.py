@@ -9,12 +9,14 @@ from wristkit.view.draw import (
     draw_scores,
     draw_stream,
 )
+from wristkit.view.draw.picture import Picture
 from wristkit.view.envelope import envelope
 from wristkit.view.gallery import Gallery, gallery
 from wristkit.view.viewer import Viewer, view
 
 __all__ = [
     "Gallery",
+    "Picture",
     "Viewer",
     "draw_confusion",
     "draw_curve",
