@@ -327,6 +327,7 @@ def test_cuda_is_announced_before_it_is_fetched(tmp_path, monkeypatch, capsys, b
         ("SSLError(CERTIFICATE_VERIFY_FAILED)\nERROR: No matching distribution found for a\n", "certificate"),
         ("NewConnectionError\nERROR: ResolutionImpossible: see the page\n", "pip failed: ResolutionImpossible"),
         ("ERROR: No matching distribution found for a==1\n", "no matching distribution found for a==1"),
+        ("  got:\n      ERROR: No matching distribution found for b\nerror: exited\n", "found for b"),
         ("Killed\n", "pip failed: it gave no reason"),
     ],
 )

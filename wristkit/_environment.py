@@ -191,11 +191,12 @@ def explain(pip_output: str, *, log: str) -> SetupError:
             "pip cannot reach its package index: no network, or a proxy in between",
             remedy=f"check the network and `pip config list`, then call again, which resumes; see {log}",
         )
-    errors = [line[len("ERROR: ") :].strip() for line in pip_output.splitlines() if line.startswith("ERROR: ")]
+    said = [line.strip() for line in pip_output.splitlines()]  # a build's own words are indented
+    errors = [line[len("ERROR: ") :].strip() for line in said if line.startswith("ERROR: ")]
     if any("No matching distribution" in line for line in errors):
         return SetupError(
             f"pip found {errors[-1][0].lower()}{errors[-1][1:]}",
-            remedy=f"see by `pip config list` where pip looks (no-index, index-url, find-links) and {log}",
+            remedy=f"check the network and where pip looks, by `pip config list` (index-url, find-links); see {log}",
         )
     return SetupError(
         f"pip failed: {errors[-1].rstrip('.') if errors else 'it gave no reason'}",

@@ -194,17 +194,16 @@ class Resample:
         # order of this sum is by sample, newest first, in any partition of the stream.
         while ((newer > 0) & (offset > -HALF_PERIODS)).any():
             older = np.maximum(newer - 1, 0)
-            older_offset = (time_s[older] - centre_s) * self.rate_hz
+            older_offset = (time_s.take(older) - centre_s) * self.rate_hz
             older_integral = self.second_integral(older_offset)
             width = offset - older_offset
             width[: np.searchsorted(newer, 1)] = 1.0  # at the first sample; beyond the support both integrals are 0
-            share = (integral - older_integral) / width
             terms = rises.take(older, axis=1)
-            terms *= share
+            terms *= (integral - older_integral) / width
             output -= terms
             newer, offset, integral = older, older_offset, older_integral
-        # + 0.0: no negative zeros, whose sign would depend on the partition.
-        return Grid(places, output.T + 0.0, needed_s)
+        output += 0.0  # no negative zeros, whose sign would depend on the partition
+        return Grid(places, output.T, needed_s)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -224,8 +223,9 @@ class ResampleState:
         """Return the grid samples that these samples, which follow the last ones without a gap, complete."""
         if not len(time_s):
             return Grid.empty(self.values.shape[1])
-        self.time_s = np.concatenate([self.time_s, time_s])
-        self.values = np.concatenate([self.values, values])
+        held = len(self.time_s) > 0
+        self.time_s = np.concatenate([self.time_s, time_s]) if held else time_s
+        self.values = np.concatenate([self.values, values]) if held else values
         if self.next_place is None:
             self.next_place = _first_place_at(float(time_s[0]), self.step.rate_hz)
         stop = self._complete_before(float(time_s[-1]))
@@ -250,8 +250,8 @@ class ResampleState:
             return
         support_s = (self.next_place - 1) / self.step.rate_hz - self.step.delay_s
         first = max(0, int(np.searchsorted(self.time_s, support_s)) - 1)
-        if first:
-            self.time_s, self.values = self.time_s[first:].copy(), self.values[first:].copy()
+        # Copies: a caller may fill its own arrays anew, and a view would keep all of them in memory.
+        self.time_s, self.values = self.time_s[first:].copy(), self.values[first:].copy()
 
 
 def _first_place_at(time_s: float, rate_hz: float) -> int:

@@ -11,7 +11,6 @@ import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from wristkit.recording import (
     LABEL_COLUMNS,
     Recording,
     Stream,
-    check_labels,
     finding_table,
     label_table,
 )
@@ -65,18 +63,16 @@ def open_native(folder: Path) -> Recording:
         streams = [_open_stream(folder, entry) for entry in header["streams"]]
         return Recording(
             id=str(header["id"]),
-            streams=MappingProxyType({stream.name: stream for stream in streams}),
-            labels=check_labels(_table(header["labels"], label_table(), LABEL_COLUMNS)),
-            labelled=MappingProxyType(
-                {tier: np.array(spans, dtype=float).reshape(-1, 2) for tier, spans in header["labelled"].items()}
-            ),
+            streams={stream.name: stream for stream in streams},
+            labels=_table(header["labels"], label_table(), LABEL_COLUMNS),
+            labelled={tier: np.array(spans, dtype=float) for tier, spans in header["labelled"].items()},
             findings=_table(header["findings"], finding_table(), FINDING_COLUMNS),
             start=None if header["start"] is None else pd.Timestamp(header["start"]),
             zone=header["zone"],
             subject=header["subject"],
             wrist=header["wrist"],
             crown=header["crown"],
-            source=MappingProxyType(dict(header["source"])),
+            source=dict(header["source"]),
         )
     except (KeyError, TypeError, AttributeError) as fault:
         raise RecordingError(

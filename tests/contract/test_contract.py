@@ -121,6 +121,23 @@ def test_packets_of_any_size_give_the_events_of_the_recording(case, packet):
     np.testing.assert_allclose(parts["score"], whole["score"], rtol=0, atol=1e-6)
 
 
+def test_a_sender_may_fill_its_arrays_anew_after_each_packet(case):
+    detector, recording = case
+    detector.reset(wrist=recording.wrist, crown=recording.crown)
+    streams = [recording[name] for name in sources_of(detector)]
+    sent = {stream.name: (np.empty(8), np.empty((8, len(stream.channels)))) for stream in streams}
+    updates = []
+    for first in range(0, min(len(stream) for stream in streams) - 8, 8):
+        for stream in streams:
+            time_s, values = sent[stream.name]
+            time_s[:], values[:] = stream.time[first : first + 8], stream.values[first : first + 8]
+        updates += detector.push(sent)
+    fresh = [one for one in pushed(detector, recording, 8) if not one.final]
+    decided = [one for one in updates if not one.final]
+    assert len(decided) >= 3
+    assert decided == fresh[: len(decided)]
+
+
 def test_every_event_is_decided_once_and_final_once(case):
     detector, recording = case
     updates = pushed(detector, recording, 25)

@@ -56,6 +56,21 @@ class Recording:
     crown: Side | None
     source: Mapping[str, str]
 
+    def __post_init__(self) -> None:
+        spans = {tier: _check_spans(tier, span) for tier, span in self.labelled.items()}
+        checked = {
+            "streams": MappingProxyType(dict(self.streams)),
+            "labels": check_labels(self.labels),
+            "labelled": MappingProxyType(spans),
+            "findings": join_findings(self.findings),
+            "start": None if self.start is None else _utc(self.start),
+            "wrist": _check_side("wrist", self.wrist),
+            "crown": _check_side("crown", self.crown),
+            "source": MappingProxyType(dict(self.source)),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
     @classmethod
     def of(
         cls,
@@ -80,21 +95,20 @@ class Recording:
         """
         _refuse_doubles(streams)
         _refuse_empty(streams)
-        spans = {tier: _check_spans(tier, span) for tier, span in (labelled or {}).items()}
         table = label_table() if labels is None else check_labels(labels)
         given = finding_table() if findings is None else findings
         return cls(
             id=content_id(streams),
-            streams=MappingProxyType({stream.name: stream for stream in streams}),
+            streams={stream.name: stream for stream in streams},
             labels=table,
-            labelled=MappingProxyType(spans),
+            labelled={tier: np.asarray(spans, dtype=np.float64) for tier, spans in (labelled or {}).items()},
             findings=join_findings(given, _stated_rates(streams, given), _labels_outside(table, streams)),
             start=None if start is None else _utc(start),
             zone=zone,
             subject=subject,
-            wrist=_check_side("wrist", wrist),
-            crown=_check_side("crown", crown),
-            source=MappingProxyType(dict(source or {})),
+            wrist=wrist,
+            crown=crown,
+            source=source or {},
         )
 
     def __getitem__(self, name: str) -> Stream:
