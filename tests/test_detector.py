@@ -284,3 +284,17 @@ def test_evaluate_says_when_it_was_trained_on_what_it_is_given() -> None:
     detector = make_detector(recording, trained_on=(recording.id,))
     assert "trained or tuned on" in detector.evaluate(recording).notes[-1]
     assert not make_detector(recording).evaluate(recording).notes
+
+
+def test_a_detector_counts_the_hours_that_evaluate_counts() -> None:
+    from wristkit.evaluate import evaluate
+
+    recording = make_recording(0)
+    detector = make_detector(recording)
+    late = Stream.measured("heart_rate", [12.0, 13.0, 14.0], [60.0, 61.0, 62.0])
+    richer = recording.with_streams(late)
+    scores = detector.scores(richer)
+    again = evaluate(detector.detect(richer), richer, scores=scores, decoder=detector.spec.decoder)
+    own = detector.evaluate(richer)
+    assert own.hours == again.hours
+    assert own.matches.equals(again.matches)

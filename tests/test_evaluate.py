@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from wristkit.errors import RecordingError
-from wristkit.evaluate import evaluate, failures, rate, share, stack
-from wristkit.events import Event, EventDecoder, Scores, event_table
+from wristkit.evaluate import curve, evaluate, failures, rate, share, stack
+from wristkit.events import Event, EventDecoder, Scores, event_table, match
 from wristkit.recording import Recording, Stream, label_table
 
 
@@ -107,7 +107,9 @@ def test_simulated_hours_are_named() -> None:
     report = evaluate(stack({}), [real, made])
     assert (report.hours, report.simulated_hours) == (pytest.approx(2.0), pytest.approx(1.0))
     assert "simulated" in report.notes[0]
-    assert "of which simulated 1" in repr(report)
+    assert report.by_source["hours"].to_dict() == {"real": pytest.approx(1.0), "simulated": pytest.approx(1.0)}
+    assert "\nreal: recall" in repr(report)
+    assert "\nsimulated: recall" in repr(report)
 
 
 def test_failures_carry_their_recordings() -> None:
@@ -128,8 +130,9 @@ def random_case(seed: int, decoder: EventDecoder):
         recording = make_recording(rows, seed=seed * 2 + number, span_s=300.0, subject=f"s{number}")
         values = np.round(rng.dirichlet([0.6, 0.6, 0.6], size=300), 2).astype(np.float32)
         centre_s = np.arange(300.0)
+        kept = rng.random(300) > 0.02  # gaps, which reset the decoder
         scores[recording.id] = Scores.of(
-            centre_s + 0.5, values, classes=("none", "tap", "turn"), centre_s=centre_s, hop_s=1.0
+            centre_s[kept] + 0.5, values[kept], classes=("none", "tap", "turn"), centre_s=centre_s[kept], hop_s=1.0
         )
         recordings.append(recording)
     found = stack({name: decoder.run(one) for name, one in scores.items()})
@@ -146,24 +149,73 @@ def random_case(seed: int, decoder: EventDecoder):
 def test_the_curve_equals_decoding_anew_at_every_threshold(seed, smooth, refractory_s, min_length_s) -> None:
     decoder = EventDecoder(high=0.7, low=0.4, smooth=smooth, refractory_s=refractory_s, min_length_s=min_length_s)
     report, recordings, scores = random_case(seed, decoder)
-    curve = report.curve()
-    assert (np.diff(curve["threshold"]) < 0).all()
-    for row in curve[np.isfinite(curve["threshold"])].iloc[::7].itertuples():
+    table = report.curve()
+    assert (np.diff(table["threshold"]) < 0).all()
+    for row in table[np.isfinite(table["threshold"])].iloc[::7].itertuples():
         again = dataclasses.replace(decoder, high=min(1.0, row.threshold))
         found = stack({name: again.run(one) for name, one in scores.items()})
         anew = evaluate(found, recordings, scores=scores, decoder=again)
         assert (row.hits, row.false_alarms) == (anew.recall_share.hits, anew.false_alarms.alarms)
-    own = curve[curve["threshold"] >= decoder.high].iloc[-1]
+    own = table[table["threshold"] >= decoder.high].iloc[-1]
     assert (own.hits, own.false_alarms) == (report.recall_share.hits, report.false_alarms.alarms)
+
+
+def test_the_curve_of_a_day_matches_each_candidate_about_once(monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    centre_s = np.arange(0, 86400, 0.5)
+    values = rng.dirichlet([0.6, 0.6], size=len(centre_s)).astype(np.float32)
+    scores = Scores.of(centre_s + 1, values, classes=("none", "tap"), centre_s=centre_s, hop_s=0.5)
+    rows = [(float(at), float(at) + 1.0, "tap") for at in range(100, 86400, 700)]
+    recording = make_recording(rows, span_s=86400.0)
+    decoder = EventDecoder(high=0.9, low=0.6)
+    report = evaluate(decoder.run(scores), recording, scores=scores, decoder=decoder)
+    sizes = []
+    monkeypatch.setattr(curve, "match", lambda *given, **named: sizes.append(len(given[0])) or match(*given, **named))
+    table = report.curve()
+    assert len(table) > 10_000
+    assert sum(sizes) < 3 * len(rows)
+
+
+def test_missing_values_are_no_hours_and_what_lies_in_them_is_not_missed() -> None:
+    time_s = np.arange(0, 60, 0.02)
+    values = np.random.default_rng(0).normal(size=len(time_s))
+    values[(time_s > 10) & (time_s < 50)] = np.nan
+    recording = Recording.of(
+        [Stream.measured("ppg", time_s, values)],
+        labels=label_table([(20.0, 21.0, "tap", "truth", "me")]),
+        labelled={"truth": [(0.0, 60.0)]},
+    )
+    report = evaluate(events(), recording)
+    assert report.hours * 3600 == pytest.approx(20, abs=0.1)
+    assert report.matches["kind"].tolist() == ["not recorded"]
+
+
+def test_a_stream_that_comes_now_and_then_costs_no_hours() -> None:
+    steady = make_recording([], span_s=600.0)
+    pulse = Stream.measured("heart_rate", [100.0, 105.0, 300.0], [60.0, 61.0, 62.0])
+    assert evaluate(events(), steady.with_streams(pulse)).hours == evaluate(events(), steady).hours
+
+
+def test_intervals_over_people_are_wider_than_over_events() -> None:
+    held = [
+        make_recording([(10 * k, 10 * k + 1, "tap") for k in range(1, 30)], seed=s, subject=f"p{s}") for s in range(4)
+    ]
+    perfect = event_table(Event(10.0 * k, 10.0 * k + 1, "tap", 0.9, 10.0 * k + 2) for k in range(1, 30))
+    report = evaluate(stack({held[0].id: perfect, held[1].id: perfect}), held)
+    low, high = report.recall_over_people
+    assert low < report.recall_share.low
+    assert high > report.recall_share.high
+    assert "over people" in repr(report)
+    assert evaluate(perfect, held[0]).recall_over_people is None
 
 
 def test_at_takes_the_best_recall_within_the_limit() -> None:
     report, *_ = random_case(3, EventDecoder(high=0.7, low=0.4))
-    curve = report.curve()
+    table = report.curve()
     for limit in (0.0, 60.0, 400.0, 1e9):
         point = report.at(fp_per_hour=limit)
-        assert point.false_alarms.per_hour <= limit
-        assert point.recall.value == curve.loc[curve["fp_per_hour"] <= limit, "recall"].max()
+        assert point.fp_per_hour <= limit
+        assert point.recall == table.loc[table["fp_per_hour"] <= limit, "recall"].max()
     assert "too few to claim" in report.at(fp_per_hour=0.6).note
 
 

@@ -43,7 +43,8 @@ def slow_decode(decoder: EventDecoder, scores: Scores) -> list[tuple]:
             ready_s = -np.inf
             for run in runs:
                 start_s, stop_s = centre_s[run[0]], centre_s[run[-1]]
-                if start_s < ready_s - 1e-9:
+                back = [(min(k + 1, decoder.smooth) - 1) / 2 * scores.hop_s for k in (run[0], run[-1])]
+                if start_s - back[0] < ready_s - 1e-9:
                     continue
                 decided = next(
                     (
@@ -56,8 +57,8 @@ def slow_decode(decoder: EventDecoder, scores: Scores) -> list[tuple]:
                 )
                 if decided is None:
                     continue
-                events.append((start_s, stop_s, label, max(smooth[k] for k in run), decided))
-                ready_s = stop_s + decoder.refractory_s
+                events.append((start_s - back[0], stop_s - back[1], label, max(smooth[k] for k in run), decided))
+                ready_s = stop_s - back[1] + decoder.refractory_s
     return sorted(events, key=lambda event: (event[0], event[2]))
 
 
@@ -116,6 +117,18 @@ def test_hysteresis_holds_an_event_through_a_dip() -> None:
     assert events[["start_s", "stop_s", "decided_s"]].to_numpy().tolist() == [[1.0, 3.0, 3.0]]
     merged = EventDecoder(high=0.8, low=0.4, merge_s=2.0).run(scores)
     assert merged[["start_s", "stop_s"]].to_numpy().tolist() == [[1.0, 5.0]]
+
+
+@pytest.mark.parametrize("smooth", [1, 3, 5])
+def test_smoothing_does_not_move_an_event(smooth: int) -> None:
+    centre_s = np.arange(100) * 0.5
+    values = ((centre_s >= 20) & (centre_s <= 30)).astype(np.float32)
+    scores = Scores.of(
+        centre_s + 1, np.column_stack([1 - values, values]), classes=("none", "tap"), centre_s=centre_s, hop_s=0.5
+    )
+    found = EventDecoder(high=0.5, low=0.5, smooth=smooth).run(scores)
+    assert found[["start_s", "stop_s"]].to_numpy().tolist() == [[20.0, 30.0]]
+    assert found["decided_s"].tolist() == [20 + 1 + (smooth - 1) / 4]
 
 
 def test_no_scores_no_events() -> None:

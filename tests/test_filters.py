@@ -100,3 +100,10 @@ def test_wrong_arguments_are_named(arguments: tuple, says: str) -> None:
 def test_a_rate_that_is_too_low_is_refused() -> None:
     with pytest.raises(ValueError, match="stay below 10 Hz"):
         Filter("lowpass", (15.0,)).coefficients(20)
+
+
+@pytest.mark.parametrize("cutoff_hz", [0.002, 0.01, 0.5])
+def test_the_delay_of_a_very_low_cutoff_is_right(cutoff_hz: float) -> None:
+    # Butterworth of order 2: sqrt(2) over the angular cutoff at 0 Hz
+    wanted_s = np.sqrt(2) / (2 * np.pi * cutoff_hz)
+    assert Filter("lowpass", (cutoff_hz,), order=2).delay_s(100) == pytest.approx(wanted_s, rel=1e-2, abs=0.01)

@@ -44,7 +44,8 @@ def slow_labels(recording: Recording, start_s: float, stop_s: float, background:
         seen = np.zeros(len(moments), dtype=bool)
         for first_s, last_s in recording.labelled["truth"]:
             seen |= (moments >= first_s) & (moments < last_s)
-        shares[background] = silent & seen
+        touched = any(row.start_s < stop_s and row.stop_s > start_s for row in recording.labels.itertuples())
+        shares[background] = silent & seen & (not touched)
     return {name: float(np.mean(inside)) for name, inside in shares.items()}
 
 
@@ -132,6 +133,15 @@ def test_wrong_arguments_are_named(changes: dict, says: str) -> None:
 def test_silence_needs_labelled_spans() -> None:
     with pytest.raises(RecordingError, match="states no labelled spans"):
         windows(make_recording(), **GRID, background="none")
+
+
+def test_a_window_over_something_short_is_not_background() -> None:
+    recording = make_recording(labels=[(5.0, 5.2, "pinch"), (12.0, 12.0, "tap")], labelled={"truth": [(0.0, 20.0)]})
+    made = windows(recording, **GRID, background="none")
+    assert set(made.labels) == {"none"}
+    for start_s, stop_s in ((5.0, 5.2), (12.0, 12.0)):
+        assert not ((made.start_s < stop_s) & (made.stop_s > start_s)).any()
+    assert made.dropped["label covers too little"] + made.dropped["under no label"] >= 10
 
 
 def test_points_alone_label_nothing() -> None:

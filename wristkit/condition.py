@@ -7,7 +7,7 @@ On the grid, sample k of every stream lies at ``k / rate_hz`` seconds from ``Rec
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -99,6 +99,16 @@ class Frame:
             raise ValueError(
                 f"frame='wrist' is not defined for {source.name!r}; expected {sorted(POLAR | AXIAL)} or streams that "
                 "are not vectors; use frame='device', or compute what you need of it first"
+            )
+
+    def check_sides(self, recordings: Sequence[Recording]) -> None:
+        """Raise where this frame needs to know sides that a recording does not state."""
+        unknown = [one.id for one in recordings if one.wrist is None or one.crown is None]
+        if self.kind == "wrist" and unknown:
+            raise RecordingError(
+                f"frame='wrist' needs both sides, and recordings {unknown} do not state them",
+                code="side_unknown",
+                remedy="give wrist= and crown= when loading, or use frame='device'",
             )
 
     def signs(self, source: Source, wrist: Side | None, crown: Side | None) -> FloatArray | None:
@@ -302,7 +312,9 @@ class Conditioning:
         A step is a gap where it is longer than max(4 median periods, 0.1 s) of the slowest of the recordings.
         """
         sources = tuple(_source_of(name, recordings) for name in streams)
-        return cls(sources=sources, steps=(Frame(frame), Resample(rate_hz), *filters))
+        made = cls(sources=sources, steps=(Frame(frame), Resample(rate_hz), *filters))
+        made.frame.check_sides(recordings)
+        return made
 
     @cached_property
     def frame(self) -> Frame:
@@ -336,13 +348,14 @@ class Conditioning:
     def run(self, recording: Recording) -> dict[str, Grid]:
         """Return the conditioned samples of each source of a recording.
 
-        Rows that are not finite are missing samples: they end a stretch as a gap does.
+        Rows that are not finite are missing samples: they are left out, and the gap rule covers them.
 
         Raises
         ------
         RecordingError
             With code ``missing_stream``, ``missing_channel``, ``unit``, ``rate_too_low`` or ``side_unknown``.
         """
+        self.frame.check_sides([recording])
         state = self.start(wrist=recording.wrist, crown=recording.crown)
         return {source.name: _run_source(state.states[source.name], recording[source.name]) for source in self.sources}
 
@@ -472,15 +485,11 @@ class SourceState:
 
 
 def _run_source(state: SourceState, stream: Stream) -> Grid:
-    source = state.source
-    columns = _columns(stream, source)
-    _check_rate(stream, source)
-    parts = [Grid.empty(len(columns))]
-    for first, last in _finite_stretches(stream.values, columns):
-        state.end_stretch()
-        values = np.asarray(stream.values[first:last, columns], dtype=np.float64)
-        parts.append(state.push(stream.time[first:last], values))
-    return Grid.join(parts)
+    columns = _columns(stream, state.source)
+    _check_rate(stream, state.source)
+    values = np.asarray(stream.values[:, columns], dtype=np.float64)
+    held = np.isfinite(values).all(axis=1)
+    return state.push(stream.time[held], values[held])
 
 
 def _columns(stream: Stream, source: Source) -> list[int]:
@@ -508,13 +517,6 @@ def _check_rate(stream: Stream, source: Source) -> None:
             code="rate_too_low",
             remedy="use a recording with a rate like those that the windows were made from",
         )
-
-
-def _finite_stretches(values: npt.NDArray[np.float32], columns: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) of each run of rows without a missing sample."""
-    finite = np.isfinite(values[:, columns]).all(axis=1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], finite, [False]]).astype(np.int8)))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 def _source_of(name: str, recordings: Sequence[Recording]) -> Source:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -151,6 +151,7 @@ class Detector:
             classes=self.spec.classes,
             centre_s=self._centre_s(pieces),
             hop_s=self.spec.hop_s,
+            sources=tuple(source.name for source in self.spec.conditioning.sources),
         )
 
     def detect(self, recording: Recording) -> pd.DataFrame:
@@ -158,7 +159,12 @@ class Detector:
         return self.spec.decoder.run(self.scores(recording))
 
     def evaluate(
-        self, recordings: Recording | Sequence[Recording], *, tier: str = "truth", tolerance_s: float = 0.5
+        self,
+        recordings: Recording | Sequence[Recording],
+        *,
+        tier: str = "truth",
+        tolerance_s: float = 0.5,
+        latency_from: Literal["start", "stop"] = "start",
     ) -> EventReport:
         """Return how often this detector is right, wrong and late on recordings, over all thresholds."""
         held = [recordings] if isinstance(recordings, Recording) else list(recordings)
@@ -171,7 +177,7 @@ class Detector:
             decoder=self.spec.decoder,
             tier=tier,
             tolerance_s=tolerance_s,
-            streams=tuple(source.name for source in self.spec.conditioning.sources),
+            latency_from=latency_from,
         )
         known = sorted(set(self.spec.trained_on) & set(scores))
         if not known:

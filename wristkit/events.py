@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import pandas as pd
 
 from wristkit.recording import FloatArray, Stream, find_gaps, measured_rate_hz
 
+BACKGROUND = "none"
 EVENT_COLUMNS = ("start_s", "stop_s", "label", "score", "decided_s")
 _EPSILON_S = 1e-9
 
@@ -19,8 +20,9 @@ _EPSILON_S = 1e-9
 class Event:
     """Something that was detected.
 
-    ``start_s`` and ``stop_s`` are the centres of its first and last window at or above the low threshold, ``score`` its
-    highest score, ``decided_s`` the time of the newest source sample that the decision needed.
+    ``start_s`` and ``stop_s`` are the centres of its first and last window at or above the low threshold, put back by
+    the delay of smoothing; ``score`` is its highest score, ``decided_s`` the time of the newest source sample that the
+    decision needed.
     """
 
     start_s: float
@@ -43,11 +45,13 @@ class Scores(Stream):
     """A stream of class probabilities, one row a window.
 
     ``time`` is the score time: the newest source sample that each row needed. ``centre_s`` (n,) is the middle of each
-    window on the recording's clock, and ``hop_s`` the step between windows where nothing is missing.
+    window on the recording's clock, ``hop_s`` the step between windows where nothing is missing, and ``sources`` the
+    streams that were needed, where known.
     """
 
     centre_s: FloatArray
     hop_s: float
+    sources: tuple[str, ...]
 
     @classmethod
     def of(
@@ -58,6 +62,7 @@ class Scores(Stream):
         classes: Sequence[str],
         centre_s: FloatArray,
         hop_s: float,
+        sources: Sequence[str] = (),
     ) -> Self:
         """Return scores (n, classes) known at ``score_s`` (n,) for windows centred at ``centre_s`` (n,)."""
         time_s = strictly_increasing(score_s)
@@ -72,6 +77,7 @@ class Scores(Stream):
             gaps=gaps,
             centre_s=np.asarray(centre_s, dtype=np.float64),
             hop_s=hop_s,
+            sources=tuple(sources),
         )
 
     def between(self, start_s: float, stop_s: float) -> "Scores":
@@ -83,6 +89,7 @@ class Scores(Stream):
             classes=self.channels,
             centre_s=self.centre_s[first:last],
             hop_s=self.hop_s,
+            sources=self.sources,
         )
 
 
@@ -97,7 +104,8 @@ class EventDecoder:
     low
         It lasts while the smoothed score stays at or above this.
     smooth
-        Number of windows averaged, the newest and those before it.
+        Number of windows averaged, the newest and those before it. This delays by half a hop for each window but one;
+        the times of events are corrected by it.
     min_length_s
         Least seconds from the centre of the first window to that of the last before it is decided.
     merge_s
@@ -114,7 +122,7 @@ class EventDecoder:
     min_length_s: float = 0.0
     merge_s: float = 0.0
     refractory_s: float = 0.0
-    background: str = "none"
+    background: str = BACKGROUND
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.high <= 1:
@@ -145,18 +153,29 @@ class EventDecoder:
         return cls(**fields)
 
 
+class _Moment(NamedTuple):
+    """Middle of a window, when its score was known, and by how much smoothing delays it."""
+
+    centre_s: float
+    score_s: float
+    delay_s: float
+
+
 @dataclass
 class _Run:
     """Windows of one class at or above the low threshold, dips of ``merge_s`` included."""
 
     start_s: float
     last_s: float
+    start_delay_s: float
+    last_delay_s: float
     score: float
     blocked: bool
     decided_s: float | None = None
 
     def event(self, label: str, decided_s: float) -> Event:
-        return Event(self.start_s, self.last_s, label, self.score, decided_s)
+        start_s, stop_s = self.start_s - self.start_delay_s, self.last_s - self.last_delay_s
+        return Event(start_s, stop_s, label, self.score, decided_s)
 
 
 @dataclass
@@ -188,9 +207,10 @@ class DecoderState:
         for first, last in pairwise(edges.tolist()):
             if first in breaks:
                 updates += self.flush()
-            smoothed = self._smooth(rows[first:last])
+            smoothed, delay_s = self._smooth(rows[first:last])
             for row in range(first, last):
-                updates += self._window(float(centre_s[row]), float(score_s[row]), smoothed[row - first])
+                at = _Moment(float(centre_s[row]), float(score_s[row]), float(delay_s[row - first]))
+                updates += self._window(at, smoothed[row - first])
         if len(rows):
             self._newest_s = float(centre_s[-1])
         return updates
@@ -201,27 +221,30 @@ class DecoderState:
         self._ready_s, self._recent = {}, None
         return updates
 
-    def _smooth(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return each row averaged with those before it in the stretch, summed newest first in any partition."""
+    def _smooth(self, rows: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], FloatArray]:
+        """Return each row averaged with those before it in the stretch, and by how much that delays it.
+
+        The sum runs newest first, so that it is the same in any partition.
+        """
         before = rows[:0] if self._recent is None else self._recent
         known = np.concatenate([before, rows])
         total = rows.copy()
-        count = np.ones((len(rows), 1))
+        count = np.ones(len(rows))
         for back in range(1, self.decoder.smooth):
             skipped = max(0, back - len(before))
             total[skipped:] += known[len(before) - back + skipped : len(known) - back]
             count[skipped:] += 1
         self._recent = known[max(0, len(known) - self.decoder.smooth + 1) :]
-        return total / count
+        return total / count[:, None], (count - 1) / 2 * self.hop_s
 
-    def _window(self, centre_s: float, score_s: float, scores: npt.NDArray[np.float64]) -> list[EventUpdate]:
+    def _window(self, at: "_Moment", scores: npt.NDArray[np.float64]) -> list[EventUpdate]:
         updates: list[EventUpdate] = []
         for label, score in zip(self.classes, scores.tolist(), strict=True):
             if label == self.decoder.background:
                 continue
             if score >= self.decoder.low:
-                updates += self._extend(label, score, centre_s, score_s)
-            elif label in self._runs and self._is_over(self._runs[label], centre_s):
+                updates += self._extend(label, score, at)
+            elif label in self._runs and self._is_over(self._runs[label], at.centre_s):
                 updates += self._close(label)
         return updates
 
@@ -229,24 +252,25 @@ class DecoderState:
         """Whether the earliest window that could follow comes too late to be merged."""
         return centre_s + self.hop_s - run.last_s > self.decoder.merge_s + _EPSILON_S
 
-    def _extend(self, label: str, score: float, centre_s: float, score_s: float) -> list[EventUpdate]:
+    def _extend(self, label: str, score: float, at: "_Moment") -> list[EventUpdate]:
         run = self._runs.get(label)
         if run is None:
-            blocked = centre_s < self._ready_s.get(label, -np.inf) - _EPSILON_S
-            run = self._runs[label] = _Run(centre_s, centre_s, score, blocked)
-        run.last_s, run.score = centre_s, max(run.score, score)
+            blocked = at.centre_s - at.delay_s < self._ready_s.get(label, -np.inf) - _EPSILON_S
+            run = self._runs[label] = _Run(at.centre_s, at.centre_s, at.delay_s, at.delay_s, score, blocked)
+        run.last_s, run.last_delay_s, run.score = at.centre_s, at.delay_s, max(run.score, score)
         long_enough = run.last_s - run.start_s >= self.decoder.min_length_s - _EPSILON_S
         if run.blocked or run.decided_s is not None or run.score < self.decoder.high or not long_enough:
             return []
-        run.decided_s = score_s
-        return [EventUpdate(run.event(label, score_s), final=False)]
+        run.decided_s = at.score_s
+        return [EventUpdate(run.event(label, at.score_s), final=False)]
 
     def _close(self, label: str) -> list[EventUpdate]:
         run = self._runs.pop(label)
         if run.decided_s is None:
             return []
-        self._ready_s[label] = run.last_s + self.decoder.refractory_s
-        return [EventUpdate(run.event(label, run.decided_s), final=True)]
+        event = run.event(label, run.decided_s)
+        self._ready_s[label] = event.stop_s + self.decoder.refractory_s
+        return [EventUpdate(event, final=True)]
 
 
 def event_table(events: Iterable[Event]) -> pd.DataFrame:
@@ -271,13 +295,29 @@ def match(
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching
 
-    near = predicted[:, None, 0] <= truth[None, :, 1] + tolerance_s
-    near &= predicted[:, None, 1] >= truth[None, :, 0] - tolerance_s
-    if not near.any():
+    rows, columns = _near(predicted, truth, tolerance_s)
+    if not len(rows):
         return np.empty((0, 2), dtype=np.int64)
-    chosen = maximum_bipartite_matching(csr_array(near), perm_type="column")
+    shape = (len(predicted), len(truth))
+    near = csr_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=shape)
+    chosen = maximum_bipartite_matching(near, perm_type="column")
     rows = np.flatnonzero(chosen >= 0)
     return np.column_stack([rows, chosen[rows]]).astype(np.int64)
+
+
+def _near(
+    predicted: FloatArray, truth: FloatArray, tolerance_s: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the places of every predicted and true event that may belong together, without trying all pairs."""
+    order = np.argsort(predicted[:, 0], kind="stable")
+    ends_s = np.maximum.accumulate(predicted[order, 1])
+    first = np.searchsorted(ends_s, truth[:, 0] - tolerance_s)
+    last = np.searchsorted(predicted[order, 0], truth[:, 1] + tolerance_s, side="right")
+    counts = np.maximum(last - first, 0)
+    columns = np.repeat(np.arange(len(truth)), counts)
+    rows = order[np.arange(len(columns)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)]
+    touching = predicted[rows, 1] >= truth[columns, 0] - tolerance_s
+    return rows[touching], columns[touching]
 
 
 def strictly_increasing(time_s: FloatArray, *, after_s: float = -np.inf) -> FloatArray:

@@ -153,8 +153,8 @@ def windows(
         ``"majority"``: the label that covers most of the window, and at least half of it. ``"whole"``: one label
         must cover it all.
     background
-        Name of the class of silence inside the recording's ``labelled`` spans. Without it, windows under no label
-        are left out and counted.
+        Name of the class of windows that no label touches inside the recording's ``labelled`` spans. Without it,
+        windows under no label are left out and counted.
 
     Raises
     ------
@@ -286,14 +286,23 @@ def _label(recording: Recording, start_s: FloatArray, stop_s: FloatArray, rule: 
     shares = {name: covered_s(start_s, stop_s, span) / (stop_s - start_s) for name, span in spans.items()}
     if rule.background is not None:
         looked_at = _looked_at(recording, rule.tier)
-        silent = subtract(looked_at, table[["start_s", "stop_s"]].to_numpy())
-        shares[rule.background] = covered_s(start_s, stop_s, silent) / (stop_s - start_s)
+        silent = covered_s(start_s, stop_s, subtract(looked_at, table[["start_s", "stop_s"]].to_numpy()))
+        # A window over a tap is not one in which nothing happened, however short the tap.
+        touched = _touched(start_s, stop_s, table[["start_s", "stop_s"]].to_numpy())
+        shares[rule.background] = np.where(touched, 0.0, silent / (stop_s - start_s))
     if not shares:
         return np.full(len(start_s), "", dtype=object), np.zeros(len(start_s))
     names = np.array(sorted(shares), dtype=object)
     stacked = np.array([shares[name] for name in names])
     best = stacked.argmax(axis=0)
     return names[best], np.minimum(stacked[best, np.arange(len(best))], 1.0)
+
+
+def _touched(start_s: FloatArray, stop_s: FloatArray, spans: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return which windows share a moment with any label, points included."""
+    begun = np.searchsorted(np.sort(spans[:, 0]), stop_s)
+    over = np.searchsorted(np.sort(spans[:, 1]), start_s)
+    return np.asarray(begun > over)
 
 
 def _looked_at(recording: Recording, tier: str) -> FloatArray:

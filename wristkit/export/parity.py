@@ -44,12 +44,14 @@ class ParityError(ValueError):
 class Trial(NamedTuple):
     """Windows (n, channels, samples) on which a package is tried, and where they come from.
 
-    ``scores`` are the detector's own of whole recordings, whose windows are then all of ``values`` in this order.
+    ``scores`` are the detector's own of whole recordings, whose windows are then all of ``values`` in this order;
+    ``recordings`` says how many they are and whether they are simulated.
     """
 
     values: Windows32
     source: str
     scores: tuple[Scores, ...] = ()
+    recordings: str = "no recording"
 
 
 class _Row(NamedTuple):
@@ -82,9 +84,16 @@ def trial_windows(detector: "Detector", recordings: Sequence[Recording] | None) 
         raise ValueError("the recordings hold no complete window to check the package on; give longer ones, or none")
     chosen = _evenly(count, MOST_WINDOWS)
     scores = tuple(map(detector.scores, recordings)) if len(chosen) == count else ()
-    return Trial(
-        np.concatenate(parts)[chosen], f"{len(chosen)} of {count} windows of {len(parts)} recording(s)", scores
-    )
+    told = _told(recordings)
+    return Trial(np.concatenate(parts)[chosen], f"{len(chosen)} of {count} windows of {told}", scores, told)
+
+
+def _told(recordings: Sequence[Recording]) -> str:
+    """Return how many recordings there are, and how many of them nobody wore."""
+    count, simulated = len(recordings), sum(one.is_simulated for one in recordings)
+    if simulated == count:
+        return f"{count} simulated recording(s)"
+    return f"{count} recording(s)" + (f", {simulated} of them simulated" if simulated else "")
 
 
 def _evenly(count: int, most: int) -> npt.NDArray[np.int64]:
@@ -238,7 +247,7 @@ def _events(check: str, detector: "Detector", probabilities: npt.NDArray[np.floa
         ours, theirs = (_event_set(detector.spec.decoder.run(one)) for one in (scores, said))
         differ += len(ours ^ theirs)
         total += len(ours)
-    return _at_most(check, float(differ), 0, f"events that differ, of {total} in {len(trial.scores)} recording(s)")
+    return _at_most(check, float(differ), 0, f"events that differ, of {total} in {trial.recordings}")
 
 
 def _event_set(events: pd.DataFrame) -> set[tuple[object, ...]]:

@@ -22,6 +22,7 @@ MOST_RATIO = 200  # text of numbers packs about 1:4
 _RATIO_COUNTS_FROM = 2**20  # a few repeated bytes may pack as they like
 _CHUNK_BYTES = 2**20
 
+_MAC_FOLDER = "__MACOSX"  # the Finder's notes beside each file that it packs
 _ZIP_START, _ZIP_EMPTY = b"PK\x03\x04", b"PK\x05\x06"
 # All that the standard library raises on a damaged or foreign archive.
 _BROKEN = (
@@ -39,10 +40,14 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Members:
-    """Regular files side by side in a folder, or in one folder of a zip: file name to full name."""
+    """Regular files side by side in a folder, or in one folder of a zip: file name to full name.
+
+    ``elsewhere`` are full names in other folders of the zip.
+    """
 
     path: Path
     names: Mapping[str, str]
+    elsewhere: tuple[str, ...] = ()
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -60,6 +65,19 @@ class Members:
                 raise _damaged(name, error) from error
             with file:
                 yield file
+
+    def read(self, name: str, *, most_bytes: int) -> bytes:
+        """Return all bytes of one small file, its last line as well where that has no end."""
+        with self.open(name) as file:
+            try:
+                content = file.read(most_bytes + 1)
+            except _BROKEN as error:
+                raise _damaged(name, error) from error
+        if len(content) > most_bytes:
+            raise RecordingError(
+                f"it has more than {most_bytes} bytes", code="too_large", remedy="export it again", file=name
+            )
+        return content
 
 
 def find_members(path: Path, wanted: Collection[str]) -> Members | None:
@@ -79,6 +97,7 @@ def is_zip(path: Path) -> bool:
 def _zip_members(path: Path, wanted: Collection[str]) -> Members | None:
     with _archive(path) as archive:
         files = [info.filename for info in archive.infolist() if not info.is_dir()]
+    files = [name for name in files if _MAC_FOLDER not in PurePosixPath(name).parts]
     if not files:
         raise EmptyRecordingError("the zip holds no file", code="empty", remedy="export the recording again", file=path)
     folders = {str(PurePosixPath(name).parent) for name in files if PurePosixPath(name).name in wanted}
@@ -93,7 +112,7 @@ def _zip_members(path: Path, wanted: Collection[str]) -> Members | None:
             remedy="make one zip of each recording",
             file=path,
         )
-    return Members(path, names)
+    return Members(path, names, elsewhere=tuple(sorted(set(files) - set(beside))))
 
 
 @contextmanager
@@ -219,7 +238,8 @@ class Lines(io.RawIOBase):
             raise TruncatedError(
                 f"the last line has no end: {self._pending[:40]!r}",
                 code="cut_tail",
-                remedy="copy the file again, or leave the line out by repair=('drop_tail',)",
+                remedy="copy the file again; or repair=('drop_tail',) drops this one row, which may be whole or lack "
+                "digits, and counts it in the findings",
                 file=self._file,
                 byte=self._offset - len(self._pending),
             )

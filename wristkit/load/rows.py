@@ -30,6 +30,9 @@ class Change(NamedTuple):
     remedy: str
 
 
+DROPPED_TAIL = Change("drop_tail", 1, "the last line has no end and was left out", "copy the file again")
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Rows of one file: stamps (n,) in nanoseconds since 1970, columns (n,) float64 or text by name."""
@@ -69,14 +72,13 @@ def read_rows(
         extra = tuple(optional) if set(optional) <= set(header) else ()
         _check_header(header, ("time", *numbers, *text), file)
         if lines.at_end():
-            raise _empty(file, "a header and no rows")
+            raise _cut_only_row(file) if lines.dropped else _empty(file, "a header and no rows")
         table = _parse(lines, header, (*numbers, *extra), text, file)
     columns = {name: table[name].to_numpy() for name in (*numbers, *extra)}
     for name, column in columns.items():
         _check_finite(column, name, file)
     columns |= {name: np.array(table[name].to_pylist(), dtype=object) for name in text}
-    tail = Change("drop_tail", 1, "the last line was cut and left out", "copy the file again")
-    return Rows(file, _stamps(table["time"], file), columns, (tail,) if lines.dropped else (), lines.sha256)
+    return Rows(file, _stamps(table["time"], file), columns, (DROPPED_TAIL,) if lines.dropped else (), lines.sha256)
 
 
 def in_order(rows: Rows, repair: Collection[str]) -> Rows:
@@ -190,6 +192,12 @@ def _check_finite(column: FloatArray, name: str, file: str) -> None:
 
 def _empty(file: str, what: str) -> EmptyRecordingError:
     return EmptyRecordingError(f"it holds {what}", code="empty", remedy="export the recording again", file=file)
+
+
+def _cut_only_row(file: str) -> EmptyRecordingError:
+    return EmptyRecordingError(
+        "its only row has no end and was dropped", code="cut_tail", remedy="copy the file again", file=file
+    )
 
 
 def _repeats(rows: Rows) -> npt.NDArray[np.bool_]:

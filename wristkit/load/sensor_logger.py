@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError
-from wristkit.load.members import Lines, Members, find_members
-from wristkit.load.rows import Change, Nanoseconds, Rows, in_order, read_rows
+from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
+from wristkit.load.members import Members, find_members
+from wristkit.load.rows import DROPPED_TAIL, Change, Nanoseconds, Rows, in_order, read_rows
 from wristkit.recording import FloatArray, Recording, Stream, finding_table, label_table
 
 MOTION, HEART, NOTES, METADATA = "WristMotion.csv", "HeartRate.csv", "Annotation.csv", "Metadata.csv"
@@ -30,6 +30,7 @@ _ATTITUDE = ("quaternionW", "quaternionX", "quaternionY", "quaternionZ")
 _STANDARD_GRAVITY = 9.80665  # the app's own constant
 _FLAG_HOLDS_SINCE = (1, 63)
 _MOST_METADATA_BYTES = 2**16
+_MOST_NAMES, _LONGEST_NAME = 50, 100  # in a finding; the app has some 40 sensors
 
 Values = Mapping[str, tuple[Nanoseconds, FloatArray]]
 
@@ -48,20 +49,21 @@ def read_sensor_logger(path: Path, repair: Collection[str]) -> Recording:
         )
     metadata = _metadata(members)
     read = [_rows(members, file, numbers, optional, repair) for file, numbers, optional in _TABLES]
-    rows = {one.file: one for one in read if one is not None}
+    rows = {one.file: one for one in read if len(one.time_ns)}
     if not rows:
         raise EmptyRecordingError("its files hold no rows", code="empty", remedy="export it again", file=path)
     notes = _notes(members, repair)
+    of_files = [change for one in read if one.file not in rows for change in one.changes]
     streams, findings = _streams(rows, metadata)
     start_ns = min(int(one.time_ns[0]) for one in rows.values())
     made = [Stream.measured(name, (ns - start_ns) / 1e9, values) for name, (ns, values) in streams.items()]
     return Recording.of(
         made,
         labels=_point_labels(notes, start_ns),
-        findings=_findings(members, made, findings, notes, metadata),
+        findings=_findings(made, findings, [*of_files, *_of_export(members, notes, metadata)], metadata),
         start=pd.Timestamp(start_ns, unit="ns", tz="UTC"),
         zone=metadata.get("recording timezone") or None,
-        source=_source(path, metadata, [*rows.values(), *([notes] if notes else [])]),
+        source=_source(path, metadata, [*rows.values(), *([notes] if len(notes.time_ns) else [])]),
     )
 
 
@@ -73,42 +75,61 @@ _TABLES: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
 
 def _rows(
     members: Members, file: str, numbers: Sequence[str], optional: Sequence[str], repair: Collection[str]
-) -> Rows | None:
-    """Return the ordered rows of a file; None where it is not there, or empty beside the motion."""
+) -> Rows:
+    """Return the ordered rows of a file; none where it is not there, or empty beside the motion."""
     if file not in members.names:
-        return None
+        return _no_rows(file)
     try:
         return in_order(read_rows(members, file, numbers=numbers, optional=optional, repair=repair), repair)
-    except EmptyRecordingError:
+    except EmptyRecordingError as error:
         if file == MOTION:
             raise
-        return None
+        empty = Change("empty_file", 1, f"{file} holds no rows", "nothing, if none were expected")
+        return _no_rows(file, empty, *_dropped(error))
 
 
-def _notes(members: Members, repair: Collection[str]) -> Rows | None:
+def _notes(members: Members, repair: Collection[str]) -> Rows:
     """Return the wearer's annotations; the app writes an empty file where there are none."""
     if NOTES not in members.names:
-        return None
+        return _no_rows(NOTES)
     try:
         return read_rows(members, NOTES, numbers=(), text=("text",), repair=repair)
-    except EmptyRecordingError:
-        return None
+    except EmptyRecordingError as error:
+        return _no_rows(NOTES, *_dropped(error))
+
+
+def _no_rows(file: str, *changes: Change) -> Rows:
+    columns = {"text": np.empty(0, dtype=object)} if file == NOTES else {}
+    return Rows(file, np.empty(0, dtype=np.int64), columns, changes, "")
+
+
+def _dropped(error: EmptyRecordingError) -> tuple[Change, ...]:
+    """Return what to say of a file whose only row was dropped: it must be counted as any other."""
+    return (DROPPED_TAIL,) if error.code == "cut_tail" else ()
 
 
 def _metadata(members: Members) -> Mapping[str, str]:
-    """Return the one row of the metadata, without what names a person's device."""
+    """Return the one row of the metadata, without what names a person's device; nothing of a cut row."""
     if METADATA not in members.names:
         return {}
-    with members.open(METADATA) as raw:
-        text = Lines(raw, file=METADATA, drop_tail=False).read(_MOST_METADATA_BYTES) or b""
+    content = members.read(METADATA, most_bytes=_MOST_METADATA_BYTES)
+    if b"\0" in content:
+        raise TruncatedError(
+            "holds a zero byte, as files do after a loss of power",
+            code="nul_bytes",
+            remedy="export the recording again",
+            file=METADATA,
+            byte=content.index(b"\0"),
+        )
     try:
-        rows = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline="")))
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise RecordingError(
             f"it is no CSV ({error})", code="metadata", remedy="export it again", file=METADATA
         ) from error
     kept = ("standardisation", "appVersion", "platform", "recording timezone", "sensors", "sampleRateMs")
-    return {name: rows[0].get(name) or "" for name in kept} if rows else {}
+    whole = rows and None not in rows[0].values()
+    return {name: rows[0].get(name) or "" for name in kept} if whole else {}
 
 
 def _streams(rows: Mapping[str, Rows], metadata: Mapping[str, str]) -> tuple[Values, dict[str, tuple[Change, ...]]]:
@@ -135,8 +156,11 @@ def _scale(motion: Rows, metadata: Mapping[str, str]) -> tuple[float, tuple[Chan
     """Return the factor to g in Core Motion's signs, from what the data say; raise where the flag says otherwise."""
     standardised = _measured_unit(motion) == "m/s2"
     _check_sense_of_down(motion, flipped=standardised)
-    declared = metadata.get("standardisation", "").strip().lower() == "true"
     factor = -1 / _STANDARD_GRAVITY if standardised else 1.0
+    stated = metadata.get("standardisation", "").strip().lower()
+    if stated not in {"true", "false"}:
+        return factor, (_unit_from_data(motion, standardised=standardised),)
+    declared = stated == "true"
     if declared == standardised:
         return factor, ()
     version = _version(metadata)
@@ -149,6 +173,14 @@ def _scale(motion: Rows, metadata: Mapping[str, str]) -> tuple[float, tuple[Chan
         remedy="find out which is true, and correct 'standardisation' in Metadata.csv",
         file=motion.file,
     )
+
+
+def _unit_from_data(motion: Rows, *, standardised: bool) -> Change:
+    """Return what to say where no metadata state the unit: what the data show, and what they cannot."""
+    read_as = "m/s2 with the signs opposite to Core Motion's" if standardised else "g with Core Motion's signs"
+    sign = "attitude agrees" if _ATTITUDE[0] in motion.columns else "no attitude was there to check the signs"
+    note = f"no metadata state the unit; the length of gravity shows {read_as}, {sign}"
+    return Change("unit_from_data", len(motion.time_ns), note, "export Metadata.csv, too")
 
 
 def _measured_unit(motion: Rows) -> str:
@@ -242,9 +274,7 @@ def _beats(heart: Rows) -> tuple[FloatArray, tuple[Change, ...]]:
     return np.where(absent, np.nan, bpm), (Change("no_beat", int(absent.sum()), note, "treat them as missing"),)
 
 
-def _point_labels(notes: Rows | None, start_ns: int) -> pd.DataFrame:
-    if notes is None:
-        return label_table()
+def _point_labels(notes: Rows, start_ns: int) -> pd.DataFrame:
     times_s = (notes.time_ns - start_ns) / 1e9
     texts = [str(text).strip() or "mark" for text in notes.columns["text"]]
     return label_table(
@@ -253,10 +283,9 @@ def _point_labels(notes: Rows | None, start_ns: int) -> pd.DataFrame:
 
 
 def _findings(
-    members: Members,
     streams: Sequence[Stream],
     said: Mapping[str, tuple[Change, ...]],
-    notes: Rows | None,
+    of_export: Sequence[Change],
     metadata: Mapping[str, str],
 ) -> pd.DataFrame:
     rows = []
@@ -265,7 +294,7 @@ def _findings(
         changes = [*said[file], *_of_time(stream), *_of_values(stream), *_of_rate(stream, metadata)]
         rows += [(one.code, stream.name, stream.start_s, stream.stop_s, *one[1:]) for one in changes]
     whole = (min(one.start_s for one in streams), max(one.stop_s for one in streams))
-    rows += [(one.code, "", *whole, *one[1:]) for one in _of_export(members, said, notes, metadata)]
+    rows += [(one.code, "", *whole, *one[1:]) for one in of_export]
     return finding_table(rows)
 
 
@@ -306,21 +335,25 @@ def _of_rate(stream: Stream, metadata: Mapping[str, str]) -> list[Change]:
     return [Change("rate_differs", len(stream), note, "the measured rate is used")]
 
 
-def _of_export(
-    members: Members, said: Mapping[str, tuple[Change, ...]], notes: Rows | None, metadata: Mapping[str, str]
-) -> list[Change]:
-    """Return what to say of files that were not there, were empty or were not read."""
-    found = list(notes.changes) if notes else []
+def _of_export(members: Members, notes: Rows, metadata: Mapping[str, str]) -> list[Change]:
+    """Return what to say of annotations, of metadata that were not there, and of files that were not read."""
+    found = list(notes.changes)
     if not metadata:
-        found.append(Change("metadata_missing", 1, "no metadata; units are what gravity shows", "export them, too"))
-    if HEART in members.names and HEART not in said:
-        found.append(Change("empty_file", 1, f"{HEART} holds no rows", "nothing, if none were expected"))
-    if textless := sum(not str(text).strip() for text in notes.columns["text"]) if notes else 0:
+        note = "no metadata, or a cut row of them: stated rate, time zone and version of the app are unknown"
+        found.append(Change("metadata_missing", 1, note, "export Metadata.csv, too"))
+    if textless := sum(not str(text).strip() for text in notes.columns["text"]):
         found.append(Change("annotation_without_text", textless, "read as 'mark'", "name them in a label table"))
-    if unread := sorted(set(members.names) - {MOTION, HEART, NOTES, METADATA}):
-        note = f"not read: {', '.join(unread)[:200]}"
-        found.append(Change("not_read", len(unread), note, "nothing, if the watch's motion is what you need"))
+    if unread := sorted((set(members.names) - {MOTION, HEART, NOTES, METADATA}) | set(members.elsewhere)):
+        found.append(_not_read(unread))
     return found
+
+
+def _not_read(names: Sequence[str]) -> Change:
+    told = ", ".join(name[:_LONGEST_NAME] for name in names[:_MOST_NAMES])
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return Change(
+        "not_read", len(names), f"not read: {told}{more}", "nothing, if the watch's motion is what you need"
+    )
 
 
 def _source(path: Path, metadata: Mapping[str, str], rows: Sequence[Rows]) -> dict[str, str]:

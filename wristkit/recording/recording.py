@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -120,11 +120,21 @@ class Recording:
             )
         return self.streams[name]
 
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401  the types of the fields
+        value = super().__getattribute__(name)
+        # A table can be written to; what is handed out is a copy, which shares memory until that happens.
+        return value.copy(deep=False) if name in {"labels", "findings"} else value
+
     def __getattr__(self, name: str) -> Stream:
         streams: Mapping[str, Stream] = self.__dict__.get("streams", {})
         if name in streams:
             return streams[name]
         raise AttributeError(f"Recording has no attribute or stream {name!r}; streams: {sorted(streams)}")
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether its source says that nobody wore it; every figure from it is a simulated figure."""
+        return "simulated" in (self.source.get("format"), self.source.get("device"))
 
     @property
     def start_s(self) -> float:
@@ -266,11 +276,14 @@ def _clip_spans(spans: FloatArray, start_s: float, stop_s: float) -> FloatArray:
 
 
 def _labels_outside(labels: pd.DataFrame, streams: Sequence[Stream]) -> pd.DataFrame:
-    """Return a finding of the labels that lie outside every stream; raise where all do."""
+    """Return a finding of the labels that lie outside every stream.
+
+    Raise where all do, since that speaks of another clock; but for what the wearer pressed, which may come late.
+    """
     held = [stream for stream in streams if len(stream)]
     first_s, last_s = min(stream.start_s for stream in held), max(stream.stop_s for stream in held)
     outside = labels[(labels["stop_s"] < first_s) | (labels["start_s"] > last_s)]
-    if len(outside) and len(outside) == len(labels):
+    if len(outside) and len(outside) == len(labels) and (labels["tier"] != "annotation").any():
         raise RecordingError(
             f"all {len(labels)} labels lie outside the recording ({first_s:.3f} s to {last_s:.3f} s)",
             code="label_outside",

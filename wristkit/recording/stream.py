@@ -334,6 +334,10 @@ def _float32_columns(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float32
 
 def _numbers(name: str, what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
     """Return an array of real numbers, refusing what numpy would read as some or has no rows of one length."""
+    if isinstance(given, np.ma.MaskedArray) and given.mask.any():
+        given = np.ma.filled(
+            given.astype(np.float64), np.nan
+        )  # what is masked is missing, not what lies under the mask
     try:
         array = np.asarray(given)
     except ValueError as fault:

@@ -53,7 +53,7 @@ def check_labels(labels: pd.DataFrame) -> pd.DataFrame:
             remedy="give start_s <= stop_s in seconds from the recording's start",
             row=rows[0],
         )
-    for column in ("label", "tier"):
+    for column in ("label", "tier", "rater"):
         _refuse_nameless(table, column)
     return table
 
@@ -64,13 +64,16 @@ def _refuse_nameless(table: pd.DataFrame, column: str) -> None:
         raise RecordingError(
             f"{len(nameless)} labels have no text in the column {column!r} (rows {nameless[:5].tolist()})",
             code="label_text",
-            remedy="name each label and its tier, or drop the rows",
+            remedy="name each label, its tier and who gave it, or drop the rows",
             row=int(nameless[0]),
         )
 
 
 def join_findings(*tables: pd.DataFrame) -> pd.DataFrame:
     """Return one finding table of all rows, in order."""
+    for table in tables:
+        if missing := [column for column in FINDING_COLUMNS if column not in table.columns]:
+            raise ValueError(f"findings lack the columns {missing}, expected {list(FINDING_COLUMNS)}")
     filled = [table[list(FINDING_COLUMNS)] for table in tables if len(table)]
     joined = pd.concat(filled, ignore_index=True) if filled else finding_table()
     return joined.astype(finding_table().dtypes.to_dict())

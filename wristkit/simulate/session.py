@@ -76,7 +76,7 @@ def session(
 
 
 def packets(
-    recording: Recording, *, packet_s: float, seed: int
+    recording: Recording, *, packet_s: float = 1.0, seed: int = 0
 ) -> Iterator[dict[str, tuple[FloatArray, npt.NDArray[np.float32]]]]:
     """Yield ``{stream: (time, values)}`` as a device would hand them over: bursts in the order in which they end.
 

@@ -129,8 +129,8 @@ def _confusion_counts(
 
 
 def _mark_point(ax: "Axes", point: OperatingPoint) -> None:
-    """Mark a place with its intervals over people and hours, and write its figures where the curve is not."""
-    recall, alarms = point.recall, point.false_alarms
+    """Mark a place with its intervals over events and hours, and write its figures where the curve is not."""
+    recall, alarms = point.recall_share, point.false_alarms
     ax.hlines(recall.value, alarms.low, alarms.high, color=COLOURS[1], linewidth=1.4, zorder=4)
     ax.vlines(alarms.per_hour, recall.low, recall.high, color=COLOURS[1], linewidth=1.4, zorder=4)
     ax.plot([alarms.per_hour], [recall.value], marker="o", markersize=7, color=COLOURS[1], zorder=5, clip_on=False)

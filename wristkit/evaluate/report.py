@@ -1,57 +1,20 @@
-"""How often a detector is right, how many times an hour it is wrong, and how late: tables in, tables out.
-
-False alarms and hours are counted only where the recording states that it was looked at (``labelled`` spans of the
-tier) and where the sensors recorded. Zero alarms in T hours is an upper bound of 3 / T, never a rate of zero.
-"""
+"""The report of an evaluation."""
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from wristkit.errors import RecordingError
-from wristkit.events import EVENT_COLUMNS, EventDecoder, Scores, event_table, match
+from wristkit.evaluate.curve import curve_table
+from wristkit.evaluate.figures import Rate, Share, interval_over_people, rate, share
+from wristkit.evaluate.judge import MATCH_KINDS, Rule, counted_spans, hours, match_recording
+from wristkit.events import BACKGROUND, EVENT_COLUMNS, EventDecoder, Scores, event_table
 from wristkit.recording import FloatArray, Recording
-from wristkit.recording.spans import covered_s, intersect, subtract, union
-
-CONFIDENCE = 0.95
-
-
-class Rate(NamedTuple):
-    """False alarms an hour with their exact Poisson interval; the count and the hours behind it."""
-
-    per_hour: float
-    low: float
-    high: float
-    alarms: int
-    hours: float
-
-    def __str__(self) -> str:
-        if not self.hours:
-            return "no labelled hours, so no rate"
-        if not self.alarms:
-            return f"0 in {self.hours:.3g} h, so at most {self.high:.3g} per hour (95 %)"
-        return f"{self.per_hour:.3g} per hour ({self.low:.3g} to {self.high:.3g}), {self.alarms} in {self.hours:.3g} h"
-
-
-class Share(NamedTuple):
-    """A share of a count with its Wilson interval; NaN of nothing."""
-
-    value: float
-    low: float
-    high: float
-    hits: int
-    total: int
-
-    def __str__(self) -> str:
-        if not self.total:
-            return "nothing to count"
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}), {self.hits} of {self.total}"
 
 
 @dataclass(frozen=True)
@@ -59,12 +22,24 @@ class OperatingPoint:
     """One threshold of a curve and what it costs."""
 
     threshold: float
-    recall: Share
+    recall_share: Share
     false_alarms: Rate
     note: str
 
+    @property
+    def recall(self) -> float:
+        """Share of true events that are detected; see ``recall_share`` for its interval."""
+        return self.recall_share.value
+
+    @property
+    def fp_per_hour(self) -> float:
+        """False alarms an hour; see ``false_alarms`` for their interval."""
+        return self.false_alarms.per_hour
+
     def __str__(self) -> str:
-        return f"threshold {self.threshold:.3f}: recall {self.recall}; false alarms {self.false_alarms}. {self.note}"
+        return (
+            f"threshold {self.threshold:.3f}: recall {self.recall_share}; false alarms {self.false_alarms}. {self.note}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +67,7 @@ class EventReport:
     matches: pd.DataFrame
     recordings: Mapping[str, Recording]
     hours_of: Mapping[str, float]
-    rule: "Rule"
+    rule: Rule
     scores: Mapping[str, Scores] | None
     decoder: EventDecoder | None
     notes: tuple[str, ...]
@@ -105,7 +80,7 @@ class EventReport:
     @property
     def simulated_hours(self) -> float:
         """How many of the hours are simulated."""
-        return sum(hours for name, hours in self.hours_of.items() if _is_simulated(self.recordings[name]))
+        return sum(hours for name, hours in self.hours_of.items() if self.recordings[name].is_simulated)
 
     @property
     def recall(self) -> float:
@@ -156,6 +131,31 @@ class EventReport:
             hours[who] = hours.get(who, 0.0) + self.hours_of[name]
         return _tally(self.matches, "subject", hours)
 
+    @property
+    def by_source(self) -> pd.DataFrame:
+        """One row for real and one for simulated recordings, which say nothing about each other."""
+        kind_of = {name: "simulated" if one.is_simulated else "real" for name, one in self.recordings.items()}
+        hours_of: dict[str, float] = {}
+        for name, kind in kind_of.items():
+            hours_of[kind] = hours_of.get(kind, 0.0) + self.hours_of[name]
+        return _tally(self.matches.assign(source=self.matches["recording"].map(kind_of)), "source", hours_of)
+
+    @property
+    def recall_over_people(self) -> tuple[float, float] | None:
+        """Bootstrap interval of recall over people; None of fewer than two."""
+        people = self.by_subject
+        return interval_over_people(
+            people["hits"].to_numpy(dtype=np.float64), (people["hits"] + people["misses"]).to_numpy(dtype=np.float64)
+        )
+
+    @property
+    def fp_per_hour_over_people(self) -> tuple[float, float] | None:
+        """Bootstrap interval of false alarms an hour over people; None of fewer than two."""
+        people = self.by_subject
+        return interval_over_people(
+            people["false_alarms"].to_numpy(dtype=np.float64), people["hours"].to_numpy(dtype=np.float64)
+        )
+
     def curve(self) -> pd.DataFrame:
         """Return recall, precision and false alarms per hour at every threshold that changes one of them.
 
@@ -177,7 +177,7 @@ class EventReport:
         best = curve.iloc[int(curve["hits"].to_numpy().argmax())]
         return OperatingPoint(
             threshold=float(best["threshold"]),
-            recall=share(int(best["hits"]), int(best["truths"])),
+            recall_share=share(int(best["hits"]), int(best["truths"])),
             false_alarms=rate(int(best["false_alarms"]), self.hours),
             note=_claim_note(fp_per_hour, self.hours),
         )
@@ -186,7 +186,14 @@ class EventReport:
     def _curve(self) -> pd.DataFrame:
         if self.scores is None or self.decoder is None:
             raise ValueError("a curve needs scores= and decoder=; use Detector.evaluate, or pass both to evaluate")
-        return _curve_table(self, self.scores, self.decoder)
+        return curve_table(
+            self.recordings,
+            self.rule,
+            self.scores,
+            self.decoder,
+            truths=self.recall_share.total,
+            hours=self.hours,
+        )
 
     def _count(self, kind: str) -> int:
         return int((self.matches["kind"] == kind).sum())
@@ -228,7 +235,8 @@ def evaluate(
     latency_from
         Whether latency counts from the true start or the true stop.
     streams
-        Streams whose gaps are no hours; all of them by default.
+        Streams whose gaps are no hours. By default those that the scores needed; without scores, all that are sampled
+        steadily.
     """
     if latency_from not in ("start", "stop"):
         raise ValueError(f"latency_from is {latency_from!r}, expected 'start' or 'stop'")
@@ -237,15 +245,16 @@ def evaluate(
     held = _by_id([recordings] if isinstance(recordings, Recording) else recordings)
     known = _scores_by_id(scores, held)
     table = _check_events(events, held)
-    rule = Rule(tier, tolerance_s, latency_from, None if streams is None else tuple(streams), _judged(known, decoder))
+    needed = _sources(known) if streams is None else tuple(streams)
+    rule = Rule(tier, tolerance_s, latency_from, needed, _judged(known, decoder))
     parts = [
-        _match_recording(table[table["recording"] == name], recording, rule, None if known is None else known[name])
+        match_recording(table[table["recording"] == name], recording, rule, None if known is None else known[name])
         for name, recording in held.items()
     ]
     return EventReport(
-        matches=pd.concat(parts, ignore_index=True).astype(_MATCH_KINDS),
+        matches=pd.concat(parts, ignore_index=True).astype(MATCH_KINDS),
         recordings=held,
-        hours_of={name: _hours(_counted(recording, rule)) for name, recording in held.items()},
+        hours_of={name: hours(counted_spans(recording, rule)) for name, recording in held.items()},
         rule=rule,
         scores=known,
         decoder=decoder,
@@ -271,55 +280,6 @@ def stack(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     parts = [table.assign(recording=name) for name, table in tables.items()]
     joined = pd.concat(parts, ignore_index=True) if parts else event_table([]).assign(recording="")
     return joined[["recording", *EVENT_COLUMNS]].astype({"recording": object})
-
-
-def share(hits: int, count: int) -> Share:
-    """Return hits of count with Wilson's 95 % interval."""
-    if not count:
-        return Share(float("nan"), 0.0, 1.0, 0, 0)
-    from scipy.stats import binomtest
-
-    interval = binomtest(hits, count).proportion_ci(CONFIDENCE, method="wilson")
-    return Share(hits / count, float(interval.low), float(interval.high), hits, count)
-
-
-def rate(count: int, hours: float) -> Rate:
-    """Return a count an hour with its exact 95 % Poisson interval; of a zero count the bound is 3 / hours."""
-    if not hours:
-        return Rate(float("nan"), 0.0, float("inf"), count, 0.0)
-    if not count:
-        return Rate(0.0, 0.0, 3.0 / hours, 0, hours)
-    from scipy.stats import chi2
-
-    tail = (1 - CONFIDENCE) / 2
-    low, high = chi2.ppf(tail, 2 * count) / 2, chi2.ppf(1 - tail, 2 * count + 2) / 2
-    return Rate(count / hours, float(low / hours), float(high / hours), count, hours)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What events were judged by; ``streams`` None means all, ``classes`` None means all that occur."""
-
-    tier: str
-    tolerance_s: float
-    latency_from: Literal["start", "stop"]
-    streams: tuple[str, ...] | None
-    classes: frozenset[str] | None
-
-
-_MATCH_KINDS = {
-    "recording": object,
-    "subject": object,
-    "label": object,
-    "kind": object,
-    "start_s": float,
-    "stop_s": float,
-    "true_start_s": float,
-    "true_stop_s": float,
-    "score": float,
-    "decided_s": float,
-    "latency_s": float,
-}
 
 
 def _by_id(recordings: Sequence[Recording]) -> dict[str, Recording]:
@@ -359,146 +319,16 @@ def _check_events(events: pd.DataFrame, held: Mapping[str, Recording]) -> pd.Dat
     return events
 
 
+def _sources(known: Mapping[str, Scores] | None) -> tuple[str, ...] | None:
+    names = {name for one in (known or {}).values() for name in one.sources}
+    return tuple(sorted(names)) or None
+
+
 def _judged(known: Mapping[str, Scores] | None, decoder: EventDecoder | None) -> frozenset[str] | None:
     if known is None:
         return None
     classes = {name for one in known.values() for name in one.channels}
-    return frozenset(classes - {decoder.background if decoder else "none"})
-
-
-def _recorded(recording: Recording, rule: Rule) -> FloatArray:
-    """Return the spans within which every stream that counts was recorded."""
-    names = recording.streams if rule.streams is None else rule.streams
-    spans = np.array([[recording.start_s, recording.stop_s]])
-    for name in names:
-        stream = recording[name]
-        inside = np.array([[stream.start_s, stream.stop_s]]) if len(stream) else np.empty((0, 2))
-        spans = subtract(intersect(spans, inside), stream.gaps)
-    return spans
-
-
-def _counted(recording: Recording, rule: Rule) -> FloatArray:
-    """Return the spans in which false alarms and hours count."""
-    looked_at = recording.labelled.get(rule.tier, np.empty((0, 2)))
-    return intersect(_recorded(recording, rule), union(looked_at))
-
-
-def _hours(spans: FloatArray) -> float:
-    return float(np.sum(spans[:, 1] - spans[:, 0])) / 3600
-
-
-def _touches(times: FloatArray, spans: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return which of (n, 2) times share more than nothing with spans; points count where they lie inside."""
-    start_s, stop_s = times[:, 0], times[:, 1]
-    inside = ((start_s[:, None] >= spans[:, 0]) & (start_s[:, None] <= spans[:, 1])).any(axis=1)
-    return np.asarray(inside | (covered_s(start_s, stop_s, spans) > 0))
-
-
-def _match_recording(events: pd.DataFrame, recording: Recording, rule: Rule, scores: Scores | None) -> pd.DataFrame:
-    truth = recording.labels[recording.labels["tier"] == rule.tier]
-    counted, recorded = _counted(recording, rule), _recorded(recording, rule)
-    labels = rule.classes or (set(truth["label"]) | set(events["label"])) - {"none"}
-    rows: list[dict[str, object]] = []
-    for label in sorted(labels):
-        found = events[events["label"] == label]
-        wanted = truth[truth["label"] == label]
-        context = {"recording": recording.id, "subject": recording.subject or "", "label": label}
-        rows += [{**context, **row} for row in _match_class(found, wanted, rule, counted, recorded)]
-    table = pd.DataFrame(rows, columns=list(_MATCH_KINDS)).astype(_MATCH_KINDS)
-    return table if scores is None else _with_scores_of_misses(table, scores)
-
-
-def _match_class(
-    found: pd.DataFrame, wanted: pd.DataFrame, rule: Rule, counted: FloatArray, recorded: FloatArray
-) -> list[dict[str, object]]:
-    predicted = found[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
-    truth = wanted[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
-    pairs = dict(match(predicted, truth, tolerance_s=rule.tolerance_s).tolist())
-    judged, seen = _touches(predicted, counted), _touches(truth, recorded)
-    rows: list[dict[str, object]] = []
-    for place, event in enumerate(found.itertuples()):
-        row = {name: getattr(event, name) for name in ("start_s", "stop_s", "score", "decided_s")}
-        if place not in pairs:
-            rows.append({**row, "kind": "false alarm" if judged[place] else "not labelled"})
-            continue
-        true_start_s, true_stop_s = truth[pairs[place]]
-        since_s = true_start_s if rule.latency_from == "start" else true_stop_s
-        times = {"true_start_s": true_start_s, "true_stop_s": true_stop_s, "latency_s": row["decided_s"] - since_s}
-        rows.append({**row, **times, "kind": "hit"})
-    for place in sorted(set(range(len(truth))) - set(pairs.values())):
-        start_s, stop_s = truth[place]
-        times = {"start_s": start_s, "stop_s": stop_s, "true_start_s": start_s, "true_stop_s": stop_s}
-        rows.append({**times, "kind": "miss" if seen[place] else "not recorded"})
-    return rows
-
-
-def _with_scores_of_misses(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
-    """Return the table with the highest score that each missed event reached."""
-    for place in table.index[table["kind"].isin(["miss", "not recorded"])]:
-        row = table.loc[place]
-        near = (scores.centre_s >= row["start_s"] - scores.hop_s) & (scores.centre_s <= row["stop_s"] + scores.hop_s)
-        if near.any():
-            table.loc[place, "score"] = float(scores.values[near, scores.channels.index(row["label"])].max())
-    return table
-
-
-def _curve_table(report: EventReport, scores: Mapping[str, Scores], decoder: EventDecoder) -> pd.DataFrame:
-    """Return counts at every threshold; each class in each recording is a step function of its own scores."""
-    loosest = replace(decoder, high=decoder.low, refractory_s=0.0)
-    steps: list[tuple[float, int, int]] = []
-    for name, recording in report.recordings.items():
-        truth = recording.labels[recording.labels["tier"] == report.rule.tier]
-        counted, recorded = _counted(recording, report.rule), _recorded(recording, report.rule)
-        for label, found in loosest.run(scores[name]).groupby("label"):
-            wanted = truth.loc[truth["label"] == label, ["start_s", "stop_s"]].to_numpy(dtype=np.float64)
-            wanted = wanted[_touches(wanted, recorded)]
-            steps += _group_steps(found, wanted, counted, decoder.refractory_s, report.rule.tolerance_s)
-    truths = int(report.matches["kind"].isin(["hit", "miss"]).sum())
-    return _sum_steps(steps, truths, report.hours)
-
-
-def _group_steps(
-    found: pd.DataFrame, wanted: FloatArray, counted: FloatArray, refractory_s: float, tolerance_s: float
-) -> list[tuple[float, int, int]]:
-    """Return (threshold, more hits, more false alarms) as the threshold falls over the scores of one group."""
-    times, peaks = found[["start_s", "stop_s"]].to_numpy(dtype=np.float64), found["score"].to_numpy(dtype=np.float64)
-    judged = _touches(times, counted)
-    steps, before = [], (0, 0)
-    for threshold in np.unique(peaks)[::-1]:
-        kept = _outside_refractory(times, np.flatnonzero(peaks >= threshold), refractory_s)
-        paired = match(times[kept], wanted, tolerance_s=tolerance_s)[:, 0]
-        alarms = int(judged[np.delete(kept, paired)].sum())
-        steps.append((float(threshold), len(paired) - before[0], alarms - before[1]))
-        before = (len(paired), alarms)
-    return steps
-
-
-def _outside_refractory(times: FloatArray, places: npt.NDArray[np.int64], refractory_s: float) -> npt.NDArray[np.int64]:
-    """Return the places of ordered events that the decoder would not have blocked."""
-    kept, ready_s = [], -np.inf
-    for place in places:
-        if times[place, 0] >= ready_s - 1e-9:
-            kept.append(place)
-            ready_s = times[place, 1] + refractory_s
-    return np.array(kept, dtype=np.int64)
-
-
-def _sum_steps(steps: Sequence[tuple[float, int, int]], truths: int, hours: float) -> pd.DataFrame:
-    ordered = np.array(sorted(steps, reverse=True), dtype=np.float64).reshape(-1, 3)
-    totals = np.concatenate([[[np.inf, 0, 0]], np.column_stack([ordered[:, 0], np.cumsum(ordered[:, 1:], axis=0)])])
-    last = np.append(totals[1:, 0] != totals[:-1, 0], [True])
-    threshold, hits, alarms = totals[last].T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        table = {
-            "threshold": threshold,
-            "hits": hits.astype(int),
-            "false_alarms": alarms.astype(int),
-            "truths": truths,
-            "recall": hits / truths if truths else np.full(len(hits), np.nan),
-            "precision": hits / (hits + alarms),
-            "fp_per_hour": alarms / hours if hours else np.full(len(hits), np.nan),
-        }
-    return pd.DataFrame(table)
+    return frozenset(classes - {decoder.background if decoder else BACKGROUND})
 
 
 def _tally(matches: pd.DataFrame, by: str, hours: Mapping[str, float]) -> pd.DataFrame:
@@ -523,13 +353,9 @@ def _tally(matches: pd.DataFrame, by: str, hours: Mapping[str, float]) -> pd.Dat
     return pd.DataFrame(rows).set_index(by).sort_values("recall", kind="stable")
 
 
-def _is_simulated(recording: Recording) -> bool:
-    return "simulated" in (recording.source.get("format"), recording.source.get("device"))
-
-
 def _notes(held: Mapping[str, Recording], tier: str) -> tuple[str, ...]:
     notes = []
-    simulated = sum(_is_simulated(recording) for recording in held.values())
+    simulated = sum(recording.is_simulated for recording in held.values())
     if simulated:
         notes.append(f"{simulated} of {len(held)} recordings are simulated: their figures are simulated figures")
     silent = [name for name, recording in held.items() if tier not in recording.labelled]
@@ -548,18 +374,26 @@ def _claim_note(fp_per_hour: float, hours: float) -> str:
 
 
 def _lines(report: EventReport) -> list[str]:
-    latency = report.latency_s
-    late = (
-        f"median {np.median(latency):.2f} s, 95th percentile {np.percentile(latency, 95):.2f} s"
-        if len(latency)
-        else "no hit, so none"
-    )
-    simulated = f", of which simulated {report.simulated_hours:.3g}" if report.simulated_hours else ""
-    return [
-        f"recall {report.recall_share}",
+    lines = [
+        f"recall {report.recall_share}{_over_people(report.recall_over_people)}",
         f"precision {report.precision_share}",
-        f"false alarms {report.false_alarms}",
-        f"latency {late}",
-        f"labelled hours {report.hours:.3g}{simulated}, {len(report.recordings)} recordings",
-        *report.notes,
+        f"false alarms {report.false_alarms}{_over_people(report.fp_per_hour_over_people)}",
+        f"latency {_latency_line(report.latency_s)}",
+        f"labelled hours {report.hours:.3g}, {len(report.recordings)} recordings of {len(report.by_subject)} people",
     ]
+    sources = report.by_source
+    for kind in sources.index if len(sources) > 1 else ():
+        hits, misses, alarms = (int(sources.loc[kind, name]) for name in ("hits", "misses", "false_alarms"))
+        of_kind = rate(alarms, float(sources.loc[kind, "hours"]))
+        lines.append(f"{kind}: recall {share(hits, hits + misses)}; false alarms {of_kind}")
+    return [*lines, *report.notes]
+
+
+def _over_people(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"; over people {interval[0]:.3g} to {interval[1]:.3g}"
+
+
+def _latency_line(latency_s: FloatArray) -> str:
+    if not len(latency_s):
+        return "of no hit"
+    return f"median {np.median(latency_s):.2f} s, 95th percentile {np.percentile(latency_s, 95):.2f} s"

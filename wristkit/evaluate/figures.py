@@ -1,0 +1,83 @@
+"""Counts as figures with intervals: shares, rates, and how both vary over people."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+CONFIDENCE = 0.95
+_DRAWS = 2000
+
+
+class Rate(NamedTuple):
+    """False alarms an hour with their exact Poisson interval; the count and the hours behind it."""
+
+    per_hour: float
+    low: float
+    high: float
+    alarms: int
+    hours: float
+
+    def __str__(self) -> str:
+        if not self.hours:
+            return "no labelled hours, so no rate"
+        if not self.alarms:
+            return f"0 in {self.hours:.3g} h, so at most {self.high:.3g} per hour (95 %)"
+        return f"{self.per_hour:.3g} per hour ({self.low:.3g} to {self.high:.3g}), {self.alarms} in {self.hours:.3g} h"
+
+
+class Share(NamedTuple):
+    """A share of a count with its Wilson interval; NaN of nothing."""
+
+    value: float
+    low: float
+    high: float
+    hits: int
+    total: int
+
+    def __str__(self) -> str:
+        if not self.total:
+            return "nothing to count"
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}), {self.hits} of {self.total}"
+
+
+def share(hits: int, count: int) -> Share:
+    """Return hits of count with Wilson's 95 % interval."""
+    if not count:
+        return Share(float("nan"), 0.0, 1.0, 0, 0)
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, count).proportion_ci(CONFIDENCE, method="wilson")
+    return Share(hits / count, float(interval.low), float(interval.high), hits, count)
+
+
+def rate(count: int, hours: float) -> Rate:
+    """Return a count an hour with its exact 95 % Poisson interval; of a zero count the bound is 3 / hours."""
+    if not hours:
+        return Rate(float("nan"), 0.0, float("inf"), count, 0.0)
+    if not count:
+        return Rate(0.0, 0.0, 3.0 / hours, 0, hours)
+    from scipy.stats import chi2
+
+    tail = (1 - CONFIDENCE) / 2
+    low, high = chi2.ppf(tail, 2 * count) / 2, chi2.ppf(1 - tail, 2 * count + 2) / 2
+    return Rate(count / hours, float(low / hours), float(high / hours), count, hours)
+
+
+def interval_over_people(
+    counts: npt.NDArray[np.float64], totals: npt.NDArray[np.float64]
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of sum(counts) / sum(totals) over people drawn anew, or None of fewer than two.
+
+    Events of one person are alike, so intervals over events are too narrow for a claim about people. A percentile
+    bootstrap over n people, with a fixed seed; of few people it is narrow as well, and the report says how many.
+    """
+    if len(counts) < 2 or not totals.sum():
+        return None
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(counts), size=(_DRAWS, len(counts)))
+    sums = totals[drawn].sum(axis=1)
+    held = sums > 0
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(counts[drawn].sum(axis=1)[held] / sums[held], [tail, 100 - tail])
+    return float(low), float(high)

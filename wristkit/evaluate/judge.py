@@ -1,0 +1,130 @@
+"""What counts, and which predicted event belongs to which true one."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wristkit.events import BACKGROUND, Scores, match
+from wristkit.recording import FloatArray, Recording, Stream, find_gaps
+from wristkit.recording.spans import covered_s, intersect, subtract, union
+
+# Streams that come now and then: the time between two of their samples is no time without a sensor.
+SPORADIC = frozenset({"heart_rate", "ibi", "steps", "energy"})
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What events were judged by; ``streams`` None means all, ``classes`` None means all that occur."""
+
+    tier: str
+    tolerance_s: float
+    latency_from: Literal["start", "stop"]
+    streams: tuple[str, ...] | None
+    classes: frozenset[str] | None
+
+
+MATCH_KINDS = {
+    "recording": object,
+    "subject": object,
+    "label": object,
+    "kind": object,
+    "start_s": float,
+    "stop_s": float,
+    "true_start_s": float,
+    "true_stop_s": float,
+    "score": float,
+    "decided_s": float,
+    "latency_s": float,
+}
+
+
+def recorded_spans(recording: Recording, rule: Rule) -> FloatArray:
+    """Return the spans within which every stream that counts was recorded."""
+    names = recording.streams if rule.streams is None else rule.streams
+    regular = [name for name in names if rule.streams is not None or name not in SPORADIC] or list(names)
+    spans = np.array([[recording.start_s, recording.stop_s]])
+    for name in regular:
+        spans = intersect(spans, _spans_of(recording[name]))
+    return spans
+
+
+def _spans_of(stream: Stream) -> FloatArray:
+    """Return where a stream has samples, missing ones (NaN) left out as its gaps are."""
+    held = np.isfinite(np.asarray(stream.values)).all(axis=1)
+    if not held.any():
+        return np.empty((0, 2))
+    time_s = stream.time[held]
+    gaps = stream.gaps if held.all() else np.concatenate([stream.gaps, find_gaps(time_s)])
+    return subtract(np.array([[time_s[0], time_s[-1]]]), gaps)
+
+
+def counted_spans(recording: Recording, rule: Rule) -> FloatArray:
+    """Return the spans in which false alarms and hours count."""
+    looked_at = recording.labelled.get(rule.tier, np.empty((0, 2)))
+    return intersect(recorded_spans(recording, rule), union(looked_at))
+
+
+def hours(spans: FloatArray) -> float:
+    """Return how many hours disjoint spans last."""
+    return float(np.sum(spans[:, 1] - spans[:, 0])) / 3600
+
+
+def touches(times: FloatArray, spans: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return which of (n, 2) times share more than nothing with spans; points count where they lie inside."""
+    start_s, stop_s = times[:, 0], times[:, 1]
+    inside = ((start_s[:, None] >= spans[:, 0]) & (start_s[:, None] <= spans[:, 1])).any(axis=1)
+    return np.asarray(inside | (covered_s(start_s, stop_s, spans) > 0))
+
+
+def match_recording(events: pd.DataFrame, recording: Recording, rule: Rule, scores: Scores | None) -> pd.DataFrame:
+    """Return one row a predicted or true event of one recording, with what it is: see ``EventReport.matches``."""
+    truth = recording.labels[recording.labels["tier"] == rule.tier]
+    counted, recorded = counted_spans(recording, rule), recorded_spans(recording, rule)
+    labels = rule.classes or (set(truth["label"]) | set(events["label"])) - {BACKGROUND}
+    rows: list[dict[str, object]] = []
+    for label in sorted(labels):
+        found = events[events["label"] == label]
+        wanted = truth[truth["label"] == label]
+        context = {"recording": recording.id, "subject": recording.subject or "", "label": label}
+        rows += [{**context, **row} for row in _match_class(found, wanted, rule, counted, recorded)]
+    table = pd.DataFrame(rows, columns=list(MATCH_KINDS)).astype(MATCH_KINDS)
+    return table if scores is None else _with_scores_of_misses(table, scores)
+
+
+def _match_class(
+    found: pd.DataFrame, wanted: pd.DataFrame, rule: Rule, counted: FloatArray, recorded: FloatArray
+) -> list[dict[str, object]]:
+    predicted = found[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
+    truth = wanted[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
+    judged, seen = touches(predicted, counted), touches(truth, recorded)
+    places = np.flatnonzero(seen)  # what no sensor saw can neither be hit nor missed
+    found_pairs = match(predicted, truth[seen], tolerance_s=rule.tolerance_s)
+    pairs = dict(zip(found_pairs[:, 0].tolist(), places[found_pairs[:, 1]].tolist(), strict=True))
+    rows: list[dict[str, object]] = []
+    for place, event in enumerate(found.itertuples()):
+        row = {name: getattr(event, name) for name in ("start_s", "stop_s", "score", "decided_s")}
+        if place not in pairs:
+            rows.append({**row, "kind": "false alarm" if judged[place] else "not labelled"})
+            continue
+        true_start_s, true_stop_s = truth[pairs[place]]
+        since_s = true_start_s if rule.latency_from == "start" else true_stop_s
+        times = {"true_start_s": true_start_s, "true_stop_s": true_stop_s, "latency_s": row["decided_s"] - since_s}
+        rows.append({**row, **times, "kind": "hit"})
+    for place in sorted(set(range(len(truth))) - set(pairs.values())):
+        start_s, stop_s = truth[place]
+        times = {"start_s": start_s, "stop_s": stop_s, "true_start_s": start_s, "true_stop_s": stop_s}
+        rows.append({**times, "kind": "miss" if seen[place] else "not recorded"})
+    return rows
+
+
+def _with_scores_of_misses(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
+    """Return the table with the highest score that each missed event reached."""
+    for place in table.index[table["kind"].isin(["miss", "not recorded"])]:
+        row = table.loc[place]
+        near = (scores.centre_s >= row["start_s"] - scores.hop_s) & (scores.centre_s <= row["stop_s"] + scores.hop_s)
+        if near.any():
+            table.loc[place, "score"] = float(scores.values[near, scores.channels.index(row["label"])].max())
+    return table
