@@ -132,6 +132,40 @@ def test_bundle_lies_where_it_says(bundle):
     assert "never run on Apple hardware" in (folder / "MODEL_CARD.md").read_text()
 
 
+def simulated(one, field="format"):
+    return replace(one, source={field: "simulated"})
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        ([recording()], "of 1 recording(s)"),
+        ([simulated(recording())], "of 1 simulated recording(s)"),
+        ([simulated(recording(), "device"), simulated(recording(seed=8))], "of 2 simulated recording(s)"),
+        ([recording(), simulated(recording(seed=8))], "of 2 recording(s), 1 of them simulated"),
+    ],
+)
+def test_windows_say_whether_their_recordings_are_simulated(worn, held, told):
+    assert trial_windows(worn, held).source.endswith(told)
+
+
+def test_a_bundle_checked_on_simulated_recordings_says_so_wherever_it_names_them(worn, bundle, tmp_path):
+    made = export(worn, tmp_path / "tour", recordings=simulated(recording()))
+    notes = dict(zip(made.parity["check"], made.parity["note"], strict=True))
+    for check in ("MIL float32, probabilities", "shipped float16, probabilities", "shipped float16, events"):
+        assert "in 1 simulated recording(s)" in notes[check] or "of 1 simulated recording(s)" in notes[check]
+    told = [made.report, made.report.parent / "MODEL_CARD.md", made.golden / "golden.json"]
+    assert all("1 simulated recording(s)" in one.read_text() for one in told)
+    worn_by_people = [bundle.report, bundle.report.parent / "MODEL_CARD.md", bundle.golden / "golden.json"]
+    assert not any("simulated" in one.read_text() for one in worn_by_people)
+
+
+def test_the_card_names_the_classes_and_no_count_of_people(bundle):
+    card = (bundle.report.parent / "MODEL_CARD.md").read_text()
+    assert '- Classes: "none", "tap", "wash & <dry>"' in card
+    assert "people" not in card
+
+
 def test_golden_vectors_are_what_package_and_detector_say(bundle, worn):
     golden = np.load(bundle.golden / "golden.npz")
     facts = json.loads((bundle.golden / "golden.json").read_text())

@@ -146,6 +146,61 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path, files)
     assert first.id == load(as_folder(tmp_path / "b", files)).id
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_every_file_may_have_a_byte_order_mark_and_windows_line_ends(tmp_path, files, *, packed, mark, end):
+    changed = {name: mark + content.replace(b"\n", end) for name, content in files.items()}
+    first = load(as_zip(tmp_path / "a.zip", changed) if packed else as_folder(tmp_path / "a", changed))
+    second = load(as_folder(tmp_path / "b", files))
+    assert first.id == second.id
+    assert first.zone == second.zone == "Europe/Paris"
+    pd.testing.assert_frame_equal(first.labels, second.labels)
+    assert codes(first) == set()
+
+
+def test_columns_of_side_files_are_found_by_name_in_any_order(tmp_path, files):
+    heart = f"extra,bpm,seconds_elapsed,time\nx,61,1.0,{START_NS + 10**9}\nx,63,5.0,{START_NS + 5 * 10**9}\n"
+    notes = f'text,time,seconds_elapsed\n"None, yet",{START_NS + 2 * 10**9},2.0\n'
+    stated = list(csv.reader(io.StringIO(metadata_csv().decode())))
+    turned = "".join(",".join(row[::-1]) + "\n" for row in stated)
+    changed = {"HeartRate.csv": heart.encode(), "Annotation.csv": notes.encode(), "Metadata.csv": turned.encode()}
+    first, second = load(as_folder(tmp_path / "a", files | changed)), load(as_folder(tmp_path / "b", files))
+    assert (first.id, first.zone) == (second.id, second.zone)
+    pd.testing.assert_frame_equal(first.labels, second.labels)
+
+
+@pytest.mark.parametrize("prefix", ["", "2026-03-02/"])
+def test_what_a_mac_adds_to_a_zip_is_no_part_of_the_recording(tmp_path, files, prefix):
+    added = {f"__MACOSX/{prefix}._{name}": b"\0\5\x16\7" for name in files}
+    added |= {f"__MACOSX/{prefix}WristMotion.csv": b"no motion"}
+    packed = {prefix + name: content for name, content in files.items()} | added
+    recording = load(as_zip(tmp_path / "a.zip", packed))
+    assert recording.id == load(as_folder(tmp_path / "b", files)).id
+    assert codes(recording) == set()
+
+
+@pytest.mark.parametrize("prefix", ["", "2026-03-02/"])
+def test_other_files_of_the_export_are_named_once_as_not_read(tmp_path, files, prefix):
+    sensors = [f"{kind}{number}.csv" for kind in ("AccelerometerUncalibrated", "Pedometer") for number in range(15)]
+    packed = {prefix + name: content for name, content in files.items()}
+    packed |= {prefix + name: b"a,b\n1,2\n" for name in sensors} | {f"{prefix}more/Mine.csv": b"not even, a\ntable"}
+    recording = load(as_zip(tmp_path / "a.zip", packed))
+    assert recording.id == load(as_folder(tmp_path / "b", files)).id
+    assert codes(recording) == {"not_read"}
+    (found,) = recording.findings.to_dict("records")
+    assert found["count"] == len(sensors) + 1
+    assert found["note"].split(": ")[1].split(", ") == sorted([*sensors, f"{prefix}more/Mine.csv"])
+
+
+def test_a_crowd_of_other_files_is_counted_and_named_in_part(tmp_path, files):
+    others = {f"{'long' * 40}{number:03}.csv": b"" for number in range(60)}
+    (found,) = load(as_zip(tmp_path / "a.zip", files | others)).findings.to_dict("records")
+    assert (found["code"], found["count"]) == ("not_read", 60)
+    assert found["note"].endswith("and 10 more")
+    assert len(found["note"]) < 6000
+
+
 def test_the_start_is_the_earliest_stamp_of_any_sensor(tmp_path, files):
     heart = f"time,seconds_elapsed,bpm\n{START_NS - 10**9},-1.0,61\n"
     recording = load(as_folder(tmp_path / "a", files | {"HeartRate.csv": heart.encode()}))
@@ -249,6 +304,41 @@ def test_old_versions_that_ignored_the_flag_are_read_by_what_the_data_show(tmp_p
     obeyed = load(as_folder(tmp_path / "c", files | old | {"WristMotion.csv": as_csv(standardised(motion))}))
     np.testing.assert_allclose(obeyed.accel.values, ignored.accel.values, atol=1e-6)
     assert codes(obeyed) == set()
+
+
+@pytest.mark.parametrize("unit", ["m/s2", "g"])
+@pytest.mark.parametrize("without", ["no metadata", "no flag", "odd flag"])
+def test_without_a_stated_unit_the_data_decide_and_a_finding_says_so(tmp_path, motion, files, unit, without):
+    expected = load(as_folder(tmp_path / "a", files))
+    table = standardised(motion) if unit == "m/s2" else motion
+    stated = {
+        "no metadata": {},
+        "no flag": {"Metadata.csv": metadata_csv().replace(b"standardisation", b"something")},
+        "odd flag": {"Metadata.csv": metadata_csv(standardisation="yes")},
+    }[without]
+    kept = {name: content for name, content in files.items() if name != "Metadata.csv"}
+    recording = load(as_folder(tmp_path / "b", kept | stated | {"WristMotion.csv": as_csv(table)}))
+    np.testing.assert_allclose(recording.accel.values, expected.accel.values, atol=1e-6)
+    np.testing.assert_allclose(recording.gravity.values, expected.gravity.values, atol=1e-6)
+    assert codes(recording) == {"unit_from_data"} | ({"metadata_missing"} if without == "no metadata" else set())
+    found = recording.findings.query("code == 'unit_from_data' and stream == 'accel'").iloc[0]
+    assert f"read as {unit}" in found["note"]
+    assert "attitude confirms the signs" in found["note"]
+    assert found["count"] == len(motion)
+
+
+def test_without_metadata_and_attitude_the_finding_says_that_signs_are_unchecked(tmp_path, motion, files):
+    bare = standardised(motion).drop(columns=[name for name in COLUMNS if name.startswith("quaternion")])
+    recording = load(as_folder(tmp_path / "a", {"WristMotion.csv": as_csv(bare)}))
+    note = recording.findings.query("code == 'unit_from_data'")["note"].iloc[0]
+    assert "nothing is there to check the signs" in note
+    np.testing.assert_allclose(recording.accel.values, load(as_folder(tmp_path / "b", files)).accel.values, atol=1e-6)
+
+
+def test_without_metadata_the_attitude_still_contradicts_wrong_signs(tmp_path, motion):
+    unflipped = motion.copy()
+    unflipped[GRAVITY_AND_USER] *= 9.80665
+    assert refused(as_folder(tmp_path / "a", {"WristMotion.csv": as_csv(unflipped)})).code == "sign_contradicts"
 
 
 @pytest.mark.parametrize(
@@ -421,6 +511,83 @@ def test_broken_csvs_end_in_a_typed_error(tmp_path, files, *, edit, kind, code, 
     error = refused(path)
     assert isinstance(error, kind)
     assert (error.code, error.row, error.file) == (code, row, "WristMotion.csv")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_metadata_without_a_last_newline_are_read_whole(tmp_path, motion, files, packed):
+    stated = metadata_csv(standardisation="true", sensors="Wrist Motion", sampleRateMs="10")
+    changed = files | {"WristMotion.csv": as_csv(standardised(motion)), "Metadata.csv": stated.rstrip(b"\n")}
+    recording = load(as_zip(tmp_path / "a.zip", changed) if packed else as_folder(tmp_path / "a", changed))
+    assert recording.zone == "Europe/Paris"
+    assert recording.source["app_version"] == "1.63"
+    assert codes(recording) == {"rate_differs"}
+
+
+@pytest.mark.parametrize("end", [0, 12, -30])
+def test_metadata_of_which_the_row_is_cut_or_missing_count_as_missing(tmp_path, files, end):
+    content = metadata_csv()
+    header = content.index(b"\n") + 1
+    cut = content[: header + end] if end >= 0 else content[:end]
+    recording = load(as_folder(tmp_path / "a", files | {"Metadata.csv": cut}))
+    assert recording.zone is None
+    assert codes(recording) == {"metadata_missing", "unit_from_data"}
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (metadata_csv() + b"\0", "nul_bytes"),
+        (metadata_csv().decode().encode("utf-16"), "nul_bytes"),
+        (b"\xff\xfa" + metadata_csv(), "metadata"),
+        (metadata_csv() + b"x" * 2**16, "too_large"),
+    ],
+)
+def test_metadata_that_cannot_be_read_are_typed_errors(tmp_path, files, content, code):
+    error = refused(as_zip(tmp_path / "a.zip", files | {"Metadata.csv": content}))
+    assert (error.code, error.file) == (code, "Metadata.csv")
+
+
+def test_annotations_after_the_last_sample_are_kept_and_said(tmp_path, files):
+    late_ns = START_NS + 3600 * 10**9
+    notes = f"time,seconds_elapsed,text,millisecond_press_duration\n{late_ns},3600.0,off,90\n"
+    recording = load(as_folder(tmp_path / "a", files | {"Annotation.csv": notes.encode()}))
+    assert recording.labels.to_numpy().tolist() == [[3600.0, 3600.0, "off", "annotation", "wearer"]]
+    found = recording.findings.set_index("code").loc["label_outside"]
+    assert (found["start_s"], found["count"]) == (3600.0, 1)
+
+
+@pytest.mark.parametrize("file", ["WristMotion.csv", "HeartRate.csv", "Annotation.csv"])
+def test_a_whole_last_line_without_an_end_is_as_suspect_as_a_cut_one(tmp_path, motion, files, file):
+    path = as_folder(tmp_path / "a", files | {file: files[file].removesuffix(b"\n")})
+    error = refused(path)
+    assert isinstance(error, TruncatedError)
+    assert (error.code, error.file) == ("cut_tail", file)
+    assert "repair=('drop_tail',) drops this one row" in error.remedy
+    assert "counts it in the findings" in error.remedy
+    whole, recording = load(as_folder(tmp_path / "b", files)), load(path, repair=("drop_tail",))
+    sizes = [(len(one.accel), len(one.heart_rate), len(one.labels)) for one in (whole, recording)]
+    assert sum(sizes[0]) - sum(sizes[1]) == 1
+    streams = {"WristMotion.csv": "accel", "HeartRate.csv": "heart_rate", "Annotation.csv": ""}
+    found = recording.findings.query("code == 'drop_tail'").set_index("stream")
+    assert found["count"][streams[file]] == 1
+
+
+@pytest.mark.parametrize("row", [f"{START_NS + 10**9},1.0,61", f"{START_NS + 10**9},1."])
+@pytest.mark.parametrize(("file", "column"), [("HeartRate.csv", "bpm"), ("Annotation.csv", "text")])
+def test_the_only_row_of_a_side_file_is_counted_when_it_is_dropped(tmp_path, files, file, column, row):
+    content = f"time,seconds_elapsed,{column}\n{row}".encode()
+    path = as_folder(tmp_path / "a", files | {file: content})
+    assert refused(path).code == "cut_tail"
+    recording = load(path, repair=("drop_tail",))
+    assert codes(recording) == {"drop_tail"} | ({"empty_file"} if file == "HeartRate.csv" else set())
+    assert recording.findings.set_index("code")["count"]["drop_tail"] == 1
+
+
+def test_a_motion_whose_only_row_is_dropped_is_empty(tmp_path, files):
+    one = b"\n".join(files["WristMotion.csv"].split(b"\n")[:2])
+    error = refused(as_folder(tmp_path / "a", files | {"WristMotion.csv": one}), repair=("drop_tail",))
+    assert isinstance(error, EmptyRecordingError)
+    assert "its only row has no end" in str(error)
 
 
 def test_a_cut_last_line_is_left_out_only_as_asked_and_counted(tmp_path, motion, files):

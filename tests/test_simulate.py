@@ -214,6 +214,13 @@ def test_bursts_of_two_streams_are_interleaved_and_repeat_with_the_seed(person):
     assert names.index("gyro") < len(names) - 1 - names[::-1].index("accel")
 
 
+def test_a_recording_alone_is_played_in_packets_of_about_a_second(person):
+    recording = session(person, seed=1, plan=(("typing", 20.0),))
+    played = list(packets(recording))
+    assert [list(packet) for packet in played] == [list(one) for one in packets(recording, packet_s=1.0, seed=0)]
+    assert 15 < sum("accel" in packet for packet in played) < 40
+
+
 @pytest.mark.parametrize(
     ("request_", "text"),
     [

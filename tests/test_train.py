@@ -10,7 +10,7 @@ import pytest
 
 from wristkit.recording import Recording, Stream, label_table
 from wristkit.train import augment, macro_f1, quick_train
-from wristkit.windows import Windows, windows
+from wristkit.windows import Windows, split_people, windows
 
 LABELS = ("still", "shake")
 
@@ -125,6 +125,24 @@ def test_one_class_is_nothing_to_learn() -> None:
 def test_wrong_arguments_are_named(changes: dict, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         quick_train(make_windows(4), **changes)
+
+
+def test_a_fit_on_simulated_people_says_so() -> None:
+    people = [
+        Recording.of(list(one.streams.values()), labels=one.labels, subject=one.subject, source={"format": "simulated"})
+        for one in (make_person(number) for number in range(4))
+    ]
+    made = windows(people, streams=("accel",), rate_hz=25, length_s=2.0, hop_s=0.4)
+    assert "4 of 4 recordings are simulated" in repr(quick_train(made, epochs=1))
+
+
+def test_a_loss_that_is_no_number_is_named() -> None:
+    made = make_windows(4)
+    stop = split_people(made, seed=0).stop
+    values = made.values.copy()
+    values[np.isin(made.subjects.astype(str), stop)] = np.nan
+    with pytest.raises(ValueError, match="never a number"):
+        quick_train(dataclasses.replace(made, values=values), epochs=1)
 
 
 def test_there_is_no_keyword_for_a_subject_blind_split() -> None:

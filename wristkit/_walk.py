@@ -96,6 +96,7 @@ def start(notebook: Path, *, executed: Path, out: Path, log: Path) -> subprocess
         **ONE_THREAD,
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "TQDM_DISABLE": "1",  # a bar in a saved notebook stands still for ever
         # the kernel runs the very package that this command runs
         "PYTHONPATH": os.pathsep.join(
             [str(Path(__file__).resolve().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]

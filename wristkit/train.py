@@ -1,6 +1,8 @@
 """One call from windows to an honest fit: whole people are kept apart, and there is no keyword for anything else."""
 
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -145,7 +147,7 @@ def quick_train(windows: Windows, *, model: str = "tcn", epochs: int = 20, seed:
         _calibrate(net, parts["stop"])
         spec = _spec_of(windows, net, parts)
         held_out = predictions(Detector(spec, net), parts["held_out"], fold=0)
-    notes = [split.note] if split.note else []
+    notes = [*windows.notes, *([split.note] if split.note else [])]
     notes += [f"channels {list(constant)} never varied in training and enter as 0"] if constant else []
     notes += ["interrupted: the best epoch so far was kept"] if interrupted else []
     fit = Fit(
@@ -248,7 +250,7 @@ def _run_epochs(
     The net is left with the weights of its best epoch, or of the last where there is nobody to stop on.
     """
     import torch
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     optimiser = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=epochs)
@@ -256,7 +258,7 @@ def _run_epochs(
     best: tuple[float, int, dict[str, torch.Tensor]] = (np.inf, 0, {})
     interrupted = False
     try:
-        for epoch in tqdm(range(1, epochs + 1), desc="training", unit="epoch", disable=None, leave=False):
+        for epoch in tqdm(range(1, epochs + 1), desc="training", unit="epoch", disable=_is_headless(), leave=False):
             rate = float(schedule.get_last_lr()[0])
             train_loss = _one_epoch(net, train, optimiser, rng)
             schedule.step()
@@ -270,9 +272,19 @@ def _run_epochs(
         if not best[2]:
             raise
         interrupted = True
+    if not best[2]:
+        raise ValueError(
+            "the loss on the stopping people was never a number; look for huge values in windows.values, "
+            "such as a stream in another unit"
+        )
     net.load_state_dict(best[2])
     history = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS)).astype({"epoch": int})
     return history, interrupted
+
+
+def _is_headless() -> bool | None:
+    """Whether nobody watches: None lets tqdm look for a terminal, where there is no live notebook."""
+    return False if "ipykernel" in sys.modules and "TQDM_DISABLE" not in os.environ else None
 
 
 def _one_epoch(net: "Tcn", train: Windows, optimiser: "torch.optim.Optimizer", rng: np.random.Generator) -> float:

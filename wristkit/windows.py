@@ -23,6 +23,8 @@ from wristkit.recording.spans import covered_s, subtract
 Policy = Literal["majority", "whole"]
 TextArray = npt.NDArray[np.object_]
 
+_ROWS = ("values", "labels", "label_fraction", "subjects", "recordings", "start_s", "stop_s")
+
 
 @dataclass(frozen=True)
 class _Rule:
@@ -65,6 +67,8 @@ class Windows:
         What made the samples, and what a detector trained on them will run.
     dropped
         Reason to number of windows that were left out.
+    notes
+        What a reader of any figure from them must know, such as that they are simulated.
     """
 
     values: npt.NDArray[np.float32]
@@ -79,6 +83,7 @@ class Windows:
     hop_s: float
     conditioning: Conditioning
     dropped: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -97,8 +102,7 @@ class Windows:
 
     def subset(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Windows":
         """Return the windows at these places, or where this mask is true."""
-        rows = ("values", "labels", "label_fraction", "subjects", "recordings", "start_s", "stop_s")
-        return replace(self, **{name: getattr(self, name)[chosen] for name in rows})
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _ROWS})
 
     def of_subjects(self, subjects: Sequence[str]) -> "Windows":
         """Return the windows of these people."""
@@ -116,7 +120,7 @@ class Windows:
         people = len(set(self.subjects))
         return (
             f"Windows({n} x {channels} channels x {samples} samples at {self.rate_hz:g} Hz, {people} people, "
-            f"{len(self.classes)} classes; left out: {dict(self.dropped)})"
+            f"{len(self.classes)} classes; left out: {dict(self.dropped)}{''.join(f'; {note}' for note in self.notes)})"
         )
 
 
@@ -178,7 +182,9 @@ def windows(
     )
     conditioning = Conditioning.of(held, streams=streams, rate_hz=rate_hz, filters=filters, frame=frame)
     parts = [_of_recording(one, conditioning, rule) for one in held]
-    return _join(parts, conditioning, hop_s)
+    simulated = sum(one.is_simulated for one in held)
+    notes = (f"{simulated} of {len(held)} recordings are simulated, and so are the figures",) if simulated else ()
+    return replace(_join(parts, conditioning, hop_s), notes=notes)
 
 
 def whole_samples(name: str, seconds: float, rate_hz: float) -> int:
@@ -333,8 +339,7 @@ def _join(parts: Sequence[Windows], conditioning: Conditioning, hop_s: float) ->
             f"no window is left of {len(parts)} recordings; left out: {dropped}; check tier and length_s, or give "
             "background='none' where the recordings state labelled spans"
         )
-    rows = ("values", "labels", "label_fraction", "subjects", "recordings", "start_s", "stop_s")
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in rows}
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ROWS}
     return Windows(
         **joined,
         channels=conditioning.channels,

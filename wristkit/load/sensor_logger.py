@@ -176,10 +176,10 @@ def _scale(motion: Rows, metadata: Mapping[str, str]) -> tuple[float, tuple[Chan
 
 
 def _unit_from_data(motion: Rows, *, standardised: bool) -> Change:
-    """Return what to say where no metadata state the unit: what the data show, and what they cannot."""
-    read_as = "m/s2 with the signs opposite to Core Motion's" if standardised else "g with Core Motion's signs"
-    sign = "attitude agrees" if _ATTITUDE[0] in motion.columns else "no attitude was there to check the signs"
-    note = f"no metadata state the unit; the length of gravity shows {read_as}, {sign}"
+    """Return what to say where no metadata state the unit: what it was read as, and what shows it."""
+    unit = "m/s2, whose signs are opposite to Core Motion's" if standardised else "g with Core Motion's signs"
+    signs = "attitude confirms the signs" if _ATTITUDE[0] in motion.columns else "nothing is there to check the signs"
+    note = f"no metadata state the unit; read as {unit}: the length of gravity shows the unit, {signs}"
     return Change("unit_from_data", len(motion.time_ns), note, "export Metadata.csv, too")
 
 
@@ -351,9 +351,7 @@ def _of_export(members: Members, notes: Rows, metadata: Mapping[str, str]) -> li
 def _not_read(names: Sequence[str]) -> Change:
     told = ", ".join(name[:_LONGEST_NAME] for name in names[:_MOST_NAMES])
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return Change(
-        "not_read", len(names), f"not read: {told}{more}", "nothing, if the watch's motion is what you need"
-    )
+    return Change("not_read", len(names), f"not read: {told}{more}", "nothing, if the watch's motion is what you need")
 
 
 def _source(path: Path, metadata: Mapping[str, str], rows: Sequence[Rows]) -> dict[str, str]:

@@ -1,0 +1,178 @@
+"""From stamps as they are to the grid: causal low-pass and interpolation in one step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from wristkit.recording import FloatArray
+
+PlaceArray = npt.NDArray[np.int64]
+
+
+class Grid(NamedTuple):
+    """Conditioned samples of one source.
+
+    ``places`` (m,) on the grid, with holes where something was missing; ``values`` is (m, c); ``needed_s`` (m,) is the
+    time of the newest source sample that each of them needed.
+    """
+
+    places: PlaceArray
+    values: FloatArray
+    needed_s: FloatArray
+
+    @classmethod
+    def empty(cls, channels: int) -> Self:
+        """Return no samples."""
+        return cls(np.empty(0, dtype=np.int64), np.empty((0, channels)), np.empty(0))
+
+    @classmethod
+    def join(cls, parts: Sequence["Grid"]) -> Self:
+        """Return the samples of consecutive parts as one."""
+        columns = zip(*parts, strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
+
+
+# B-spline of degree 2 convolved with (-a, 1 + 2a, -a), a = 1/8: its knots lie at -2.5 ... 2.5 grid periods, and its
+# second integral is the sum of truncated quartics there, of which symmetry leaves three: (knot, factor).
+HALF_PERIODS = 2.5
+QUARTICS = ((2.5, -0.125 / 24), (1.5, 1.625 / 24), (0.5, -4.25 / 24))
+BLOCK = 8192  # outputs computed at once: what a processor's cache holds; changes nothing else
+
+
+@dataclass(frozen=True)
+class Resample:
+    """Step: causal low-pass and interpolation to the grid, from stamps as they are.
+
+    The samples are joined by straight lines, convolved exactly with a kernel of five grid periods (a quadratic
+    B-spline, its droop at low frequencies compensated by an eighth of its second difference) and read off at
+    ``k / rate_hz``. Source rate and jitter need not be known. The kernel is symmetric, so its delay is half its width
+    at every frequency.
+
+    At 0.1, 0.2, 0.3 and 0.5 of the grid's rate the kernel passes 0.997, 0.960, 0.840 and 0.387; what would fold onto
+    the first three (from 0.9, 0.8 and 0.7) passes 0.001, 0.015 and 0.066.
+    """
+
+    rate_hz: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.rate_hz) and self.rate_hz > 0):
+            raise ValueError(f"rate_hz is {self.rate_hz}, expected a positive number of samples a second")
+        object.__setattr__(self, "rate_hz", float(self.rate_hz))
+
+    @property
+    def delay_s(self) -> float:
+        """Seconds after ``k / rate_hz`` until output k can be given; output times are already corrected by it."""
+        return HALF_PERIODS / self.rate_hz
+
+    def start(self, channels: int) -> "ResampleState":
+        """Return the state before the first sample of a stretch."""
+        return ResampleState(self, channels)
+
+    def run(self, time_s: FloatArray, values: FloatArray) -> Grid:
+        """Return the grid samples of one stretch without gaps, from stamps (n,) and values (n, c)."""
+        return self.start(values.shape[1]).push(time_s, values)
+
+    def second_integral(self, periods: FloatArray) -> FloatArray:
+        """Return the kernel integrated twice, at offsets in grid periods: 0 before it, the offset itself after it."""
+        # By symmetry the right half is the left half plus a ramp, which saves three of six knots and all cancellation.
+        folded = -np.abs(periods)
+        total = np.maximum(periods, 0.0)
+        for knot, factor in QUARTICS:
+            term = folded + knot
+            np.maximum(term, 0.0, out=term)  # in place from here: half the time goes into these few lines
+            term *= term
+            term *= term
+            term *= factor
+            total += term
+        return total
+
+    def at(self, places: PlaceArray, time_s: FloatArray, values: FloatArray) -> Grid:
+        """Return the grid samples at one or more rising ``places`` from stamps (n,) and values (n, c).
+
+        All of their support must be there. Before the first sample the signal is taken to have had the first value for
+        ever.
+        """
+        centre_s = places / self.rate_hz
+        # Two samples more than the oldest support: whatever lies at or before the first of them has no share left.
+        first = max(0, int(np.searchsorted(time_s, centre_s[0] - self.delay_s)) - 2)
+        last = int(np.searchsorted(time_s, centre_s[-1] + self.delay_s)) + 1
+        time_s, columns = time_s[first:last], np.ascontiguousarray(values[first:last].T, dtype=np.float64)
+        rises = np.diff(columns)
+        newer = np.searchsorted(time_s, centre_s + self.delay_s)
+        needed_s = time_s[newer]
+        output = columns[:, newer]
+        offset = (needed_s - centre_s) * self.rate_hz
+        integral = self.second_integral(offset)
+        # Integration by parts: newest value minus, for each straight line in the support, its rise times its share. The
+        # order of this sum is by sample, newest first, in any partition of the stream.
+        while ((newer > 0) & (offset > -HALF_PERIODS)).any():
+            older = np.maximum(newer - 1, 0)
+            older_offset = (time_s.take(older) - centre_s) * self.rate_hz
+            older_integral = self.second_integral(older_offset)
+            width = offset - older_offset
+            width[: np.searchsorted(newer, 1)] = 1.0  # at the first sample; beyond the support both integrals are 0
+            terms = rises.take(older, axis=1)
+            terms *= (integral - older_integral) / width
+            output -= terms
+            newer, offset, integral = older, older_offset, older_integral
+        output += 0.0  # no negative zeros, whose sign would depend on the partition
+        return Grid(places, output.T, needed_s)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-able description."""
+        return {"step": "resample", "rate_hz": self.rate_hz}
+
+
+class ResampleState:
+    """A running resampler: the samples whose support is not over, and the next place on the grid."""
+
+    def __init__(self, step: Resample, channels: int) -> None:
+        self.step = step
+        self.time_s: FloatArray = np.empty(0)
+        self.values: FloatArray = np.empty((0, channels))
+        self.next_place: int | None = None
+
+    def push(self, time_s: FloatArray, values: FloatArray) -> Grid:
+        """Return the grid samples that these samples, which follow the last ones without a gap, complete."""
+        if not len(time_s):
+            return Grid.empty(self.values.shape[1])
+        held = len(self.time_s) > 0
+        self.time_s = np.concatenate([self.time_s, time_s]) if held else time_s
+        self.values = np.concatenate([self.values, values]) if held else values
+        if self.next_place is None:
+            self.next_place = _first_place_at(float(time_s[0]), self.step.rate_hz)
+        stop = self._complete_before(float(time_s[-1]))
+        places = np.arange(self.next_place, stop, dtype=np.int64)
+        parts = [
+            self.step.at(places[first : first + BLOCK], self.time_s, self.values)
+            for first in range(0, len(places), BLOCK)
+        ]
+        self.next_place = max(stop, self.next_place)
+        self._trim()
+        return Grid.join(parts) if parts else Grid.empty(self.values.shape[1])
+
+    def _complete_before(self, newest_s: float) -> int:
+        """Return the first place on the grid whose support is not over yet."""
+        place = int(np.floor((newest_s - self.step.delay_s) * self.step.rate_hz)) + 2
+        while place / self.step.rate_hz + self.step.delay_s > newest_s:
+            place -= 1
+        return place + 1
+
+    def _trim(self) -> None:
+        if self.next_place is None:
+            return
+        support_s = (self.next_place - 1) / self.step.rate_hz - self.step.delay_s
+        first = max(0, int(np.searchsorted(self.time_s, support_s)) - 1)
+        # Copies: a caller may fill its own arrays anew, and a view would keep all of them in memory.
+        self.time_s, self.values = self.time_s[first:].copy(), self.values[first:].copy()
+
+
+def _first_place_at(time_s: float, rate_hz: float) -> int:
+    """Return the smallest k with ``k / rate_hz >= time_s``, in floating point as it is compared elsewhere."""
+    place = int(np.ceil(time_s * rate_hz)) - 1
+    while place / rate_hz < time_s:
+        place += 1
+    return place
