@@ -298,3 +298,22 @@ def test_a_detector_counts_the_hours_that_evaluate_counts() -> None:
     own = detector.evaluate(richer)
     assert own.hours == again.hours
     assert own.matches.equals(again.matches)
+
+
+def test_scores_that_are_no_numbers_are_an_error_and_never_silence() -> None:
+    recording = make_recording(0)
+    huge = Stream.measured("accel", recording.accel.time, np.sign(recording.accel.values) * np.float32(3e38))
+    with pytest.raises(RecordingError, match="no numbers"):
+        make_detector(recording).detect(recording.with_streams(huge))
+
+
+@pytest.mark.parametrize("time", [np.arange(20) * 10.0, np.arange(20) * 1e18])
+def test_packets_in_another_unit_of_time_are_refused(time: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="give seconds, not milliseconds"):
+        make_detector(make_recording(0)).push({"accel": (time, np.zeros((20, 3)))})
+
+
+def test_hours_in_which_no_window_fits_are_no_hours() -> None:
+    recording = make_recording(0)
+    detector = make_detector(recording)
+    assert detector.evaluate(recording.between(1.0, 1.6)).hours == 0

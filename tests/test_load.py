@@ -537,7 +537,7 @@ def test_metadata_of_which_the_row_is_cut_or_missing_count_as_missing(tmp_path, 
     ("content", "code"),
     [
         (metadata_csv() + b"\0", "nul_bytes"),
-        (metadata_csv().decode().encode("utf-16"), "nul_bytes"),
+        (metadata_csv().decode().encode("utf-16"), "encoding"),
         (b"\xff\xfa" + metadata_csv(), "metadata"),
         (metadata_csv() + b"x" * 2**16, "too_large"),
     ],

@@ -862,3 +862,36 @@ def test_arithmetic_on_spans_equals_sets_of_seconds(one, other):
     starts = np.arange(0.0, 36.0)
     held = [float(second in seconds_of(one)) for second in range(36)]
     np.testing.assert_allclose(covered_s(starts, starts + 1, np.array(one, float).reshape(-1, 2)), held, atol=1e-12)
+
+
+def test_a_table_is_read_by_name_and_never_by_position():
+    table = pd.DataFrame({"z": [3.0, 3.0], "extra": [9.0, 9.0], "y": [2.0, 2.0], "x": [1.0, 1.0]})
+    assert Stream.measured("accel", [0.0, 1.0], table).values[0].tolist() == [1.0, 2.0, 3.0]
+    assert Stream.uniform("glove", table, rate_hz=2, channels=("y", "z"), unit="V").values[0].tolist() == [2.0, 3.0]
+    with pytest.raises(RecordingError, match=r"lacks the columns \['x'\]"):
+        Stream.measured("accel", [0.0, 1.0], table.drop(columns="x"))
+
+
+def test_stamps_that_cannot_be_seconds_are_refused():
+    with pytest.raises(RecordingError) as fault:
+        Stream.measured("ppg", np.array([1.7e18, 1.7e18 + 2e7]), [0.0, 1.0])
+    assert fault.value.code == "time_unit"
+    with pytest.raises(RecordingError) as fault:
+        Stream.measured("ppg", np.array([0.0, 1.0], dtype=np.float32), [0.0, 1.0])
+    assert fault.value.code == "time_float32"
+
+
+@pytest.mark.parametrize("field", ["subject", "zone"])
+def test_what_should_be_text_is_text(field):
+    stream = Stream.measured("ppg", [0.0, 1.0], [0.0, 1.0])
+    with pytest.raises(TypeError, match="expected text"):
+        Recording.of([stream], **{field: 3})
+
+
+def test_tables_that_are_handed_out_are_copies():
+    recording = Recording.of(
+        [Stream.measured("ppg", [0.0, 1.0], [0.0, 1.0])], labels=label_table([(0.0, 1.0, "a", "truth", "me")])
+    )
+    table = recording.labels
+    table.loc[0, "label"] = "changed"
+    assert recording.labels["label"].tolist() == ["a"]

@@ -91,10 +91,13 @@ def test_saving_never_overwrites_what_is_not_this_recording(tmp_path: Path, cont
 def test_an_interrupted_save_is_taken_up_again(tmp_path: Path) -> None:
     folder = save(make_recording(), tmp_path / "r")
     (folder / "recording.json").unlink()
-    (folder / ".recording.json.abc.tmp").write_bytes(b"half")
+    abandoned = folder / ".recording.json.abc.tmp"
+    abandoned.write_bytes(b"half")
+    os.utime(abandoned, (0, 0))
+    (folder / ".recording.json.def.tmp").write_bytes(b"another save, under way")
     save(make_recording(), folder)
     assert open_native(folder).id == make_recording().id
-    assert not list(folder.glob(".*.tmp"))
+    assert [path.name for path in folder.glob(".*.tmp")] == [".recording.json.def.tmp"]
 
 
 def test_verify_finds_one_flipped_bit(tmp_path: Path) -> None:

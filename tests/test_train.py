@@ -145,6 +145,22 @@ def test_a_loss_that_is_no_number_is_named() -> None:
         quick_train(dataclasses.replace(made, values=values), epochs=1)
 
 
+def test_the_background_keeps_its_name_and_is_no_event() -> None:
+    held = [
+        one.with_labels(one.labels[one.labels["label"] == "shake"], labelled={"truth": [(0.0, 48.0)]})
+        for one in (make_person(number) for number in range(4))
+    ]
+    made = windows(held, streams=("accel",), rate_hz=25, length_s=2.0, hop_s=0.4, background="silence")
+    detector = quick_train(made, epochs=2).detector()
+    assert detector.spec.background == "silence"
+    assert "silence" not in set(detector.detect(held[0])["label"])
+
+
+def test_a_class_named_like_a_column_is_refused_before_training() -> None:
+    with pytest.raises(ValueError, match=r"classes \['truth'\] have the names of columns"):
+        quick_train(make_windows(4, labels=("truth", "shake")))
+
+
 def test_there_is_no_keyword_for_a_subject_blind_split() -> None:
     import inspect
 

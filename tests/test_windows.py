@@ -156,6 +156,41 @@ def test_one_signal_is_not_taken_twice() -> None:
         windows([one, other], **GRID)
 
 
+def test_the_same_recording_object_is_not_taken_twice() -> None:
+    one = make_recording("a")
+    with pytest.raises(RecordingError, match="given twice"):
+        windows([one, one], **GRID)
+
+
+def test_labels_that_tie_are_left_out_and_counted() -> None:
+    made_of = make_recording(labels=[(0.0, 20.0, "zzz"), (0.0, 20.0, "aaa"), (12.0, 20.0, "walk")])
+    with pytest.raises(ValueError, match="'two labels tie': 4"):
+        windows(made_of, **GRID)
+
+
+def test_a_label_with_the_name_of_the_background_is_background() -> None:
+    spans = {"truth": [(0.0, 20.0)]}
+    named = make_recording(labels=[(0.0, 10.0, "none"), (10.0, 14.0, "walk")], labelled=spans)
+    made = windows(named, **GRID, background="none")
+    assert made.background == "none"
+    assert set(made.labels) == {"none", "walk"}
+    assert ((made.labels == "none") & (made.stop_s <= 10)).sum() > 15
+    assert ((made.labels == "none") & (made.start_s >= 14)).sum() > 5
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e9])
+def test_stamps_in_another_unit_are_refused(factor: float) -> None:
+    time = np.arange(600) * 0.02 * factor
+    odd = Recording.of([Stream.measured("accel", time, np.zeros((600, 3)))], labels=label_table())
+    with pytest.raises(RecordingError, match="stamps in milliseconds"):
+        windows(odd, **GRID)
+
+
+def test_streams_given_as_a_text_are_refused() -> None:
+    with pytest.raises(TypeError, match="expected names in a tuple"):
+        windows(make_recording(), **{**GRID, "streams": "accel"})
+
+
 def test_no_recordings() -> None:
     with pytest.raises(ValueError, match="no recordings"):
         windows([], **GRID)

@@ -151,6 +151,7 @@ class Detector:
             classes=self.spec.classes,
             centre_s=self._centre_s(pieces),
             hop_s=self.spec.hop_s,
+            window_s=self.spec.length_s,
             sources=tuple(source.name for source in self.spec.conditioning.sources),
         )
 
@@ -199,7 +200,14 @@ class Detector:
             for first in range(0, len(values), _BATCH):
                 logits = self.model(torch.from_numpy(np.ascontiguousarray(values[first : first + _BATCH])))
                 parts.append(torch.softmax(logits, dim=1).numpy())
-        return np.concatenate(parts)
+        probabilities = np.concatenate(parts)
+        if not np.isfinite(probabilities).all():
+            raise RecordingError(
+                "the net gave scores that are no numbers: its input is far outside of what it was trained on",
+                code="not_finite",
+                remedy="look at the recording's units and for spikes, such as with wk.view",
+            )
+        return probabilities
 
     def push(self, packets: Mapping[str, Packet]) -> list[EventUpdate]:
         """Return what these packets decide: each event once when it is decided and once when it is final.

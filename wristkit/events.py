@@ -45,12 +45,13 @@ class Scores(Stream):
     """A stream of class probabilities, one row a window.
 
     ``time`` is the score time: the newest source sample that each row needed. ``centre_s`` (n,) is the middle of each
-    window on the recording's clock, ``hop_s`` the step between windows where nothing is missing, and ``sources`` the
-    streams that were needed, where known.
+    window on the recording's clock, ``hop_s`` the step between windows where nothing is missing, ``window_s`` their
+    length (at least a hop), and ``sources`` the streams that were needed, where known.
     """
 
     centre_s: FloatArray
     hop_s: float
+    window_s: float
     sources: tuple[str, ...]
 
     @classmethod
@@ -62,6 +63,7 @@ class Scores(Stream):
         classes: Sequence[str],
         centre_s: FloatArray,
         hop_s: float,
+        window_s: float | None = None,
         sources: Sequence[str] = (),
     ) -> Self:
         """Return scores (n, classes) known at ``score_s`` (n,) for windows centred at ``centre_s`` (n,)."""
@@ -77,6 +79,7 @@ class Scores(Stream):
             gaps=gaps,
             centre_s=np.asarray(centre_s, dtype=np.float64),
             hop_s=hop_s,
+            window_s=hop_s if window_s is None else window_s,
             sources=tuple(sources),
         )
 
@@ -89,6 +92,7 @@ class Scores(Stream):
             classes=self.channels,
             centre_s=self.centre_s[first:last],
             hop_s=self.hop_s,
+            window_s=self.window_s,
             sources=self.sources,
         )
 

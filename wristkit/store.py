@@ -9,6 +9,7 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +29,9 @@ from wristkit.recording import (
 )
 
 HEADER = "recording.json"
+_DATA_FILE = r"\d{2}-\w+-(time|values)-[0-9a-f]{16}\.npy"
+_HALF_WRITTEN = rf"\.(recording\.json|{_DATA_FILE})\.\w+\.tmp"
+_ABANDONED_S = 3600
 SCHEMA = 1
 
 
@@ -74,7 +78,9 @@ def open_native(folder: Path) -> Recording:
             crown=header["crown"],
             source=dict(header["source"]),
         )
-    except (KeyError, TypeError, AttributeError) as fault:
+    except RecordingError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as fault:
         raise RecordingError(
             f"the header lacks or misstates a field: {fault!r}",
             code="header",
@@ -138,7 +144,7 @@ def _refuse_foreign(folder: Path, recording_id: str) -> None:
 
 def _is_ours(name: str) -> bool:
     """Whether a file name is of the kind that an interrupted save leaves."""
-    return re.fullmatch(r"\d{2}-\w+-(time|values)-[0-9a-f]{16}\.npy|\..+\.tmp", name) is not None
+    return re.fullmatch(_DATA_FILE + "|" + _HALF_WRITTEN, name) is not None
 
 
 def _write_stream(folder: Path, number: int, stream: Stream) -> dict[str, Any]:
@@ -189,8 +195,10 @@ def _sweep(folder: Path, streams: list[dict[str, Any]]) -> None:
     """Remove data files that the header no longer names, and what an interrupted save left."""
     named = {part["name"] for entry in streams for part in entry["files"].values()}
     for path in folder.iterdir():
-        if _is_ours(path.name) and path.name not in named:
+        if re.fullmatch(_DATA_FILE, path.name) and path.name not in named:
             path.unlink(missing_ok=True)
+        if re.fullmatch(_HALF_WRITTEN, path.name) and path.stat().st_mtime < time.time() - _ABANDONED_S:
+            path.unlink(missing_ok=True)  # a younger one may be another process's save under way
 
 
 def _header(recording: Recording, streams: list[dict[str, Any]]) -> dict[str, Any]:
@@ -237,8 +245,8 @@ def _read_header(folder: Path) -> dict[str, Any]:
 def _open_stream(folder: Path, entry: dict[str, Any]) -> Stream:
     files = {kind: _map_array(_inside(folder, part["name"])) for kind, part in entry["files"].items()}
     values, count = files["values"].T, int(entry["samples"])
-    time = files.get("time")
-    if values.shape != (count, len(entry["channels"])) or (time is not None and time.shape != (count,)):
+    stamps = files.get("time")
+    if values.shape != (count, len(entry["channels"])) or (stamps is not None and stamps.shape != (count,)):
         raise RecordingError(
             f"stream {entry['name']!r} holds arrays of shape {values.shape}, the header says {count} samples",
             code="header",
@@ -247,7 +255,7 @@ def _open_stream(folder: Path, entry: dict[str, Any]) -> Stream:
         )
     return Stream.trusted(
         name=entry["name"],
-        time=time,
+        time=stamps,
         start_s=float("nan") if entry["start_s"] is None else float(entry["start_s"]),
         values=values,
         channels=entry["channels"],

@@ -14,7 +14,7 @@ import pandas as pd
 
 from wristkit.condition import AXIAL, POLAR, WRIST_SIGNS, Conditioning
 from wristkit.detector import Detector, DetectorSpec, one_thread
-from wristkit.events import EventDecoder, Scores, match
+from wristkit.events import BACKGROUND, EventDecoder, Scores, match
 from wristkit.recording import FloatArray
 from wristkit.windows import PeopleSplit, Windows, split_people
 
@@ -31,6 +31,7 @@ WEIGHT_DECAY = 1e-2
 PATIENCE = 8
 THREADS = 1
 STRAP_PLAY_RAD = 0.15  # estimate: a band lets a watch turn by about ten degrees
+PREDICTION_COLUMNS = ("recording", "subject", "fold", "start_s", "stop_s", "truth", "predicted")
 HISTORY_COLUMNS = ("epoch", "learning_rate", "train_loss", "stop_loss", "stop_macro_f1")
 
 
@@ -138,6 +139,8 @@ def quick_train(windows: Windows, *, model: str = "tcn", epochs: int = 20, seed:
             "expected two or more; give more people, or background='none' for windows under no label"
         )
     classes = windows.classes
+    if taken := sorted(set(classes) & set(PREDICTION_COLUMNS)):
+        raise ValueError(f"classes {taken} have the names of columns of the predictions; rename these labels")
     with repeatable(seed):
         net = build(model, channels=windows.channels, classes=classes, samples=windows.samples, hop=windows.hop)
         constant = net.fit_normaliser(parts["train"].values)
@@ -352,7 +355,7 @@ def _spec_of(windows: Windows, net: "Tcn", parts: dict[str, Windows]) -> Detecto
         length=windows.samples,
         hop=windows.hop,
         classes=net.classes,
-        decoder=EventDecoder(merge_s=2 * windows.hop_s),
+        decoder=EventDecoder(merge_s=2 * windows.hop_s, background=windows.background or BACKGROUND),
         architecture=net.architecture,
         trained_on=tuple(sorted(seen)),
     )

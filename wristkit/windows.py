@@ -67,6 +67,8 @@ class Windows:
         What made the samples, and what a detector trained on them will run.
     dropped
         Reason to number of windows that were left out.
+    background
+        Name of the class that stands for nothing, if there is one.
     notes
         What a reader of any figure from them must know, such as that they are simulated.
     """
@@ -83,6 +85,7 @@ class Windows:
     hop_s: float
     conditioning: Conditioning
     dropped: Mapping[str, int]
+    background: str | None = None
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -170,6 +173,8 @@ def windows(
     held = [recordings] if isinstance(recordings, Recording) else list(recordings)
     if not held:
         raise ValueError("no recordings were given; pass one or more")
+    if isinstance(streams, str):
+        raise TypeError(f"streams is the text {streams!r}, expected names in a tuple, such as ({streams!r},)")
     if labels not in ("majority", "whole"):
         raise ValueError(f"labels is {labels!r}, expected 'majority' or 'whole'")
     _refuse_doubles(held)
@@ -184,7 +189,7 @@ def windows(
     parts = [_of_recording(one, conditioning, rule) for one in held]
     simulated = sum(one.is_simulated for one in held)
     notes = (f"{simulated} of {len(held)} recordings are simulated, and so are the figures",) if simulated else ()
-    return replace(_join(parts, conditioning, hop_s), notes=notes)
+    return replace(_join(parts, conditioning, hop_s), background=background, notes=notes)
 
 
 def whole_samples(name: str, seconds: float, rate_hz: float) -> int:
@@ -249,8 +254,8 @@ def _of_recording(recording: Recording, conditioning: Conditioning, rule: _Rule)
     pieces = cut(list(grids.values()), samples=rule.samples, hop=rule.hop)
     start_s = pieces.first / conditioning.rate_hz
     stop_s = (pieces.first + rule.samples) / conditioning.rate_hz
-    names, fractions = _label(recording, start_s, stop_s, rule)
-    covered = fractions >= rule.least - 1e-9
+    names, fractions, tied = _label(recording, start_s, stop_s, rule)
+    covered = (fractions >= rule.least - 1e-9) & ~tied
     straddling = _touches_gap(recording, conditioning, start_s, stop_s)
     kept = covered & ~straddling
     count = int(kept.sum())
@@ -268,7 +273,8 @@ def _of_recording(recording: Recording, conditioning: Conditioning, rule: _Rule)
         conditioning=conditioning,
         dropped={
             "under no label": int((~straddling & (fractions == 0)).sum()),
-            "label covers too little": int((~straddling & ~covered & (fractions > 0)).sum()),
+            "label covers too little": int((~straddling & ~covered & ~tied & (fractions > 0)).sum()),
+            "two labels tie": int((~straddling & tied).sum()),
             "across a gap": _possible(grids.values(), rule) - int((~straddling).sum()),
         },
     )
@@ -285,8 +291,10 @@ def _touches_gap(
     return touched
 
 
-def _label(recording: Recording, start_s: FloatArray, stop_s: FloatArray, rule: _Rule) -> tuple[TextArray, FloatArray]:
-    """Return for each window the label that covers most of it, and the share that it covers."""
+def _label(
+    recording: Recording, start_s: FloatArray, stop_s: FloatArray, rule: _Rule
+) -> tuple[TextArray, FloatArray, npt.NDArray[np.bool_]]:
+    """Return for each window the label that covers most of it, the share that it covers, and whether two tie."""
     table = recording.labels[recording.labels["tier"] == rule.tier]
     spans = {str(name): rows[["start_s", "stop_s"]].to_numpy() for name, rows in table.groupby("label")}
     shares = {name: covered_s(start_s, stop_s, span) / (stop_s - start_s) for name, span in spans.items()}
@@ -295,13 +303,16 @@ def _label(recording: Recording, start_s: FloatArray, stop_s: FloatArray, rule: 
         silent = covered_s(start_s, stop_s, subtract(looked_at, table[["start_s", "stop_s"]].to_numpy()))
         # A window over a tap is not one in which nothing happened, however short the tap.
         touched = _touched(start_s, stop_s, table[["start_s", "stop_s"]].to_numpy())
-        shares[rule.background] = np.where(touched, 0.0, silent / (stop_s - start_s))
+        silence = np.where(touched, 0.0, silent / (stop_s - start_s))
+        shares[rule.background] = silence + shares.get(rule.background, 0.0)
     if not shares:
-        return np.full(len(start_s), "", dtype=object), np.zeros(len(start_s))
+        return np.full(len(start_s), "", dtype=object), np.zeros(len(start_s)), np.zeros(len(start_s), dtype=bool)
     names = np.array(sorted(shares), dtype=object)
     stacked = np.array([shares[name] for name in names])
     best = stacked.argmax(axis=0)
-    return names[best], np.minimum(stacked[best, np.arange(len(best))], 1.0)
+    share = np.minimum(stacked[best, np.arange(len(best))], 1.0)
+    tied = (stacked > share - 1e-9).sum(axis=0) > 1
+    return names[best], share, tied & (share > 0)
 
 
 def _touched(start_s: FloatArray, stop_s: FloatArray, spans: FloatArray) -> npt.NDArray[np.bool_]:
@@ -354,13 +365,14 @@ def _refuse_doubles(recordings: Sequence[Recording]) -> None:
     """Raise where one signal is given twice: it would count twice, or leak from one person to another."""
     seen: dict[str, Recording] = {}
     for recording in recordings:
-        other = seen.setdefault(recording.id, recording)
-        if other is not recording:
+        if recording.id in seen:
+            of_whom = f"as of {seen[recording.id].subject!r} and of {recording.subject!r}"
             raise RecordingError(
-                f"recording {recording.id} is given twice, as of {other.subject!r} and of {recording.subject!r}",
+                f"recording {recording.id} is given twice, {of_whom}",
                 code="duplicate_recording",
                 remedy="keep one of them",
             )
+        seen[recording.id] = recording
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,17 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from wristkit.condition.frame import Frame, Source
+from wristkit.condition.frame import AXIAL, POLAR, Frame, Source
 from wristkit.condition.resample import Grid, Resample
 from wristkit.errors import RecordingError
 from wristkit.filters import Filter, FilterState
-from wristkit.recording import CANONICAL, FloatArray, Recording, Side, Stream, longest_step_s
+from wristkit.recording import CANONICAL, LATEST_S, FloatArray, Recording, Side, Stream, longest_step_s
 
 Packet = tuple[npt.ArrayLike, npt.ArrayLike]
+
+# Sensors of motion, light and sound, none of which says anything at a slower rate.
+STEADY = POLAR | AXIAL | {"mag", "ppg", "audio", "mel"}
+SLOWEST_HZ = 5.0
 Step = Frame | Resample | Filter
 
 
@@ -172,6 +176,8 @@ class SourceState:
         """Return a packet as float64 (n,) and (n, c), or raise what is wrong with it."""
         name, count = self.source.name, len(self.source.channels)
         time_s, columns = np.asarray(time, dtype=np.float64), np.asarray(values, dtype=np.float32)
+        if not columns.size:
+            columns = columns.reshape(0, count)
         if time_s.ndim != 1 or columns.shape != (len(time_s), count):
             raise ValueError(
                 f"packet of {name!r} has time {time_s.shape} and values {columns.shape}, expected (n,) and "
@@ -182,6 +188,7 @@ class SourceState:
                 f"packet of {name!r} holds NaN or infinite numbers; leave such samples out, the gap rule covers them"
             )
         steps = np.diff(time_s, prepend=self.newest_s)
+        _check_seconds(self.source, time_s, steps[1:])
         if (steps <= 0).any():
             row = int(np.argmax(steps <= 0))
             before_s = self.newest_s if row == 0 else time_s[row - 1]
@@ -264,6 +271,17 @@ def _check_rate(stream: Stream, source: Source) -> None:
         )
 
 
+def _check_seconds(source: Source, time_s: FloatArray, steps_s: FloatArray) -> None:
+    """Raise where the stamps of a packet cannot be seconds of this source."""
+    too_late = len(time_s) and np.abs(time_s).max() > LATEST_S
+    if too_late or (len(steps_s) >= 8 and (steps_s > source.longest_step_s).all()):
+        raise ValueError(
+            f"packet of {source.name!r} has steps of {np.median(steps_s) if len(steps_s) else 0:.4g} s up to "
+            f"{np.abs(time_s).max():.4g} s, expected at most {source.longest_step_s:.4g} s between samples; "
+            "give seconds, not milliseconds, of a sensor as fast as the one that was trained on"
+        )
+
+
 def _source_of(name: str, recordings: Sequence[Recording]) -> Source:
     streams = [recording[name] for recording in recordings]
     first = streams[0]
@@ -276,6 +294,14 @@ def _source_of(name: str, recordings: Sequence[Recording]) -> Source:
                 remedy="give recordings with the same channels and unit",
             )
     channels = CANONICAL[name].channels if name in CANONICAL else ()
+    for stream, recording in zip(streams, recordings, strict=True):
+        if name in STEADY and stream.rate_hz < SLOWEST_HZ:
+            raise RecordingError(
+                f"stream {name!r} of recording {recording.id} has {stream.rate_hz:.3g} samples a second, expected at "
+                f"least {SLOWEST_HZ:g} of such a sensor",
+                code="time_unit",
+                remedy="are its stamps in milliseconds? give seconds; a slower stream needs a name of its own",
+            )
     steps = [_longest_step_s(stream) for stream in streams if len(stream) > 1]
     if not steps:
         raise RecordingError(

@@ -54,7 +54,7 @@ def curve_table(
 def _groups(recording: Recording, rule: Rule, scores: Scores, decoder: EventDecoder) -> Iterator[Group]:
     candidates = replace(decoder, high=decoder.low, refractory_s=0.0).run(scores)
     truth = recording.labels[recording.labels["tier"] == rule.tier]
-    counted, recorded = counted_spans(recording, rule), recorded_spans(recording, rule)
+    counted, recorded = counted_spans(recording, rule, scores), recorded_spans(recording, rule)
     restarts_s = scores.centre_s[1:][np.diff(scores.centre_s) > 1.5 * scores.hop_s]
     for label, found in candidates.groupby("label"):
         times = found[["start_s", "stop_s"]].to_numpy(dtype=np.float64)

@@ -44,6 +44,8 @@ MATCH_KINDS = {
 def recorded_spans(recording: Recording, rule: Rule) -> FloatArray:
     """Return the spans within which every stream that counts was recorded."""
     names = recording.streams if rule.streams is None else rule.streams
+    if not len(names):
+        return np.empty((0, 2))
     regular = [name for name in names if rule.streams is not None or name not in SPORADIC] or list(names)
     spans = np.array([[recording.start_s, recording.stop_s]])
     for name in regular:
@@ -61,10 +63,14 @@ def _spans_of(stream: Stream) -> FloatArray:
     return subtract(np.array([[time_s[0], time_s[-1]]]), gaps)
 
 
-def counted_spans(recording: Recording, rule: Rule) -> FloatArray:
-    """Return the spans in which false alarms and hours count."""
+def counted_spans(recording: Recording, rule: Rule, scores: Scores | None) -> FloatArray:
+    """Return the spans in which false alarms and hours count: looked at, recorded and, with scores, within a window."""
     looked_at = recording.labelled.get(rule.tier, np.empty((0, 2)))
-    return intersect(recorded_spans(recording, rule), union(looked_at))
+    spans = intersect(recorded_spans(recording, rule), union(looked_at))
+    if scores is None:
+        return spans
+    half_s = scores.window_s / 2
+    return intersect(spans, union(np.column_stack([scores.centre_s - half_s, scores.centre_s + half_s])))
 
 
 def hours(spans: FloatArray) -> float:
@@ -75,14 +81,15 @@ def hours(spans: FloatArray) -> float:
 def touches(times: FloatArray, spans: FloatArray) -> npt.NDArray[np.bool_]:
     """Return which of (n, 2) times share more than nothing with spans; points count where they lie inside."""
     start_s, stop_s = times[:, 0], times[:, 1]
-    inside = ((start_s[:, None] >= spans[:, 0]) & (start_s[:, None] <= spans[:, 1])).any(axis=1)
+    place = np.searchsorted(spans[:, 0], start_s, side="right")  # spans are disjoint and ordered
+    inside = (place > 0) & (start_s <= np.append(spans[:, 1], -np.inf)[place - 1])
     return np.asarray(inside | (covered_s(start_s, stop_s, spans) > 0))
 
 
 def match_recording(events: pd.DataFrame, recording: Recording, rule: Rule, scores: Scores | None) -> pd.DataFrame:
     """Return one row a predicted or true event of one recording, with what it is: see ``EventReport.matches``."""
     truth = recording.labels[recording.labels["tier"] == rule.tier]
-    counted, recorded = counted_spans(recording, rule), recorded_spans(recording, rule)
+    counted, recorded = counted_spans(recording, rule, scores), recorded_spans(recording, rule)
     labels = rule.classes or (set(truth["label"]) | set(events["label"])) - {BACKGROUND}
     rows: list[dict[str, object]] = []
     for label in sorted(labels):

@@ -254,7 +254,10 @@ def evaluate(
     return EventReport(
         matches=pd.concat(parts, ignore_index=True).astype(MATCH_KINDS),
         recordings=held,
-        hours_of={name: hours(counted_spans(recording, rule)) for name, recording in held.items()},
+        hours_of={
+            name: hours(counted_spans(recording, rule, None if known is None else known[name]))
+            for name, recording in held.items()
+        },
         rule=rule,
         scores=known,
         decoder=decoder,

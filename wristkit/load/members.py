@@ -66,8 +66,8 @@ class Members:
             with file:
                 yield file
 
-    def read(self, name: str, *, most_bytes: int) -> bytes:
-        """Return all bytes of one small file, its last line as well where that has no end."""
+    def read_text(self, name: str, *, most_bytes: int) -> bytes:
+        """Return all bytes of one small file of text, its last line as well where that has no end."""
         with self.open(name) as file:
             try:
                 content = file.read(most_bytes + 1)
@@ -77,6 +77,7 @@ class Members:
             raise RecordingError(
                 f"it has more than {most_bytes} bytes", code="too_large", remedy="export it again", file=name
             )
+        _refuse_no_text(content, file=name, offset=0)
         return content
 
 
@@ -160,6 +161,21 @@ def _damaged(file: str, error: Exception) -> RecordingError:
     )
 
 
+def _refuse_no_text(chunk: bytes, *, file: str, offset: int) -> None:
+    if offset == 0 and chunk[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        raise RecordingError(
+            "it is UTF-16 text, expected UTF-8", code="encoding", remedy="save it as UTF-8", file=file, byte=0
+        )
+    if (at := chunk.find(b"\0")) >= 0:
+        raise TruncatedError(
+            "holds a zero byte, as files do after a loss of power",
+            code="nul_bytes",
+            remedy="export the recording again",
+            file=file,
+            byte=offset + at,
+        )
+
+
 class Lines(io.RawIOBase):
     """Whole lines of a text file as a stream of bytes.
 
@@ -219,18 +235,15 @@ class Lines(io.RawIOBase):
             self._end()
 
     def _check(self, chunk: bytes) -> None:
-        if self._offset == 0 and chunk[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-            raise self._fault("is UTF-16 text, expected UTF-8", "encoding", "save it as UTF-8", 0)
-        if (at := chunk.find(b"\0")) >= 0:
-            raise TruncatedError(
-                "holds a zero byte, as files do after a loss of power",
-                code="nul_bytes",
-                remedy="export the recording again",
-                file=self._file,
-                byte=self._offset + at,
-            )
+        _refuse_no_text(chunk, file=self._file, offset=self._offset)
         if len(self._pending) > _CHUNK_BYTES:
-            raise self._fault("has a line of more than 1 MiB", "long_line", "check that it is a CSV", self._offset)
+            raise RecordingError(
+                "it has a line of more than 1 MiB",
+                code="long_line",
+                remedy="check that it is a CSV",
+                file=self._file,
+                byte=self._offset,
+            )
 
     def _end(self) -> None:
         self._ended = True
@@ -244,6 +257,3 @@ class Lines(io.RawIOBase):
                 byte=self._offset - len(self._pending),
             )
         self.dropped, self._pending = int(bool(self._pending)), b""
-
-    def _fault(self, message: str, code: str, remedy: str, byte: int) -> RecordingError:
-        return RecordingError(f"it {message}", code=code, remedy=remedy, file=self._file, byte=byte)

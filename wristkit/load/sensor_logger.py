@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
+from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError
 from wristkit.load.members import Members, find_members
 from wristkit.load.rows import DROPPED_TAIL, Change, Nanoseconds, Rows, in_order, read_rows
 from wristkit.recording import FloatArray, Recording, Stream, finding_table, label_table
@@ -112,15 +112,7 @@ def _metadata(members: Members) -> Mapping[str, str]:
     """Return the one row of the metadata, without what names a person's device; nothing of a cut row."""
     if METADATA not in members.names:
         return {}
-    content = members.read(METADATA, most_bytes=_MOST_METADATA_BYTES)
-    if b"\0" in content:
-        raise TruncatedError(
-            "holds a zero byte, as files do after a loss of power",
-            code="nul_bytes",
-            remedy="export the recording again",
-            file=METADATA,
-            byte=content.index(b"\0"),
-        )
+    content = members.read_text(METADATA, most_bytes=_MOST_METADATA_BYTES)
     try:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:

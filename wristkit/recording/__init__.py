@@ -7,6 +7,7 @@ Core Motion: acceleration in g with gravity, and -1 on z when the device rests f
 from wristkit.recording.recording import Recording, Side
 from wristkit.recording.stream import (
     CANONICAL,
+    LATEST_S,
     FloatArray,
     Stream,
     content_id,
@@ -27,6 +28,7 @@ __all__ = [
     "CANONICAL",
     "FINDING_COLUMNS",
     "LABEL_COLUMNS",
+    "LATEST_S",
     "FloatArray",
     "Recording",
     "Side",

@@ -57,6 +57,15 @@ class Recording:
     source: Mapping[str, str]
 
     def __post_init__(self) -> None:
+        _check_texts(
+            {
+                "id": self.id,
+                "zone": self.zone,
+                "subject": self.subject,
+                **self.source,
+                **dict.fromkeys(self.labelled, ""),
+            }
+        )
         spans = {tier: _check_spans(tier, span) for tier, span in self.labelled.items()}
         checked = {
             "streams": MappingProxyType(dict(self.streams)),
@@ -233,6 +242,12 @@ def _refuse_doubles(streams: Sequence[Stream]) -> None:
 def _refuse_empty(streams: Sequence[Stream]) -> None:
     if not any(len(stream) for stream in streams):
         raise RecordingError("no stream holds a sample", code="empty", remedy="check the file, or give one stream")
+
+
+def _check_texts(texts: Mapping[str, object]) -> None:
+    for name, value in texts.items():
+        if not isinstance(name, str) or not (value is None or isinstance(value, str)):
+            raise TypeError(f"{name!r} of a recording is {value!r}, expected text; write str(...) around it")
 
 
 def _check_side(field: str, side: str | None) -> Side | None:

@@ -19,11 +19,16 @@ def union(spans: FloatArray) -> FloatArray:
 
 
 def intersect(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Return the (k, 2) spans that two sets of disjoint spans share."""
-    start_s = np.maximum(one[:, None, 0], other[None, :, 0]).ravel()
-    stop_s = np.minimum(one[:, None, 1], other[None, :, 1]).ravel()
-    shared = np.column_stack([start_s, stop_s])[stop_s > start_s]
-    return shared[np.argsort(shared[:, 0], kind="stable")]
+    """Return the (k, 2) spans that two sets of disjoint, ordered spans share."""
+    first = np.searchsorted(other[:, 1], one[:, 0], side="right")
+    last = np.searchsorted(other[:, 0], one[:, 1], side="left")
+    counts = np.maximum(last - first, 0)
+    left = np.repeat(np.arange(len(one)), counts)
+    right = np.arange(len(left)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+    start_s = np.maximum(one[left, 0], other[right, 0])
+    stop_s = np.minimum(one[left, 1], other[right, 1])
+    shared: FloatArray = np.column_stack([start_s, stop_s])
+    return shared[stop_s > start_s]
 
 
 def subtract(one: FloatArray, other: FloatArray) -> FloatArray:

@@ -17,6 +17,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 GAP_PERIODS = 4.0
 GAP_FLOOR_S = 0.1
+LATEST_S = 1e11
 
 
 class Canonical(NamedTuple):
@@ -111,7 +112,7 @@ class Stream:
         name, time, values, channels, unit
             As the fields of the class; (n,) values are one channel. A canonical name brings its channels and unit.
         """
-        columns = _float32_columns(name, values)
+        columns = _float32_columns(name, _by_name(name, values, channels))
         time_s = _seconds(name, time, len(columns))
         gaps = find_gaps(time_s)
         return cls(
@@ -143,7 +144,7 @@ class Stream:
             raise ValueError(f"rate_hz is {rate_hz}, expected a positive number; give the rate that the source states")
         if not np.isfinite(start_s):
             raise ValueError(f"start_s is {start_s}, expected the seconds at which the first sample lies")
-        columns = _float32_columns(name, values)
+        columns = _float32_columns(name, _by_name(name, values, channels))
         stream = cls.__new__(cls)
         fields = {
             "name": name,
@@ -385,7 +386,14 @@ def _check_layout(name: str, values: npt.NDArray[np.float32], channels: Sequence
 
 def _seconds(name: str, time: npt.ArrayLike, count: int) -> FloatArray:
     """Return stamps as (n,) float64, or raise what is wrong with them."""
-    time_s = _numbers(name, "stamps", time).astype(np.float64, copy=False)
+    stamps = _numbers(name, "stamps", time)
+    if stamps.dtype in (np.float32, np.float16):
+        raise RecordingError(
+            f"stream {name!r} has stamps in {stamps.dtype}, which tells no samples apart after a day",
+            code="time_float32",
+            remedy="give the float64 or integer stamps that they were made from, as seconds",
+        )
+    time_s = stamps.astype(np.float64, copy=False)
     _check_time(name, time_s, count)
     return time_s
 
@@ -405,6 +413,12 @@ def _check_time(name: str, time_s: FloatArray, count: int) -> None:
             remedy="drop the rows without time, or build the stream from a stated rate with Stream.uniform",
             row=row,
         )
+    if count and np.abs(time_s).max() > LATEST_S:
+        raise RecordingError(
+            f"stream {name!r} has stamps up to {np.abs(time_s).max():.3g} s, which is thousands of years",
+            code="time_unit",
+            remedy="stamps in milliseconds or nanoseconds? Divide them, and count from the recording's start",
+        )
     steps = np.diff(time_s)
     if (steps <= 0).any():
         row = int(np.argmax(steps <= 0)) + 1
@@ -414,6 +428,20 @@ def _check_time(name: str, time_s: FloatArray, count: int) -> None:
             remedy="name the repair to make when loading, such as repair=('spread_stamps',) for equal stamps",
             row=row,
         )
+
+
+def _by_name(name: str, values: npt.ArrayLike, channels: Sequence[str] | None) -> npt.ArrayLike:
+    """Return the channels of a table in their order, found by name and never by position; an array as it is."""
+    if not isinstance(values, pd.DataFrame):
+        return values
+    wanted = channels or (CANONICAL[name].channels if name in CANONICAL else ()) or tuple(values.columns)
+    if missing := [channel for channel in wanted if channel not in values.columns]:
+        raise RecordingError(
+            f"the table for stream {name!r} lacks the columns {missing}, it has {list(values.columns)}",
+            code="channels",
+            remedy="rename its columns, or name them in channels=",
+        )
+    return values[list(wanted)].to_numpy()
 
 
 def _default_channels(name: str, count: int, channels: Sequence[str] | None) -> tuple[str, ...]:

@@ -255,7 +255,8 @@ class Viewer:
     def _jump(self, table: pd.DataFrame | None, *, forward: bool) -> bool:
         if table is None or table.empty:
             return False
-        whole_s = self._whole()[1]
+        first_s, whole_s = self._whole()
+        table = table[(table["stop_s"] >= first_s) & (table["start_s"] <= first_s + whole_s)]
         from_whole = self._width_s >= whole_s > JUMP_WIDTH_S
         width_s = JUMP_WIDTH_S if from_whole else self._width_s
         starts = window_starts(table[["start_s", "stop_s"]].to_numpy(dtype=np.float64), width_s=width_s)
