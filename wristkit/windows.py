@@ -242,7 +242,8 @@ def _is_complete(grid: Grid, first: npt.NDArray[np.int64], samples: int) -> npt.
 def _gather(grid: Grid, first: npt.NDArray[np.int64], samples: int) -> npt.NDArray[np.float32]:
     """Return (n, c, samples) windows; each channel is one run of memory."""
     at = np.searchsorted(grid.places, first)
-    columns = np.ascontiguousarray(grid.values.T, dtype=np.float32)
+    with np.errstate(over="ignore"):  # a detector refuses the scores of what is beyond float32
+        columns = np.ascontiguousarray(grid.values.T, dtype=np.float32)
     if len(grid.places) < samples:
         return np.empty((0, len(columns), samples), dtype=np.float32)
     runs = np.lib.stride_tricks.sliding_window_view(columns, samples, axis=1)

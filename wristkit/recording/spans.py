@@ -27,8 +27,8 @@ def intersect(one: FloatArray, other: FloatArray) -> FloatArray:
     right = np.arange(len(left)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
     start_s = np.maximum(one[left, 0], other[right, 0])
     stop_s = np.minimum(one[left, 1], other[right, 1])
-    shared: FloatArray = np.column_stack([start_s, stop_s])
-    return shared[stop_s > start_s]
+    shared: FloatArray = np.column_stack([start_s, stop_s])[stop_s > start_s]
+    return shared
 
 
 def subtract(one: FloatArray, other: FloatArray) -> FloatArray:
