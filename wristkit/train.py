@@ -133,16 +133,9 @@ def quick_train(windows: Windows, *, model: str = "tcn", epochs: int = 20, seed:
         raise ValueError(f"epochs is {epochs}, expected 1 or more")
     split = split_people(windows, seed=seed)
     parts = {name: windows.of_subjects(getattr(split, name)) for name in ("train", "stop", "held_out")}
-    if len(parts["train"].classes) < 2:
-        raise ValueError(
-            f"the people to train on ({', '.join(split.train)}) show the classes {list(parts['train'].classes)}, "
-            "expected two or more; give more people, or background='none' for windows under no label"
-        )
-    classes = windows.classes
-    if taken := sorted(set(classes) & set(PREDICTION_COLUMNS)):
-        raise ValueError(f"classes {taken} have the names of columns of the predictions; rename these labels")
+    _check_classes(windows.classes, parts["train"])
     with repeatable(seed):
-        net = build(model, channels=windows.channels, classes=classes, samples=windows.samples, hop=windows.hop)
+        net = build(model, channels=windows.channels, classes=windows.classes, samples=windows.samples, hop=windows.hop)
         constant = net.fit_normaliser(parts["train"].values)
         rng = np.random.default_rng(seed)
         history, interrupted = _run_epochs(net, parts["train"], parts["stop"], epochs=epochs, rng=rng)
@@ -150,21 +143,35 @@ def quick_train(windows: Windows, *, model: str = "tcn", epochs: int = 20, seed:
         _calibrate(net, parts["stop"])
         spec = _spec_of(windows, net, parts)
         held_out = predictions(Detector(spec, net), parts["held_out"], fold=0)
-    notes = [*windows.notes, *([split.note] if split.note else [])]
-    notes += [f"channels {list(constant)} never varied in training and enter as 0"] if constant else []
-    notes += ["interrupted: the best epoch so far was kept"] if interrupted else []
+    unseen = sorted(set(windows.classes) - set(parts["train"].classes))
+    remarks = {
+        split.note: split.note,
+        f"channels {list(constant)} never varied in training and enter as 0": constant,
+        f"classes {unseen} were seen of nobody who was trained on": unseen,
+        "interrupted: the best epoch so far was kept": interrupted,
+    }
     fit = Fit(
         model=net,
         spec=spec,
         history=history,
         held_out=held_out,
         split=split,
-        notes=tuple(notes),
+        notes=(*windows.notes, *(note for note, applies in remarks.items() if applies)),
         seed=seed,
         threads=THREADS,
     )
     logging.getLogger("wristkit").info("%r", fit)
     return fit
+
+
+def _check_classes(classes: tuple[str, ...], train: Windows) -> None:
+    if len(train.classes) < 2:
+        raise ValueError(
+            f"the people to train on ({', '.join(sorted(set(train.subjects)))}) show classes {list(train.classes)}, "
+            "expected two or more; give more people, or background='none' for windows under no label"
+        )
+    if taken := sorted(set(classes) & set(PREDICTION_COLUMNS)):
+        raise ValueError(f"classes {taken} have the names of columns of the predictions; rename these labels")
 
 
 def macro_f1(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
