@@ -161,6 +161,15 @@ def test_a_class_named_like_a_column_is_refused_before_training() -> None:
         quick_train(make_windows(4, labels=("truth", "shake")))
 
 
+def test_a_spike_in_training_is_named() -> None:
+    made = make_windows(4)
+    values = made.values.copy()
+    values[np.flatnonzero(made.subjects == quick_train(made, epochs=1).split.train[0])[0], 1, 5] = 1e30
+    notes = quick_train(dataclasses.replace(made, values=values), epochs=1).notes
+    assert any("['accel_y'] hold spikes" in note for note in notes)
+    assert not any("spikes" in note for note in quick_train(made, epochs=1).notes)
+
+
 def test_there_is_no_keyword_for_a_subject_blind_split() -> None:
     import inspect
 

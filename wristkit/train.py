@@ -143,10 +143,12 @@ def quick_train(windows: Windows, *, model: str = "tcn", epochs: int = 20, seed:
         _calibrate(net, parts["stop"])
         spec = _spec_of(windows, net, parts)
         held_out = predictions(Detector(spec, net), parts["held_out"], fold=0)
+    spiky = _spiky(parts["train"])
     unseen = sorted(set(windows.classes) - set(parts["train"].classes))
     remarks = {
         split.note: split.note,
         f"channels {list(constant)} never varied in training and enter as 0": constant,
+        f"channels {spiky} hold spikes beyond a thousand times their usual range: look at them with wk.view": spiky,
         f"classes {unseen} were seen of nobody who was trained on": unseen,
         "interrupted: the best epoch so far was kept": interrupted,
     }
@@ -172,6 +174,13 @@ def _check_classes(classes: tuple[str, ...], train: Windows) -> None:
         )
     if taken := sorted(set(classes) & set(PREDICTION_COLUMNS)):
         raise ValueError(f"classes {taken} have the names of columns of the predictions; rename these labels")
+
+
+def _spiky(train: Windows) -> list[str]:
+    """Return the channels in which single samples would blow up the normalisation of all others."""
+    size = np.abs(train.values - np.median(train.values, axis=(0, 2))[:, None])
+    usual = np.percentile(size, 99, axis=(0, 2))
+    return [name for name, spiky in zip(train.channels, size.max(axis=(0, 2)) > 1000 * usual, strict=True) if spiky]
 
 
 def macro_f1(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
