@@ -198,15 +198,16 @@ def test_a_stream_that_comes_now_and_then_costs_no_hours() -> None:
 
 def test_intervals_over_people_are_wider_than_over_events() -> None:
     held = [
-        make_recording([(10 * k, 10 * k + 1, "tap") for k in range(1, 30)], seed=s, subject=f"p{s}") for s in range(4)
+        make_recording([(10 * k, 10 * k + 1, "tap") for k in range(1, 30)], seed=s, subject=f"p{s}") for s in range(6)
     ]
     perfect = event_table(Event(10.0 * k, 10.0 * k + 1, "tap", 0.9, 10.0 * k + 2) for k in range(1, 30))
-    report = evaluate(stack({held[0].id: perfect, held[1].id: perfect}), held)
+    report = evaluate(stack({one.id: perfect for one in held[:3]}), held)
     low, high = report.recall_over_people
     assert low < report.recall_share.low
     assert high > report.recall_share.high
     assert "over people" in repr(report)
     assert evaluate(perfect, held[0]).recall_over_people is None
+    assert "too few people" in repr(evaluate(perfect, held[0]))
 
 
 def test_at_takes_the_best_recall_within_the_limit() -> None:

@@ -86,6 +86,13 @@ def test_what_was_made_lies_at_hand(walked):
     assert not (out / "00_good.log").exists()
 
 
+def test_what_is_shown_around_names_no_folder_of_the_machine(walked):
+    out, _, _ = walked
+    shown = [*out.glob("*.ipynb"), *out.glob("*.html"), out / "metrics.json"]
+    assert len(shown) >= 8
+    assert [path.name for path in shown if str(out.parent) in path.read_text(encoding="utf-8")] == []
+
+
 def test_the_gallery_opens_without_a_network_and_escapes_everything(walked):
     out, _, _ = walked
     page = (out / "index.html").read_text()

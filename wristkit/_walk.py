@@ -75,8 +75,9 @@ def find_notebooks(folder: Path, names: Sequence[str]) -> list[Path]:
         raise SetupError(f"there are no notebooks in {folder}", remedy="name their folder by --notebooks DIR")
     for name in names:
         if name.removesuffix(".ipynb") not in found:
-            near = difflib.get_close_matches(name, found, n=1, cutoff=0.3) or list(found)[:1]
-            raise SetupError(f"there is no notebook {name!r} in {folder}", remedy=f"did you mean {near[0]}?")
+            begun = [other for other in found if other.startswith(name)]
+            near = begun or difflib.get_close_matches(name, found, n=1, cutoff=0.3) or list(found)
+            raise SetupError(f"there is no notebook {name!r} in {folder.name}", remedy=f"did you mean {near[0]}?")
     asked = {name.removesuffix(".ipynb") for name in names}
     return [path for stem, path in found.items() if not asked or stem in asked]
 
@@ -229,8 +230,17 @@ def _gather(ran: Ran, out: Path, *, taken: set[str]) -> Ran:
         shutil.copytree(model, out / name, dirs_exist_ok=True)
         models.append(name)
     if executed.is_file():
+        _forget_folders(executed)
         (out / f"{ran.name}.html").write_text(static_page(executed), encoding="utf-8")
     return Ran(**{**vars(ran), "models": models})
+
+
+def _forget_folders(executed: Path) -> None:
+    """Take out of an executed notebook where on this machine it ran, which papermill notes down."""
+    notebook = json.loads(executed.read_text(encoding="utf-8"))
+    for name in ("input_path", "output_path"):
+        notebook["metadata"].get("papermill", {}).pop(name, None)
+    executed.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _clear(out: Path, names: set[str] | None) -> dict[str, Ran]:

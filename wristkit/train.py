@@ -303,7 +303,9 @@ def _run_epochs(
 
 def _is_headless() -> bool | None:
     """Whether nobody watches: None lets tqdm look for a terminal, where there is no live notebook."""
-    return False if "ipykernel" in sys.modules and "TQDM_DISABLE" not in os.environ else None
+    if "TQDM_DISABLE" in os.environ:
+        return True
+    return False if "ipykernel" in sys.modules else None
 
 
 def _one_epoch(net: "Tcn", train: Windows, optimiser: "torch.optim.Optimizer", rng: np.random.Generator) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 CONFIDENCE = 0.95
+FEWEST_PEOPLE = 5
 _DRAWS = 2000
 
 
@@ -67,12 +68,12 @@ def rate(count: int, hours: float) -> Rate:
 def interval_over_people(
     counts: npt.NDArray[np.float64], totals: npt.NDArray[np.float64]
 ) -> tuple[float, float] | None:
-    """Return the 95 % interval of sum(counts) / sum(totals) over people drawn anew, or None of fewer than two.
+    """Return the 95 % interval of sum(counts) / sum(totals) over people drawn anew, or None of fewer than five.
 
     Events of one person are alike, so intervals over events are too narrow for a claim about people. A percentile
-    bootstrap over n people, with a fixed seed; of few people it is narrow as well, and the report says how many.
+    bootstrap over n people, with a fixed seed; of a handful of people it would be narrower than the truth.
     """
-    if len(counts) < 2 or not totals.sum():
+    if len(counts) < FEWEST_PEOPLE or not totals.sum():
         return None
     rng = np.random.default_rng(0)
     drawn = rng.integers(len(counts), size=(_DRAWS, len(counts)))

@@ -142,7 +142,7 @@ class EventReport:
 
     @property
     def recall_over_people(self) -> tuple[float, float] | None:
-        """Bootstrap interval of recall over people; None of fewer than two."""
+        """Bootstrap interval of recall over people; None of fewer than five."""
         people = self.by_subject
         return interval_over_people(
             people["hits"].to_numpy(dtype=np.float64), (people["hits"] + people["misses"]).to_numpy(dtype=np.float64)
@@ -150,7 +150,7 @@ class EventReport:
 
     @property
     def fp_per_hour_over_people(self) -> tuple[float, float] | None:
-        """Bootstrap interval of false alarms an hour over people; None of fewer than two."""
+        """Bootstrap interval of false alarms an hour over people; None of fewer than five."""
         people = self.by_subject
         return interval_over_people(
             people["false_alarms"].to_numpy(dtype=np.float64), people["hours"].to_numpy(dtype=np.float64)
@@ -393,7 +393,9 @@ def _lines(report: EventReport) -> list[str]:
 
 
 def _over_people(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"; over people {interval[0]:.3g} to {interval[1]:.3g}"
+    if interval is None:
+        return "; too few people for an interval over them"
+    return f"; over people {interval[0]:.3g} to {interval[1]:.3g}"
 
 
 def _latency_line(latency_s: FloatArray) -> str:
