@@ -217,7 +217,8 @@ def _ended(name: str, out: Path, *, code: int, seconds: float) -> Ran:
     try:
         metrics = json.loads((out / name / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        return Ran(name=name, seconds=seconds, error=f"it left no readable metrics.json in its folder `out`: {error}")
+        said = error.strerror if isinstance(error, OSError) else error  # without the folder
+        return Ran(name=name, seconds=seconds, error=f"it left no readable metrics.json in its folder `out`: {said}")
     return Ran(name=name, seconds=seconds, metrics=metrics)
 
 
