@@ -254,3 +254,24 @@ def test_one_recording_is_not_counted_twice() -> None:
 def test_a_curve_needs_scores() -> None:
     with pytest.raises(ValueError, match="needs scores= and decoder="):
         evaluate(events(), make_recording([])).curve()
+
+
+def test_a_quiet_day_has_a_row_for_every_class_and_its_bound() -> None:
+    quiet = make_recording([])
+    assert evaluate(events(), quiet).by_class.empty
+    assert "table" in evaluate(events(), quiet)._repr_html_()
+    scores = Scores.of(
+        np.arange(3600.0), np.full((3600, 2), 0.5), classes=("none", "tap"), centre_s=np.arange(3600.0), hop_s=1.0
+    )
+    report = evaluate(events(), quiet, scores=scores, decoder=EventDecoder())
+    assert report.by_class.loc["tap", ["hits", "misses", "false_alarms"]].tolist() == [0, 0, 0]
+    assert report.by_class.loc["tap", "hours"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_labels_and_tiers_that_do_not_fit_are_named() -> None:
+    report, recordings, scores = random_case(1, EventDecoder())
+    assert not report.notes
+    misspelt = recordings[0].with_labels(label_table([(1.0, 2.0, "Tap", "truth", "me")]))
+    again = evaluate(stack({}), [misspelt, recordings[1]], scores=scores, decoder=EventDecoder())
+    assert "1 labels ['Tap'] are no classes of this detector" in again.notes[0]
+    assert "there are ['truth']" in evaluate(events(), recordings[0], tier="other").notes[0]

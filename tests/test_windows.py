@@ -45,7 +45,7 @@ def slow_labels(recording: Recording, start_s: float, stop_s: float, background:
         for first_s, last_s in recording.labelled["truth"]:
             seen |= (moments >= first_s) & (moments < last_s)
         touched = any(row.start_s < stop_s and row.stop_s > start_s for row in recording.labels.itertuples())
-        shares[background] = silent & seen & (not touched)
+        shares[background] = silent & (not touched) & seen.all()
     return {name: float(np.mean(inside)) for name, inside in shares.items()}
 
 

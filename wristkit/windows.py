@@ -189,7 +189,8 @@ def windows(
     parts = [_of_recording(one, conditioning, rule) for one in held]
     simulated = sum(one.is_simulated for one in held)
     notes = (f"{simulated} of {len(held)} recordings are simulated, and so are the figures",) if simulated else ()
-    return replace(_join(parts, conditioning, hop_s), background=background, notes=notes)
+    tiers = sorted({str(name) for one in held for name in one.labels["tier"]})
+    return replace(_join(parts, conditioning, hop_s, tiers), background=background, notes=notes)
 
 
 def whole_samples(name: str, seconds: float, rate_hz: float) -> int:
@@ -304,7 +305,8 @@ def _label(
         silent = covered_s(start_s, stop_s, subtract(looked_at, table[["start_s", "stop_s"]].to_numpy()))
         # A window over a tap is not one in which nothing happened, however short the tap.
         touched = _touched(start_s, stop_s, table[["start_s", "stop_s"]].to_numpy())
-        silence = np.where(touched, 0.0, silent / (stop_s - start_s))
+        # Nor is one that reaches beyond what was looked at.
+        silence = np.where(touched | (silent < stop_s - start_s - 1e-9), 0.0, 1.0)
         shares[rule.background] = silence + shares.get(rule.background, 0.0)
     if not shares:
         return np.full(len(start_s), "", dtype=object), np.zeros(len(start_s)), np.zeros(len(start_s), dtype=bool)
@@ -344,12 +346,12 @@ def _possible(grids: Iterable[Grid], rule: _Rule) -> int:
     return max(0, last // rule.hop - (first - 1) // rule.hop)
 
 
-def _join(parts: Sequence[Windows], conditioning: Conditioning, hop_s: float) -> Windows:
+def _join(parts: Sequence[Windows], conditioning: Conditioning, hop_s: float, tiers: Sequence[str]) -> Windows:
     dropped = {reason: sum(part.dropped[reason] for part in parts) for reason in parts[0].dropped}
     if not sum(len(part) for part in parts):
         raise ValueError(
-            f"no window is left of {len(parts)} recordings; left out: {dropped}; check tier and length_s, or give "
-            "background='none' where the recordings state labelled spans"
+            f"no window is left of {len(parts)} recordings; left out: {dropped}; labels are of the tiers {tiers}; "
+            "check tier and length_s, or give background='none' where the recordings state labelled spans"
         )
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ROWS}
     return Windows(

@@ -120,7 +120,8 @@ class EventReport:
     @property
     def by_class(self) -> pd.DataFrame:
         """One row a class, fewest hits first."""
-        return _tally(self.matches, "label", dict.fromkeys(set(self.matches["label"]), self.hours))
+        names = sorted({*self.matches["label"], *(self.rule.classes or ())})
+        return _tally(self.matches, "label", dict.fromkeys(names, self.hours))
 
     @property
     def by_subject(self) -> pd.DataFrame:
@@ -261,7 +262,7 @@ def evaluate(
         rule=rule,
         scores=known,
         decoder=decoder,
-        notes=_notes(held, tier),
+        notes=_notes(held, rule),
     )
 
 
@@ -353,11 +354,20 @@ def _tally(matches: pd.DataFrame, by: str, hours: Mapping[str, float]) -> pd.Dat
                 "latency_median_s": rows_of.loc[rows_of["kind"] == "hit", "latency_s"].median(),
             }
         )
-    return pd.DataFrame(rows).set_index(by).sort_values("recall", kind="stable")
+    columns = [by, "hits", "misses", "false_alarms", "hours", "recall", "precision", "fp_per_hour", "latency_median_s"]
+    return pd.DataFrame(rows, columns=columns).set_index(by).sort_values("recall", kind="stable")
 
 
-def _notes(held: Mapping[str, Recording], tier: str) -> tuple[str, ...]:
+def _notes(held: Mapping[str, Recording], rule: Rule) -> tuple[str, ...]:
     notes = []
+    tier = rule.tier
+    labels = pd.concat([recording.labels for recording in held.values()], ignore_index=True)
+    if len(labels) and tier not in set(labels["tier"]):
+        notes.append(f"no label is of tier {tier!r}; there are {sorted(set(labels['tier']))}")
+    foreign = labels[(labels["tier"] == tier) & ~labels["label"].isin([*(rule.classes or ()), BACKGROUND])]
+    if rule.classes is not None and len(foreign):
+        names = sorted(set(foreign["label"]))
+        notes.append(f"{len(foreign)} labels {names} are no classes of this detector and are not judged")
     simulated = sum(recording.is_simulated for recording in held.values())
     if simulated:
         notes.append(f"{simulated} of {len(held)} recordings are simulated: their figures are simulated figures")

@@ -136,6 +136,8 @@ class MLPackage:
         for name, feature in self.inputs.items():
             if arrays[name].shape != feature.shape:
                 raise ValueError(f"input {name!r} has shape {arrays[name].shape}, expected {feature.shape}")
+            if not np.isfinite(arrays[name]).all():
+                raise ValueError(f"input {name!r} holds NaN or infinite numbers; leave such windows out")
         return {name: _rounded(torch.tensor(arrays[name]), feature.type) for name, feature in self.inputs.items()}
 
     def _run(self, operation: Operation, values: Mapping[str, Value]) -> tuple[Value, ...]:

@@ -66,6 +66,8 @@ class Recording:
                 **dict.fromkeys(self.labelled, ""),
             }
         )
+        if wrong := [name for name, stream in self.streams.items() if stream.name != name]:
+            raise ValueError(f"streams {wrong} are kept under other names than their own; use each stream's name")
         spans = {tier: _check_spans(tier, span) for tier, span in self.labelled.items()}
         checked = {
             "streams": MappingProxyType(dict(self.streams)),
