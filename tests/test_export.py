@@ -723,6 +723,8 @@ def test_predict_refuses_other_names_and_shapes(packages):
         package.predict({"x": np.zeros((1, 6, 100))})
     with pytest.raises(ValueError, match=r"shape \(6, 100\), expected \(1, 6, 100\)"):
         package.predict({"window": np.zeros((6, 100))})
+    with pytest.raises(ValueError, match="holds NaN"):
+        package.predict({"window": np.full((1, 6, 100), np.nan)})
 
 
 # Broken packages
