@@ -140,7 +140,7 @@ def test_values_that_are_no_table_of_numbers_are_refused(values, code, uniform):
 def test_a_value_beyond_float32_is_named_by_its_row_and_nothing_is_clipped():
     values = np.zeros(200)
     values[[7, 9]] = 3.5e38
-    with pytest.raises(RecordingError, match=r"row 7.*2 infinite samples, or beyond float32") as fault:
+    with pytest.raises(RecordingError, match=r"row 7.*infinite samples, or beyond float32") as fault:
         Stream.measured("ppg", TIME_S, values)
     assert fault.value.row == 7
     largest = float(np.finfo(np.float32).max)
@@ -895,3 +895,22 @@ def test_tables_that_are_handed_out_are_copies():
     table = recording.labels
     table.loc[0, "label"] = "changed"
     assert recording.labels["label"].tolist() == ["a"]
+
+
+def test_changes_to_a_private_map_are_never_lost(tmp_path):
+    path = tmp_path / "values.npy"
+    np.save(path, np.full((3, 2_000), -1.0, dtype=np.float32))
+    mine = np.load(path, mmap_mode="c")
+    mine[2] = 5
+    stream = Stream.measured("accel", np.arange(2_000) / 50, mine.T)
+    assert (mine[2] == 5).all()
+    assert (stream.values[:, 2] == 5).all()
+
+
+def test_sleep_of_another_device_may_lie_before_the_recording():
+    streams = [Stream.measured("heart_rate", np.arange(100.0, 200.0, 5), np.full(20, 60.0))]
+    slept = label_table([(-90.0, -60.0, "deep", "sleep", "Watch")])
+    recording = Recording.of(streams, labels=slept)
+    assert "label_outside" in set(recording.findings["code"])
+    with pytest.raises(RecordingError, match="one clock"):
+        Recording.of(streams, labels=slept.assign(tier="truth"))

@@ -1,6 +1,7 @@
 """The errors that a user can meet, each with a code and a one-line remedy."""
 
 from pathlib import Path
+from typing import Self
 
 
 class RecordingError(ValueError):
@@ -30,6 +31,7 @@ class RecordingError(ValueError):
         row: int | None = None,
         byte: int | None = None,
     ) -> None:
+        self.message = message
         self.code = code
         self.remedy = remedy
         self.file = None if file is None else Path(file).name
@@ -42,6 +44,10 @@ class RecordingError(ValueError):
         ]
         where = f"{', '.join(places)}: " if places else ""
         super().__init__(f"{where}{message} [{code}] Remedy: {remedy}")
+
+    def of_file(self, file: str | Path) -> Self:
+        """Return this error with the file that it is about."""
+        return type(self)(self.message, code=self.code, remedy=self.remedy, file=file, row=self.row, byte=self.byte)
 
 
 class EmptyRecordingError(RecordingError):

@@ -4,13 +4,16 @@
 their name, so a crash at any moment leaves the old recording or the new one, never a mixture.
 """
 
+import fcntl
 import hashlib
+import io
 import json
 import os
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,12 +21,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wristkit.errors import NotThisFormatError, RecordingError, TruncatedError
+from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.recording import (
     FINDING_COLUMNS,
     LABEL_COLUMNS,
     Recording,
     Stream,
+    blocks,
     finding_table,
     label_table,
 )
@@ -46,13 +50,53 @@ def save(recording: Recording, folder: str | Path) -> Path:
         With code ``exists`` where the folder holds another recording or other files.
     """
     folder = Path(folder)
-    _refuse_foreign(folder, recording.id)
-    folder.mkdir(parents=True, exist_ok=True)
-    streams = [_write_stream(folder, number, one) for number, one in enumerate(recording.streams.values())]
-    header = json.dumps(_header(recording, streams), indent=1, allow_nan=False)
-    atomic_write(folder / HEADER, lambda file: file.write(header.encode()))
-    _sweep(folder, streams)
+    with writing(folder):
+        refuse_foreign(folder, recording.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone_in(folder):
+            refuse_foreign(folder, recording.id)  # another process may have been first
+            _write(recording, folder)
     return folder
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the system says of a place that cannot be written into an error of ours."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as fault:
+        raise RecordingError(
+            f"the folder cannot be written: {fault.strerror or type(fault).__name__}",
+            code="not_writable",
+            remedy="choose another folder, or make room and rights in this one",
+            file=folder.name[:80],
+        ) from fault
+
+
+def _write(recording: Recording, folder: Path) -> None:
+    """Write all files of a recording, the header last; nothing stays where that fails before there is one."""
+    try:
+        streams = [_write_stream(folder, number, one) for number, one in enumerate(recording.streams.values())]
+        header = json.dumps(_header(recording, streams), indent=1, allow_nan=False)
+        atomic_write(folder / HEADER, lambda file: file.write(header.encode()))
+    except BaseException:
+        if not (folder / HEADER).is_file():
+            _sweep(folder, [])
+        raise
+    _sweep(folder, streams)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder against other writers, who would sweep away each other's files; a dead one holds nothing."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def is_native(path: Path) -> bool:
@@ -65,6 +109,10 @@ def open_native(folder: Path) -> Recording:
     header = _read_header(folder)
     try:
         streams = [_open_stream(folder, entry) for entry in header["streams"]]
+        if not any(len(stream) for stream in streams):
+            raise EmptyRecordingError(
+                "it holds no samples", code="empty", remedy="load the original file again", file=folder / HEADER
+            )
         return Recording(
             id=str(header["id"]),
             streams={stream.name: stream for stream in streams},
@@ -128,11 +176,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _refuse_foreign(folder: Path, recording_id: str) -> None:
+def refuse_foreign(folder: Path, recording_id: str | None) -> None:
+    """Raise where a folder holds what must not be overwritten; the id is None while it is not known yet."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     held = _read_header(folder).get("id") if is_native(folder) else None
     litter = folder.is_dir() and all(_is_ours(path.name) for path in folder.iterdir())
+    if recording_id is None and held is not None:
+        return  # it may be the same recording, which is known when it was read
     if held != recording_id and not (held is None and litter):
         raise RecordingError(
             f"{folder.name} holds {'another recording' if held else 'something else'}, and nothing is overwritten",
@@ -168,27 +219,27 @@ def _or_none(number: float) -> float | None:
     return number if np.isfinite(number) else None
 
 
-class _Digest:
-    """A file that keeps nothing but the SHA-256 of what was written to it."""
-
-    def __init__(self) -> None:
-        self.sha256 = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.sha256.update(data)
-        return len(data)
-
-
 def _write_array(folder: Path, stem: str, array: npt.NDArray[Any]) -> dict[str, str]:
     """Write one array under a name that ends in its own hash, unless that very file stands there already."""
-    content = np.ascontiguousarray(array)
-    digest = _Digest()
-    np.save(digest, content, allow_pickle=False)
-    sha256 = digest.sha256.hexdigest()
+    digest = hashlib.sha256()
+    for part in _npy_parts(array):
+        digest.update(part)
+    sha256 = digest.hexdigest()
     path = folder / f"{stem}-{sha256[:16]}.npy"
     if not path.is_file() or _sha256_of(path) != sha256:
-        atomic_write(path, lambda file: np.save(file, content, allow_pickle=False))
+        atomic_write(path, lambda file: file.writelines(_npy_parts(array)))
     return {"name": path.name, "sha256": sha256}
+
+
+def _npy_parts(array: npt.NDArray[Any]) -> Iterator[Any]:
+    """Yield the bytes of a .npy file of (n,) or (c, n), block by block."""
+    header = io.BytesIO()
+    described = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
+    np.lib.format.write_array_header_1_0(header, described)  # type: ignore[no-untyped-call]  # numpy has no types for it
+    yield header.getvalue()
+    for row in array if array.ndim == 2 else [array]:
+        for (block,) in blocks(row):
+            yield np.ascontiguousarray(block).data
 
 
 def _sweep(folder: Path, streams: list[dict[str, Any]]) -> None:
@@ -227,7 +278,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
         )
     try:
         header = json.loads(path.read_bytes())
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise RecordingError(
             f"the header is not JSON: {fault}", code="header", remedy="load the original file again", file=path
         ) from fault

@@ -4,6 +4,8 @@ Time is float64 seconds from ``Recording.start``; wall clock is metadata. Canoni
 Core Motion: acceleration in g with gravity, and -1 on z when the device rests face up.
 """
 
+from wristkit.recording.blocks import BLOCK_ROWS, blocks
+from wristkit.recording.deidentify import deidentify
 from wristkit.recording.recording import Recording, Side
 from wristkit.recording.stream import (
     CANONICAL,
@@ -20,11 +22,13 @@ from wristkit.recording.tables import (
     LABEL_COLUMNS,
     check_labels,
     finding_table,
+    for_spreadsheets,
     join_findings,
     label_table,
 )
 
 __all__ = [
+    "BLOCK_ROWS",
     "CANONICAL",
     "FINDING_COLUMNS",
     "LABEL_COLUMNS",
@@ -33,10 +37,13 @@ __all__ = [
     "Recording",
     "Side",
     "Stream",
+    "blocks",
     "check_labels",
     "content_id",
+    "deidentify",
     "find_gaps",
     "finding_table",
+    "for_spreadsheets",
     "join_findings",
     "label_table",
     "longest_step_s",

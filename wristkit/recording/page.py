@@ -41,7 +41,7 @@ def _tier_html(tier: str, labels: pd.DataFrame) -> str:
 
 
 def _stream_html(stream: Stream, findings: pd.DataFrame) -> str:
-    rate = f"{stream.rate_hz:.4g} Hz" + (" stated" if stream.is_uniform else "")
+    rate = f"{stream.rate_hz:.6g} Hz" + (" stated" if stream.is_uniform else "")
     lost_s = float(np.sum(stream.gaps[:, 1] - stream.gaps[:, 0]))
     cells = (
         stream.name,

@@ -15,6 +15,8 @@ from wristkit.recording.tables import check_labels, finding_table, join_findings
 
 Side = Literal["left", "right"]
 
+_OF_OTHERS = ("annotation", "sleep", "workout")
+
 
 @dataclass(frozen=True, eq=False)
 class Recording:
@@ -295,12 +297,13 @@ def _clip_spans(spans: FloatArray, start_s: float, stop_s: float) -> FloatArray:
 def _labels_outside(labels: pd.DataFrame, streams: Sequence[Stream]) -> pd.DataFrame:
     """Return a finding of the labels that lie outside every stream.
 
-    Raise where all do, since that speaks of another clock; but for what the wearer pressed, which may come late.
+    Raise where all do, since that speaks of another clock; but for what did not come from these streams: what the
+    wearer pressed may come late, and sleep and workouts may be another device's.
     """
     held = [stream for stream in streams if len(stream)]
     first_s, last_s = min(stream.start_s for stream in held), max(stream.stop_s for stream in held)
     outside = labels[(labels["stop_s"] < first_s) | (labels["start_s"] > last_s)]
-    if len(outside) and len(outside) == len(labels) and (labels["tier"] != "annotation").any():
+    if len(outside) and len(outside) == len(labels) and not labels["tier"].isin(_OF_OTHERS).all():
         raise RecordingError(
             f"all {len(labels)} labels lie outside the recording ({first_s:.3f} s to {last_s:.3f} s)",
             code="label_outside",

@@ -1,7 +1,7 @@
 """One sensor on its own clock."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wristkit.errors import RecordingError
+from wristkit.recording.blocks import blocks
 
 FloatArray = npt.NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -18,6 +19,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 GAP_PERIODS = 4.0
 GAP_FLOOR_S = 0.1
 LATEST_S = 1e11
+_SORTED_AT_ONCE = 2**21
 
 
 class Canonical(NamedTuple):
@@ -188,6 +190,33 @@ class Stream:
             return read_only(self.start_s + np.arange(len(self)) / self.rate_hz)
         raise AttributeError(f"Stream has no attribute {name!r}")
 
+    def with_values(
+        self,
+        name: str,
+        values: npt.ArrayLike,
+        *,
+        channels: Sequence[str] | None = None,
+        unit: str | None = None,
+    ) -> "Stream":
+        """Return a stream of other values on the very clock of this one, under another name."""
+        columns = _float32_columns(name, _by_name(name, values, channels))
+        if len(columns) != len(self):
+            raise RecordingError(
+                f"stream {name!r} has {len(columns)} samples for the {len(self)} stamps of {self.name!r}",
+                code="shape",
+                remedy="give one value a stamp",
+            )
+        return Stream.trusted(
+            name=name,
+            time=None if self.is_uniform else self.time,
+            start_s=self.start_s,
+            values=columns,
+            channels=_default_channels(name, columns.shape[1], channels),
+            unit=_default_unit(name, unit),
+            rate_hz=self.rate_hz,
+            gaps=self.gaps,
+        )
+
     @property
     def is_uniform(self) -> bool:
         """Whether the rate is stated by the source and the stamps are made from it."""
@@ -260,14 +289,51 @@ def find_gaps(time_s: FloatArray) -> FloatArray:
     """Return (k, 2) seconds of each step longer than max(4 median periods, 0.1 s)."""
     if len(time_s) < 2:
         return np.empty((0, 2))
-    steps = np.diff(time_s)
-    before = np.flatnonzero(steps > longest_step_s(time_s))
-    return np.column_stack([time_s[before], time_s[before + 1]])
+    # Most recordings have no step beyond the floor, and need no median.
+    if max(float(np.diff(stamps).max(initial=0.0)) for stamps in _overlapping(time_s)) <= GAP_FLOOR_S:
+        return np.empty((0, 2))
+    longest_s, found = longest_step_s(time_s), [np.empty((0, 2))]
+    for stamps in _overlapping(time_s):
+        before = np.flatnonzero(np.diff(stamps) > longest_s)
+        found.append(np.column_stack([stamps[before], stamps[before + 1]]))
+    return np.concatenate(found)
 
 
 def longest_step_s(time_s: FloatArray) -> float:
     """Return the longest step in seconds between two samples that is not yet a gap."""
-    return max(GAP_PERIODS * float(np.median(np.diff(time_s))), GAP_FLOOR_S)
+    return max(GAP_PERIODS * median_step_s(time_s), GAP_FLOOR_S)
+
+
+def median_step_s(time_s: FloatArray) -> float:
+    """Return the median step in seconds between stamps that increase; exact, in bounded memory."""
+    count = len(time_s) - 1
+    if count <= _SORTED_AT_ONCE:
+        return float(np.median(np.diff(time_s)))
+    return (_step_of_rank(time_s, (count - 1) // 2) + _step_of_rank(time_s, count // 2)) / 2
+
+
+def _step_of_rank(time_s: FloatArray, rank: int) -> float:
+    """Return the step that has so many smaller ones, 16 bits at a time: positive floats sort as their bits do."""
+    known = 0
+    for shift in (48, 32, 16, 0):
+        counts = np.zeros(2**16, dtype=np.int64)
+        for stamps in _overlapping(time_s):
+            bits = np.diff(stamps).view(np.uint64)
+            mine = bits[(bits >> np.uint64(shift + 16)) == known] if shift < 48 else bits
+            counts += np.bincount((mine >> np.uint64(shift)).astype(np.int64) & 0xFFFF, minlength=2**16)
+        below = np.cumsum(counts)
+        digit = int(np.searchsorted(below, rank, side="right"))
+        rank -= int(below[digit - 1]) if digit else 0
+        known = known * 2**16 + digit
+    return float(np.uint64(known).view(np.float64))
+
+
+def _overlapping(time_s: FloatArray) -> Iterator[FloatArray]:
+    """Yield blocks of stamps, each with the last stamp of the one before, so that no step is missed."""
+    last: FloatArray = np.empty(0)
+    for (stamps,) in blocks(time_s):
+        yield np.concatenate([last, stamps])
+        last = stamps[-1:]
 
 
 def measured_rate_hz(time_s: FloatArray, gaps: FloatArray) -> float:
@@ -286,10 +352,15 @@ def content_id(streams: Sequence[Stream]) -> str:
         clock = (stream.start_s, stream.rate_hz) if stream.is_uniform else ()
         digest.update(repr((stream.name, stream.channels, stream.unit, len(stream), clock)).encode())
         if not stream.is_uniform:
-            digest.update(np.ascontiguousarray(stream.time).data)
+            _hash(digest, stream.time)
         for column in stream.values.T:
-            digest.update(np.ascontiguousarray(column).data)
+            _hash(digest, column)
     return digest.hexdigest()[:16]
+
+
+def _hash(digest: "hashlib._Hash", array: npt.NDArray[Any]) -> None:
+    for (block,) in blocks(array):
+        digest.update(np.ascontiguousarray(block).data)
 
 
 def shortened(text: str, most: int) -> str:
@@ -321,15 +392,17 @@ def _float32_columns(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float32
     with np.errstate(over="ignore"):
         columns = array.astype(np.float32, copy=False)
     columns = columns[:, None] if array.ndim == 1 else columns
-    infinite = np.isinf(columns).any(axis=1)
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        raise RecordingError(
-            f"stream {name!r} holds {infinite.sum()} infinite samples, or beyond float32",
-            code="infinite",
-            remedy="mark missing samples as NaN, or drop the rows",
-            row=row,
-        )
+    first = 0
+    for (block,) in blocks(columns):
+        if np.isinf(block).any():
+            infinite = np.isinf(block).any(axis=1)
+            raise RecordingError(
+                f"stream {name!r} holds infinite samples, or beyond float32",
+                code="infinite",
+                remedy="mark missing samples as NaN, or drop the rows",
+                row=first + int(np.argmax(infinite)),
+            )
+        first += len(block)
     return columns
 
 
@@ -405,15 +478,23 @@ def _check_time(name: str, time_s: FloatArray, count: int) -> None:
             code="shape",
             remedy="give one stamp a sample",
         )
+    first, last = 0, np.empty(0)
+    for (block,) in blocks(time_s):
+        _check_stamps(name, np.concatenate([last, block]), first)
+        first, last = first + len(block) - 1, block[-1:]
+
+
+def _check_stamps(name: str, time_s: FloatArray, first: int) -> None:
+    """Raise what is wrong with stamps of which the first is that of row ``first``."""
     if not np.isfinite(time_s).all():
         row = int(np.argmin(np.isfinite(time_s)))
         raise RecordingError(
             f"stream {name!r} has a stamp of {time_s[row]}, expected seconds",
             code="time_missing",
             remedy="drop the rows without time, or build the stream from a stated rate with Stream.uniform",
-            row=row,
+            row=first + row,
         )
-    if count and np.abs(time_s).max() > LATEST_S:
+    if np.abs(time_s).max() > LATEST_S:
         raise RecordingError(
             f"stream {name!r} has stamps up to {np.abs(time_s).max():.3g} s, which is thousands of years",
             code="time_unit",
@@ -426,7 +507,7 @@ def _check_time(name: str, time_s: FloatArray, count: int) -> None:
             f"stream {name!r} has {int((steps <= 0).sum())} stamps that do not increase, the first at {time_s[row]} s",
             code="time_not_increasing",
             remedy="name the repair to make when loading, such as repair=('spread_stamps',) for equal stamps",
-            row=row,
+            row=first + row,
         )
 
 

@@ -1,27 +1,39 @@
 """The two tables that travel with a recording: labels and findings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from wristkit.errors import RecordingError
 
 LABEL_COLUMNS = ("start_s", "stop_s", "label", "tier", "rater")
 FINDING_COLUMNS = ("code", "stream", "start_s", "stop_s", "count", "note", "remedy")
+_SECONDS: dict[str, type] = dict.fromkeys(("start_s", "stop_s"), float)
+_LABEL_TYPES = {**dict.fromkeys(LABEL_COLUMNS, object), **_SECONDS}
+_FINDING_TYPES = {**dict.fromkeys(FINDING_COLUMNS, object), **_SECONDS, "count": int}
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def label_table(rows: Sequence[tuple[float, float, str, str, str]] = ()) -> pd.DataFrame:
     """Return a label table of ``(start_s, stop_s, label, tier, rater)`` rows."""
-    table = pd.DataFrame(list(rows), columns=list(LABEL_COLUMNS))
-    return table.astype({"start_s": float, "stop_s": float, "label": object, "tier": object, "rater": object})
+    return _typed_table(LABEL_COLUMNS, _LABEL_TYPES, rows)
 
 
 def finding_table(rows: Sequence[tuple[str, str, float, float, int, str, str]] = ()) -> pd.DataFrame:
     """Return a finding table of ``(code, stream, start_s, stop_s, count, note, remedy)`` rows."""
-    table = pd.DataFrame(list(rows), columns=list(FINDING_COLUMNS))
-    text = dict.fromkeys(("code", "stream", "note", "remedy"), object)
-    return table.astype({**text, "start_s": float, "stop_s": float, "count": int})
+    return _typed_table(FINDING_COLUMNS, _FINDING_TYPES, rows)
+
+
+def _typed_table(columns: Sequence[str], types: Mapping[str, type], rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+    """Return a table of rows; column by column, since a recording makes many and pandas takes long to convert one."""
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    arrays: Iterator[npt.NDArray[Any]] = (
+        np.array(one, dtype=types[name]) for name, one in zip(columns, values, strict=True)
+    )
+    return pd.DataFrame(dict(zip(columns, arrays, strict=True)))
 
 
 def check_labels(labels: pd.DataFrame) -> pd.DataFrame:
@@ -36,7 +48,7 @@ def check_labels(labels: pd.DataFrame) -> pd.DataFrame:
         )
     table = labels[list(LABEL_COLUMNS)].reset_index(drop=True)
     try:
-        table = table.astype(label_table().dtypes.to_dict())
+        table = table if table.dtypes.to_dict() == _LABEL_TYPES else table.astype(_LABEL_TYPES)
     except (TypeError, ValueError) as fault:
         raise RecordingError(
             f"labels have times that are no numbers: {fault}",
@@ -69,11 +81,30 @@ def _refuse_nameless(table: pd.DataFrame, column: str) -> None:
         )
 
 
+def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy whose texts and column names no spreadsheet takes for a formula; numbers stay as they are.
+
+    Text that begins as a formula does gets an apostrophe in front, which spreadsheets show as text.
+    """
+    plain = table.copy()
+    for place, kind in enumerate(table.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):
+            plain.isetitem(place, table.iloc[:, place].map(_plain_text).array)
+    plain.columns = [_plain_text(name) for name in table.columns]
+    return plain
+
+
+def _plain_text(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+
+
 def join_findings(*tables: pd.DataFrame) -> pd.DataFrame:
     """Return one finding table of all rows, in order."""
     for table in tables:
         if missing := [column for column in FINDING_COLUMNS if column not in table.columns]:
             raise ValueError(f"findings lack the columns {missing}, expected {list(FINDING_COLUMNS)}")
     filled = [table[list(FINDING_COLUMNS)] for table in tables if len(table)]
-    joined = pd.concat(filled, ignore_index=True) if filled else finding_table()
-    return joined.astype(finding_table().dtypes.to_dict())
+    if not filled:
+        return finding_table()
+    joined = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0].reset_index(drop=True)
+    return joined if joined.dtypes.to_dict() == _FINDING_TYPES else joined.astype(_FINDING_TYPES)
