@@ -1,14 +1,19 @@
 """Simulated motion: exact truth, the laws of motion, the signs of four ways to wear a watch, and people who differ."""
 
+import re
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import get_type_hints
+from xml.parsers import expat
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from wristkit.load import load
 from wristkit.simulate import (
     ACTIVITIES,
     STREAMS,
@@ -22,6 +27,8 @@ from wristkit.simulate import (
     session,
 )
 from wristkit.simulate.body import COLUMN, COORDINATES, STANDARD_GRAVITY, Motion, watch_path
+from wristkit.simulate.formats import axivity_cwa, cwa_packed, empatica_csv, health_record, health_xml, zipped
+from wristkit.simulate.raw import RAW_PLAN, RAW_SEED, RAW_START, RAW_ZONE, write_raw
 
 PLAN = (("walking", 6.0), ("typing", 4.0), ("washing", 5.0))
 SIGNS = {
@@ -272,3 +279,111 @@ def _window_table(person, *, seed):
     middle = recording.accel.time[starts + 50]
     rows = np.searchsorted(recording.labels["start_s"], middle, side="right") - 1
     return np.hstack(statistics), recording.labels["label"].to_numpy()[rows]
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("raw")
+    write_raw(folder, people(1, seed=3)[0])
+    return folder
+
+
+def motion_of(person, **sensor):
+    return session(person, seed=RAW_SEED, plan=RAW_PLAN, sensor=replace(WATCH, stamp_jitter_s=0.0, **sensor))
+
+
+def test_an_axivity_file_holds_the_motion_in_its_own_signs_at_the_rate_at_which_it_came(raw, person):
+    ax3 = load(raw / "raw_axivity.cwa", zone=RAW_ZONE)
+    truth = motion_of(person, rate_hz=98.6)
+    assert ax3.start == RAW_START
+    assert ax3.accel.rate_hz == pytest.approx(98.6, abs=0.01)
+    assert len(ax3.accel) == len(truth.accel) // 120 * 120
+    here = slice(len(ax3.accel))
+    steps = np.where(np.abs(truth.accel.values[here]).max(axis=1) < 2, 1 / 256, 4 / 256)[:, None]
+    assert (np.abs(ax3.accel.values + truth.accel.values[here]) <= 1.01 * steps).all()
+    # A stamp holds at one sample; from there to the end of its block the stated rate is counted on.
+    np.testing.assert_allclose(ax3.accel.time, truth.accel.time[here], atol=0.025)
+    assert (ax3.wrist, set(ax3.findings["code"])) == (person.wrist, {"rate_differs", "frame_device"})
+
+
+@given(st.lists(st.tuples(*[st.integers(-4088, 4088)] * 3), min_size=1, max_size=20))
+def test_packed_counts_lose_no_more_than_their_exponent(counts):
+    words = np.frombuffer(cwa_packed(np.array(counts)), "<u4")
+    for word, count in zip(words.tolist(), counts, strict=True):
+        scale = 2 ** (word >> 30)
+        tens = [(word >> place) & 0x3FF for place in (0, 10, 20)]
+        held = [(ten - 1024 if ten > 511 else ten) * scale for ten in tens]
+        assert all(0 <= true - one < scale for true, one in zip(count, held, strict=True))
+        assert scale == 1 or max(max(count) // (scale // 2), -1 - min(count) // (scale // 2)) > 511
+
+
+def test_an_axivity_file_has_whole_blocks_alone():
+    accel = np.zeros((250, 3))
+    content = axivity_cwa(accel, rate_hz=100.0, local_start=datetime(2026, 1, 1), wrist="left")  # noqa: DTZ001
+    assert len(content) == 1024 + 2 * 512
+
+
+def test_an_empatica_session_holds_the_motion_some_seconds_late_and_streams_that_end_apart(raw, person):
+    e4, truth = load(raw / "raw_empatica.zip"), motion_of(person, rate_hz=32.0)
+    late = round((e4.start - RAW_START).total_seconds() * 32)
+    expected = np.clip(truth.accel.values[late : late + len(e4.accel)], -127 / 64, 127 / 64)
+    np.testing.assert_allclose(e4.accel.values, -expected, atol=0.51 / 64)
+    assert len({stream.stop_s for stream in e4.streams.values()}) >= 4
+    assert e4.heart_rate.start_s == 10.0
+    assert set(e4.labels["label"]) == {"tag"}
+    assert np.ptp(60 / e4.ibi.values) < 40
+    assert len(e4.ibi.gaps) == 1  # while she walks and washes
+
+
+def test_a_health_export_is_malformed_as_real_ones_are_and_counts_the_walk_twice(raw, person):
+    text = (raw / "raw_health.xml").read_text()
+    with pytest.raises(expat.ExpatError):
+        expat.ParserCreate().Parse(text, True)
+    health = load(raw / "raw_health.xml")
+    truth = session(person, seed=RAW_SEED, plan=RAW_PLAN, streams=("heart_rate",)).heart_rate
+    assert health.heart_rate.values.ravel().tolist() == truth.values.ravel().tolist()
+    assert set(health["heart_rate_motion_context"].values.ravel()) == {0, 1, 2}
+    assert health.labels["label"].tolist() == ["walking"]
+    phone = [int(value) for value in re.findall(r'StepCount".*hardware:iPhone.*value="(\d+)"', text)]
+    assert len(phone) == 3
+    assert sum(phone) == pytest.approx(0.9 * health.steps.values[:, 0].sum(), rel=0.05)
+
+
+def test_a_table_of_android_has_its_units_and_signs(raw, person):
+    table = pd.read_csv(raw / "raw_android.csv")
+    watch = motion_of(person, rate_hz=50.0)
+    rest = table["epoch_ms"] < table["epoch_ms"].iloc[0] + 20_000
+    length = np.linalg.norm(table.loc[rest, ["acc_x", "acc_y", "acc_z"]], axis=1)
+    assert np.median(length) == pytest.approx(STANDARD_GRAVITY, rel=0.02)
+    at_rest = watch.accel.values[:1000].mean(axis=0)
+    mean = table.loc[rest, ["acc_x", "acc_y", "acc_z"]].mean().to_numpy()
+    assert np.dot(mean, at_rest) / STANDARD_GRAVITY < -0.95
+    fast = np.abs(table[["gyr_x", "gyr_y", "gyr_z"]].to_numpy()).max()
+    assert fast == pytest.approx(np.degrees(np.abs(watch.gyro.values).max()), rel=0.02)
+
+
+def test_the_sound_is_a_band_of_noise_that_is_not_clipped(raw):
+    audio = load(raw / "raw_water.flac").audio
+    power = np.abs(np.fft.rfft(audio.values[:, 0])) ** 2
+    hz = np.fft.rfftfreq(len(audio), 1 / audio.rate_hz)
+    assert power[(hz > 500) & (hz < 5_000)].sum() > 0.9 * power.sum()
+    assert np.abs(audio.values).max() == pytest.approx(0.2, abs=1e-3)
+
+
+def test_the_same_person_gives_the_same_raw_bytes(raw, tmp_path):
+    write_raw(tmp_path, people(1, seed=3)[0])
+    for path in raw.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+def test_texts_of_formats_are_those_of_the_documents():
+    now = pd.Timestamp("2026-03-02T08:00:00", tz="Europe/Paris")
+    assert (
+        empatica_csv(7.0, 32.0, np.array([[1.0, -2.0]]), decimals=0)
+        == "7.000000, 7.000000\n32.000000, 32.000000\n1,-2\n"
+    )
+    record = health_record("HeartRate", "61", unit="count/min", span=(now, now), model="Watch6,2", context=2)
+    assert 'startDate="2026-03-02 08:00:00 +0100"' in record
+    assert "&lt;&lt;HKDevice" in record
+    assert health_xml([record], exported=now).count("HeartRateMotionContext") == 1
+    assert zipped({"a": "1"}) == zipped({"a": "1"})

@@ -1,4 +1,4 @@
-"""The command line: ``python3 -m wristkit walk``, ``test`` and ``lab``, from a checkout before anything is installed.
+"""The command line: ``python3 -m wristkit walk``, ``test``, ``lab``, ``data``, before anything is installed.
 
 Needs the standard library alone and parses on Python 3.8; what runs after the set-up is imported when it runs.
 """
@@ -18,7 +18,7 @@ from wristkit import _environment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_NEEDED = {"walk": (), "test": ("test",), "lab": ()}
+_NEEDED = {"walk": (), "test": ("test",), "lab": (), "data": ()}
 _SELECTIONS = {
     "fast": ["-n", "2", "--dist", "worksteal", "-m", "not slow and not benchmark"],
     "all": ["-n", "2", "--dist", "worksteal", "-m", "not benchmark"],
@@ -67,6 +67,15 @@ def parser() -> argparse.ArgumentParser:
         parents=[common],
         allow_abbrev=False,
     )
+
+    data = commands.add_parser(
+        "data", help="list public sets of recordings, download and check them", parents=[common], allow_abbrev=False
+    )
+    data.add_argument("name", nargs="?", metavar="NAME", help="set to describe; without it all are listed")
+    what = data.add_mutually_exclusive_group()
+    what.add_argument("--fetch", action="store_true", help="download NAME into a folder of its name")
+    what.add_argument("--verify", action="store_true", help="hold the files of NAME against the hashes that are known")
+    data.add_argument("--folder", type=Path, metavar="DIR", help="folder of the sets (runs/data)")
     return top
 
 
@@ -101,6 +110,8 @@ def _run(arguments: list[str]) -> int:
             _become(again, folder=Path.cwd(), environment=os.environ)
     if options.command == "walk":
         return _walk(root, options)
+    if options.command == "data":
+        return _data(root, options)
     return _test(root, options.selection, rest) if options.command == "test" else _lab(root, rest)
 
 
@@ -117,6 +128,31 @@ def _walk(root: Path | None, options: argparse.Namespace) -> int:
     base = Path.cwd() if root is None else root
     notebooks = options.notebooks or (base if root is None else base / "notebooks")
     return walk(notebooks, out=options.out or base / "runs" / "walk", names=options.names)
+
+
+def _data(root: Path | None, options: argparse.Namespace) -> int:
+    from wristkit.datasets import described, fetch, listed, public_set, verify
+
+    if options.name is None:
+        print(listed())
+        return 0
+    folder = options.folder or (Path.cwd() if root is None else root) / "runs" / "data"
+    try:
+        one = public_set(options.name)
+        if options.fetch:
+            print(fetch(one.name, folder))
+        elif options.verify:
+            states = verify(one.name, folder / one.name).groupby("state")["file"]
+            print(*(f"{state}: {len(files)}" for state, files in states), sep="\n")
+            wrong = [file for state, files in states if state in {"changed", "damaged"} for file in files]
+            print(*wrong, sep="\n", end="\n" if wrong else "")
+            return int(bool(wrong))
+        else:
+            print(described(one))
+    except (ValueError, FileNotFoundError) as error:  # what the library raises says what to do
+        print(f"wristkit: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _test(root: Path | None, selection: str, pytest_arguments: list[str]) -> NoReturn:

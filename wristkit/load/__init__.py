@@ -1,43 +1,87 @@
-"""``load()``: a file or folder of any known format becomes a ``Recording``; formats are recognised by content."""
+"""``load()``: a file or folder of any known format becomes a ``Recording``; formats are recognised by content.
+
+A user's own format is an entry point of the group ``wristkit.readers``: a module with ``recognises(path) -> bool`` and
+``read(path, request) -> Gathered``. ``wristkit.load.contract.check_loader`` tells whether it keeps the rules.
+"""
 
 import difflib
+import functools
+import importlib.metadata
 import os
+import re
 import stat
-from collections.abc import Callable, Collection, Mapping, Sequence
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Protocol
 
-from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError
-from wristkit.load.rows import REPAIRS
-from wristkit.load.sensor_logger import is_sensor_logger, read_sensor_logger
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
+from wristkit.load import (
+    actigraph,
+    apple_health,
+    axivity,
+    core_motion,
+    empatica,
+    geneactiv,
+    sensor_log,
+    sensor_logger,
+    sensor_logger_phone,
+    sound,
+    table,
+)
+from wristkit.load.assemble import assemble, zone_info
+from wristkit.load.gather import Gathered, Request
+from wristkit.load.order import REPAIRS
+from wristkit.load.spool import Spool
 from wristkit.recording import Recording, Side, content_id, finding_table
-from wristkit.store import is_native, open_native, save
+from wristkit.store import is_native, open_native, refuse_foreign, save, writing
+
+READERS_GROUP = "wristkit.readers"
+_SLOWEST_HZ, _FASTEST_HZ = 1e-6, 1e6
+_NO_TEXT = re.compile("[\\x00-\\x1f\\ud800-\\udfff]")
 
 
-class Format(NamedTuple):
-    """How a format is recognised and read, and the repairs that make sense for it."""
+class Reader(Protocol):
+    """A module that knows one format."""
 
-    recognises: Callable[[Path], bool]
-    read: Callable[[Path, Collection[str]], Recording]
-    repairs: tuple[str, ...]
+    def recognises(self, path: Path) -> bool:
+        """Return whether a file or folder is of this format, by content."""
 
-
-def _read_native(path: Path, repair: Collection[str]) -> Recording:  # noqa: ARG001  takes none
-    return open_native(path)
+    def read(self, path: Path, request: Request) -> Gathered:
+        """Return what it holds."""
 
 
-FORMATS: Mapping[str, Format] = MappingProxyType(
+_NONE: Mapping[str, Reader] = MappingProxyType({})
+_ON_TRIAL: ContextVar[Mapping[str, Reader]] = ContextVar("_ON_TRIAL", default=_NONE)
+
+# In the order in which they are asked; what could be anybody's table comes last.
+FORMATS: Mapping[str, Reader] = MappingProxyType(
     {
-        "native": Format(is_native, _read_native, ()),
-        "sensor_logger": Format(is_sensor_logger, read_sensor_logger, REPAIRS),
+        "sensor_logger": sensor_logger,
+        "sensor_logger_phone": sensor_logger_phone,
+        "core_motion": core_motion,
+        "sensor_log": sensor_log,
+        "geneactiv": geneactiv,
+        "actigraph": actigraph,
+        "apple_health": apple_health,
+        "empatica_e4": empatica,
+        "axivity": axivity,
+        "sound": sound,
+        "table": table,
     }
 )
 
 
 def load(
-    path: str | Path,
+    path: str | Path | pd.DataFrame | Mapping[str, npt.ArrayLike],
     *,
     format: str | None = None,  # noqa: A002  the word that readers use
     subject: str | None = None,
@@ -56,20 +100,28 @@ def load(
     Parameters
     ----------
     path
-        File or folder in one of ``FORMATS``, recognised by content.
+        File or folder in one of ``formats()``, recognised by content; or a DataFrame or arrays by name, with a schema.
     format
         Name of the format, where recognition should be left out.
     subject, wrist, crown, zone
         What the file does not say. What it does say is not overruled: another value raises.
     unit, rate_hz, schema
-        For formats that do not state their own; the formats known now do, and refuse them.
+        For tables, which do not state their own: the unit of columns whose schema has none; the rate of rows without
+        stamps, or the stated one of rows with stamps; what each column is: ``{"t": ("time", "ms"),
+        "ax": ("accel.x", "m/s2", "android"), ..., "activity": "label", "note": "ignore"}``. An empty label says that
+        nobody looked; of ``("label", "empty_is_background")``, that nothing was done. See
+        ``wristkit.load.schema.Column``.
     keep_audio
         False leaves sound out, with a finding.
     repair
-        Names of repairs to make: ``"drop_exact"`` (repeated rows), ``"drop_tail"`` (a cut last line),
-        ``"spread_stamps"`` (equal stamps). Nothing is repaired otherwise; the findings count every row changed.
+        Names of repairs to make; nothing is repaired otherwise, and the findings count every row changed.
+        ``"drop_exact"`` (repeated rows), ``"drop_tail"`` (a cut end), ``"drop_headers"`` (a header in mid-file),
+        ``"spread_stamps"`` (equal stamps), ``"sort_blocks"`` (stretches out of order), ``"cut_reset"`` (a clock set
+        back near the end), ``"unwrap_clock"`` (a counter that started again), ``"skip_damaged"`` (more than 5 % of a
+        device file damaged).
     into
-        Folder to save the recording in; what comes back is then memory-mapped from there.
+        Folder to save the recording in, block by block; what comes back is memory-mapped from there. The repairs
+        ``"sort_blocks"``, ``"cut_reset"`` and ``"unwrap_clock"`` hold all stamps in memory.
 
     Raises
     ------
@@ -80,15 +132,110 @@ def load(
     ValueError
         For an argument that the format cannot use.
     """
-    source = _existing(Path(path))
-    name = _recognised(source) if format is None else _named(format)
+    repairs = _checked_repairs(repair)
+    _check_known(subject=subject, wrist=wrist, crown=crown, zone=zone)
+    _check_options(unit=unit, rate_hz=rate_hz, keep_audio=keep_audio)
+    source = _source(path, format)
+    _refuse_own_folder(source, into)
+    name = "table" if source is None else _recognised(source) if format is None else _named(format)
     _refuse_unused(name, {"unit": unit, "rate_hz": rate_hz, "schema": schema})
-    repairs = _checked_repairs(name, repair)
-    recording = FORMATS[name].read(source, repairs)
-    recording = _completed(recording, {"subject": subject, "wrist": wrist, "crown": crown, "zone": zone})
-    if not keep_audio:
-        recording = _without_audio(recording)
-    return recording if into is None else open_native(save(recording, into))
+    known = {"subject": subject, "wrist": wrist, "crown": crown, "zone": zone}
+    if name == "native" and source is not None:
+        if repairs:
+            raise ValueError(f"repair is {list(repair)}, and a native folder needs none; leave it out")
+        return _stored(_without_sound(_completed(open_native(source), known), keep_audio=keep_audio), into)
+    try:
+        with _spool(into) as spool:
+            request = Request(spool, repairs, unit, rate_hz, zone, schema, keep_audio)
+            gathered = _gathered(path if source is None else source, name, request)
+            recording = _completed(assemble(gathered, request), known)
+            return _stored(_without_sound(recording, keep_audio=keep_audio), into)
+    except RecordingError as error:
+        if error.file is not None or source is None:
+            raise
+        raise error.of_file(source) from error
+
+
+def _gathered(source: str | Path | pd.DataFrame | Mapping[str, npt.ArrayLike], name: str, request: Request) -> Gathered:
+    if isinstance(source, Path):
+        return _read_unchanged(source, formats()[name], request)
+    return table.read_memory(source, request)  # type: ignore[arg-type]  # no text, as load made paths of it
+
+
+def formats() -> Mapping[str, Reader]:
+    """Return the readers by the name of their format, with those that other packages bring."""
+    *ours, last = FORMATS
+    return {**{name: FORMATS[name] for name in ours}, **_of_others(), **_ON_TRIAL.get(), last: FORMATS[last]}
+
+
+@contextmanager
+def on_trial(name: str, reader: Reader) -> Iterator[None]:
+    """Let ``load`` know a reader as if it were registered, in this block and context alone."""
+    before = _ON_TRIAL.set({**_ON_TRIAL.get(), name: reader})
+    try:
+        yield
+    finally:
+        _ON_TRIAL.reset(before)
+
+
+@functools.cache
+def _of_others() -> Mapping[str, Reader]:
+    points = importlib.metadata.entry_points(group=READERS_GROUP)
+    return {point.name: point.load() for point in points if point.name not in FORMATS}
+
+
+@contextmanager
+def _spool(into: str | Path | None) -> Iterator[Spool]:
+    """Give a place for long arrays: memory, or beside the folder that they go to."""
+    if into is None:
+        yield Spool()
+        return
+    folder = Path(into)
+    with writing(folder):
+        refuse_foreign(folder, None)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = tempfile.TemporaryDirectory(prefix=f".{folder.name[:40]}.", dir=folder.parent)
+    with beside as name:
+        yield Spool(Path(name))
+
+
+def _stored(recording: Recording, into: str | Path | None) -> Recording:
+    """Return the recording as it lies in its folder; labels and names that were given to it there are kept."""
+    if into is None:
+        return recording
+    folder = Path(into)
+    held = open_native(folder) if is_native(folder) else None
+    if held is not None and held.id == recording.id:
+        recording = _completed(
+            recording, {field: getattr(held, field) for field in ("subject", "wrist", "crown", "zone")}
+        )
+        if len(held.labels) or held.labelled:
+            recording = recording.with_labels(held.labels, labelled=held.labelled)
+    return open_native(save(recording, folder))
+
+
+def _read_unchanged(path: Path, reader: Reader, request: Request) -> Gathered:
+    """Return what a file holds, unless it grew or changed while it was read."""
+    before = _state(path)
+    try:
+        gathered = reader.read(path, request)
+    except IsADirectoryError as error:
+        raise NotThisFormatError(
+            "it is a folder, and this format is one file", code="format", remedy="give the file in it", file=path
+        ) from error
+    if _state(path) != before:
+        raise TruncatedError(
+            "it changed while it was read",
+            code="still_written",
+            remedy="wait until the device or the sync client has finished writing it",
+            file=path,
+        )
+    return gathered
+
+
+def _state(path: Path) -> list[tuple[str, int, int]]:
+    files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
+    return [(one.name, (found := one.stat()).st_size, found.st_mtime_ns) for one in files]
 
 
 def _existing(path: Path) -> Path:
@@ -117,13 +264,16 @@ def _nearest(path: Path) -> str:
 
 
 def _recognised(path: Path) -> str:
-    for name, known in FORMATS.items():
-        if known.recognises(path):
+    if is_native(path):
+        return "native"
+    known = formats()
+    for name, reader in known.items():
+        if reader.recognises(path):
             return name
     raise NotThisFormatError(
-        f"it is of no known format ({', '.join(FORMATS)}): {_seen(path)}",
+        f"it is of no known format (native, {', '.join(known)}): {_seen(path)}",
         code="format",
-        remedy="give a Sensor Logger export with WristMotion.csv, or a folder that wristkit.save wrote",
+        remedy="give a file as the device or app wrote it; for a table of your own give schema=",
         file=path,
     )
 
@@ -137,25 +287,66 @@ def _seen(path: Path) -> str:
 
 
 def _named(format: str) -> str:  # noqa: A002  as in load
-    if format not in FORMATS:
-        raise ValueError(f"format is {format!r}, expected one of {', '.join(FORMATS)}, or None to recognise it")
+    known = ["native", *formats()]
+    if format not in known:
+        raise ValueError(f"format is {format!r}, expected one of {', '.join(known)}, or None to recognise it")
     return format
 
 
 def _refuse_unused(name: str, arguments: Mapping[str, object]) -> None:
-    if given := [argument for argument, value in arguments.items() if value is not None]:
+    given = [argument for argument, value in arguments.items() if value is not None]
+    if given and (name in FORMATS or name == "native") and name != "table":
         raise ValueError(
             f"{', '.join(given)} cannot be used with the format {name!r}, which states its own; leave it out"
         )
 
 
-def _checked_repairs(name: str, repair: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(repair, str):
+def _checked_repairs(repair: Sequence[str]) -> frozenset[str]:
+    if isinstance(repair, str) or not isinstance(repair, Collection):
         raise TypeError(f"repair is {repair!r}, expected a sequence of names such as ({repair!r},)")
-    possible = FORMATS[name].repairs
-    if unknown := [one for one in repair if one not in possible]:
-        raise ValueError(f"repair names {unknown}, for the format {name!r} expected any of {list(possible)}")
-    return tuple(repair)
+    if unknown := [one for one in repair if one not in REPAIRS]:
+        raise ValueError(f"repair names {unknown}, expected any of {list(REPAIRS)}")
+    return frozenset(repair)
+
+
+def _source(path: object, format: str | None) -> Path | None:  # noqa: A002  as in load
+    """Return the file or folder to read; None for a table in memory."""
+    if isinstance(path, pd.DataFrame | Mapping):
+        if format not in {None, "table"}:
+            raise ValueError(f"format is {format!r}, and a table in memory has none; leave it out")
+        return None
+    if not isinstance(path, str | Path):
+        raise TypeError(f"path is a {type(path).__name__}, expected a path, a DataFrame, or arrays by name")
+    if not str(path) or "\0" in str(path):
+        raise ValueError(f"path is {str(path)!r}, expected the name of a file or folder")
+    return _existing(Path(path))
+
+
+def _refuse_own_folder(source: Path | None, into: str | Path | None) -> None:
+    if source is not None and into is not None and Path(into).resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"into is {str(into)!r}, which lies in what is read; choose a folder beside it")
+
+
+def _check_options(*, unit: object, rate_hz: object, keep_audio: object) -> None:
+    if not (unit is None or isinstance(unit, str)):
+        raise TypeError(f"unit is {unit!r}, expected text such as 'm/s2'")
+    if rate_hz is not None and (isinstance(rate_hz, bool) or not isinstance(rate_hz, int | float | np.number)):
+        raise TypeError(f"rate_hz is {rate_hz!r}, expected a number of samples a second")
+    if rate_hz is not None and not _SLOWEST_HZ <= float(rate_hz) <= _FASTEST_HZ:
+        raise ValueError(f"rate_hz is {rate_hz}, expected {_SLOWEST_HZ:g} to {_FASTEST_HZ:g} samples a second")
+    if not isinstance(keep_audio, bool):
+        raise TypeError(f"keep_audio is {keep_audio!r}, expected True or False")
+
+
+def _check_known(*, subject: object, wrist: str | None, crown: str | None, zone: str | None) -> None:
+    """Raise what is wrong with what the caller knows, before a long file is read."""
+    for field, side in (("wrist", wrist), ("crown", crown)):
+        if side not in {None, "left", "right"}:
+            raise ValueError(f"{field} is {side!r}, expected 'left', 'right' or None where unknown")
+    if not (subject is None or (isinstance(subject, str) and not _NO_TEXT.search(subject))):
+        raise ValueError(f"subject is {subject!r}, expected text that can be written, or None where unknown")
+    if zone is not None:
+        zone_info(zone)
 
 
 def _completed(recording: Recording, given: Mapping[str, str | None]) -> Recording:
@@ -164,14 +355,12 @@ def _completed(recording: Recording, given: Mapping[str, str | None]) -> Recordi
         stated = getattr(recording, field)
         if value is not None and stated is not None and value != stated:
             raise ValueError(f"{field} is given as {value!r}, the recording states {stated!r}; leave it out")
-        if field in {"wrist", "crown"} and value not in {None, "left", "right"}:
-            raise ValueError(f"{field} is {value!r}, expected 'left', 'right' or None where unknown")
     fields = {field: value for field, value in given.items() if value is not None}
     return replace(recording, **fields) if fields else recording  # type: ignore[arg-type]  # sides are checked above
 
 
-def _without_audio(recording: Recording) -> Recording:
-    if "audio" not in recording.streams:
+def _without_sound(recording: Recording, *, keep_audio: bool) -> Recording:
+    if keep_audio or "audio" not in recording.streams:
         return recording
     audio, kept = recording["audio"], {name: one for name, one in recording.streams.items() if name != "audio"}
     if not kept:

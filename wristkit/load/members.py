@@ -1,29 +1,39 @@
 """The files of a folder or a zip by name, read as streams within limits and never extracted."""
 
+import codecs
+import functools
+import gzip
 import hashlib
 import io
 import lzma
+import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from wristkit.errors import EmptyRecordingError, RecordingError, TruncatedError
+from wristkit.load.progress import byte_bar
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-MOST_BYTES = 8 * 2**30  # a day of motion at 200 Hz is about 5 GB of text
+MOST_BYTES = 64 * 2**30  # unpacked; a day of motion at 200 Hz is about 5 GB of text
 MOST_RATIO = 200  # text of numbers packs about 1:4
 _RATIO_COUNTS_FROM = 2**20  # a few repeated bytes may pack as they like
-_CHUNK_BYTES = 2**20
+_CHUNK_BYTES = 2**18
+_END_BYTES, _MOST_DIRECTORY_BYTES, _MOST_FILES = 22, 4 * 2**20, 20_000
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})  # others may ask for any memory
+_LONGEST_LINE = 2**20
 
 _MAC_FOLDER = "__MACOSX"  # the Finder's notes beside each file that it packs
+_GZIP_START = b"\x1f\x8b"
 _ZIP_START, _ZIP_EMPTY = b"PK\x03\x04", b"PK\x05\x06"
+_EMPTY_ZIP = _ZIP_EMPTY + bytes(_END_BYTES - len(_ZIP_EMPTY))
 # All that the standard library raises on a damaged or foreign archive.
 _BROKEN = (
     zipfile.BadZipFile,
@@ -54,25 +64,34 @@ class Members:
         """Open one file as a stream of bytes."""
         if self.path.is_dir():
             with _regular(self.path / self.names[name]).open("rb") as plain:
-                yield plain
+                yield _gunzipped(plain, name) if plain.peek(2)[:2] == _GZIP_START else plain
             return
-        with _archive(self.path) as archive:
-            info = archive.getinfo(self.names[name])
-            _check_limits(info)
+        entry = _directory(self.path).entries[self.names[name]]
+        _check_limits(entry)
+        with self.path.open("rb") as packed:
             try:
-                file = archive.open(info)
+                file = _opened(entry, packed)
             except _BROKEN as error:
                 raise _damaged(name, error) from error
             with file:
                 yield file
 
+    def size(self, name: str) -> int:
+        """Return the bytes of one file, those of a member of a zip unpacked."""
+        if self.path.is_dir():
+            return (self.path / self.names[name]).stat().st_size
+        return _directory(self.path).entries[self.names[name]].file_size
+
+    def packed_size(self, name: str) -> int:
+        """Return the bytes that one file takes as it lies there."""
+        if self.path.is_dir():
+            return self.size(name)
+        return _directory(self.path).entries[self.names[name]].compress_size
+
     def read_text(self, name: str, *, most_bytes: int) -> bytes:
         """Return all bytes of one small file of text, its last line as well where that has no end."""
-        with self.open(name) as file:
-            try:
-                content = file.read(most_bytes + 1)
-            except _BROKEN as error:
-                raise _damaged(name, error) from error
+        with self.open(name) as file, reading(name):
+            content = file.read(most_bytes + 1)
         if len(content) > most_bytes:
             raise RecordingError(
                 f"it has more than {most_bytes} bytes", code="too_large", remedy="export it again", file=name
@@ -89,16 +108,30 @@ def find_members(path: Path, wanted: Collection[str]) -> Members | None:
     return _zip_members(path, wanted) if is_zip(path) else None
 
 
+def single(path: Path) -> Members:
+    """Return one file, which is not unpacked as a zip but as gzip where it is one."""
+    return Members(path.parent, {path.name: path.name})
+
+
 def is_zip(path: Path) -> bool:
     """Return whether a file starts as a zip does, whatever its name."""
     with path.open("rb") as file:
         return file.read(4) in {_ZIP_START, _ZIP_EMPTY}
 
 
+def zip_files(path: Path) -> list[str]:
+    """Return the full names of all files in a zip, but for what the Finder adds."""
+    return list(_directory(path).files)
+
+
+def zip_sizes(path: Path) -> dict[str, int]:
+    """Return the unpacked bytes of all files in a zip by full name, but for what the Finder adds."""
+    directory = _directory(path)
+    return {name: directory.entries[name].file_size for name in directory.files}
+
+
 def _zip_members(path: Path, wanted: Collection[str]) -> Members | None:
-    with _archive(path) as archive:
-        files = [info.filename for info in archive.infolist() if not info.is_dir()]
-    files = [name for name in files if _MAC_FOLDER not in PurePosixPath(name).parts]
+    files = zip_files(path)
     if not files:
         raise EmptyRecordingError("the zip holds no file", code="empty", remedy="export the recording again", file=path)
     folders = {str(PurePosixPath(name).parent) for name in files if PurePosixPath(name).name in wanted}
@@ -116,10 +149,28 @@ def _zip_members(path: Path, wanted: Collection[str]) -> Members | None:
     return Members(path, names, elsewhere=tuple(sorted(set(files) - set(beside))))
 
 
-@contextmanager
-def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+class _Directory(NamedTuple):
+    """What a zip says it holds: full names of files without what the Finder adds, and all entries by full name."""
+
+    files: tuple[str, ...]
+    entries: Mapping[str, zipfile.ZipInfo]
+
+
+def _directory(path: Path) -> _Directory:
+    """Return the directory of a zip, which is parsed again only where the file is another one by now."""
+    with path.open("rb") as file:
+        state = os.fstat(file.fileno())
+        file.seek(max(state.st_size - _END_BYTES - 0xFFFF, 0))
+        # Its end tells apart what is written within one tick of the clock: it holds the checksums of the last entries.
+        return _parsed(path, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns), file.read())
+
+
+@functools.lru_cache(maxsize=2)
+def _parsed(path: Path, state: tuple[int, ...], end: bytes) -> _Directory:  # noqa: ARG001  the state is part of the key
+    _check_end(end, path)
     try:
-        archive = zipfile.ZipFile(path)
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
     except _BROKEN as error:
         raise TruncatedError(
             f"the zip has no readable directory at its end ({error})",
@@ -127,11 +178,45 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
             remedy="copy or export it again; a sync client may still be writing it",
             file=path,
         ) from error
-    with archive:
-        yield archive
+    if len(entries) > _MOST_FILES:
+        raise _too_many(f"{len(entries)} files", f"{_MOST_FILES}", path)
+    files = [entry.filename for entry in entries if not entry.is_dir()]
+    kept = tuple(name for name in files if _MAC_FOLDER not in PurePosixPath(name).parts)
+    return _Directory(kept, {entry.filename: entry for entry in entries})
+
+
+def _opened(entry: zipfile.ZipInfo, packed: IO[bytes]) -> IO[bytes]:
+    """Return the unpacked bytes of an entry that is known already: of a whole file, all entries would be parsed."""
+    archive = zipfile.ZipFile(io.BytesIO(_EMPTY_ZIP))
+    archive.fp = packed
+    return archive.open(entry)
+
+
+def _too_many(what: str, limit: str, path: Path) -> RecordingError:
+    return RecordingError(
+        f"the zip holds {what}, the limit is {limit}",
+        code="too_many_files",
+        remedy="make a zip of the recording alone",
+        file=path,
+    )
+
+
+def _check_end(end: bytes, path: Path) -> None:
+    """Raise where the end of a zip states a directory that is longer than that of any recording."""
+    at = end.rfind(_ZIP_EMPTY)
+    size = int.from_bytes(end[at + 12 : at + 16], "little") if at >= 0 else 0
+    if _MOST_DIRECTORY_BYTES < size < 0xFFFFFFFF:  # which stands for a size that is told elsewhere
+        raise _too_many(f"a directory of {size} bytes", f"{_MOST_DIRECTORY_BYTES} bytes", path)
 
 
 def _check_limits(info: zipfile.ZipInfo) -> None:
+    if info.compress_type not in _METHODS:
+        raise RecordingError(
+            f"it is packed by method {info.compress_type}, expected one of {sorted(_METHODS)}",
+            code="packing",
+            remedy="unpack it, and pack the folder again as a usual zip",
+            file=info.filename,
+        )
     ratio = info.file_size / max(info.compress_size, 1)
     if info.file_size > MOST_BYTES or (info.file_size > _RATIO_COUNTS_FROM and ratio > MOST_RATIO):
         raise RecordingError(
@@ -148,14 +233,62 @@ def _regular(path: Path) -> Path:
         raise RecordingError(
             "it is no regular file", code="not_regular", remedy="copy the recording into plain files", file=path
         )
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise RecordingError(
-            f"it has {size} bytes, the limit is {MOST_BYTES}", code="too_large", remedy="split the recording", file=path
-        )
     return path
 
 
+def _gunzipped(plain: IO[bytes], name: str) -> IO[bytes]:
+    packed_bytes = os.fstat(plain.fileno()).st_size
+    counted = _Gunzipped(plain, name, most=max(_RATIO_COUNTS_FROM, MOST_RATIO * packed_bytes))
+    return io.BufferedReader(counted, _CHUNK_BYTES)
+
+
+class _Gunzipped(io.RawIOBase):
+    """The bytes of a packed file; it stops where it grows beyond any text of numbers, in whatever way it is read."""
+
+    def __init__(self, plain: IO[bytes], name: str, *, most: int) -> None:
+        super().__init__()
+        self._packed = gzip.GzipFile(fileobj=plain, mode="rb")
+        self._name_shown, self._most, self._given = name, most, 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Return how many bytes were put into ``buffer``; every way of reading comes here."""
+        view = memoryview(buffer).cast("B")
+        part = self._packed.read1(len(view))
+        self._given += len(part)
+        if self._given > self._most:
+            raise RecordingError(
+                f"it unpacks to more than {self._most} bytes, {MOST_RATIO} times its packed size",
+                code="zip_bomb",
+                remedy="do not open it unless you know where it is from; unpack a genuine recording first",
+                file=self._name_shown,
+            )
+        view[: len(part)] = part
+        return len(part)
+
+
+@contextmanager
+def reading(file: str) -> Iterator[None]:
+    """Turn what the standard library raises on damaged packed data into an error of ours."""
+    try:
+        yield
+    except RecordingError:
+        raise
+    except _BROKEN as error:
+        raise _damaged(file, error) from error
+
+
 def _damaged(file: str, error: Exception) -> RecordingError:
+    if isinstance(error, EOFError):
+        return TruncatedError(
+            "the packed data end too early",
+            code="truncated",
+            remedy="copy it again; or repair=('drop_tail',) keeps the whole lines that are there",
+            file=file,
+        )
     return RecordingError(
         f"the packed data are damaged ({error})", code="damaged_zip", remedy="copy or export the zip again", file=file
     )
@@ -168,7 +301,7 @@ def _refuse_no_text(chunk: bytes, *, file: str, offset: int) -> None:
         )
     if (at := chunk.find(b"\0")) >= 0:
         raise TruncatedError(
-            "holds a zero byte, as files do after a loss of power",
+            "holds a zero byte, as files do after a loss of power, and text in UTF-16 everywhere",
             code="nul_bytes",
             remedy="export the recording again",
             file=file,
@@ -176,18 +309,54 @@ def _refuse_no_text(chunk: bytes, *, file: str, offset: int) -> None:
         )
 
 
+def _refuse_other_encoding(whole: bytes, *, file: str, offset: int) -> None:
+    """Raise where whole lines are no UTF-8; a byte that is guessed may turn a label into another."""
+    if whole.isascii():
+        return
+    try:
+        whole.decode()
+    except UnicodeDecodeError as error:
+        raise RecordingError(
+            f"holds the byte {whole[error.start]:#04x}, which is no UTF-8 text",
+            code="encoding",
+            remedy="save it as UTF-8; older programs of Windows write Latin-1",
+            file=file,
+            byte=offset + error.start,
+        ) from error
+
+
 class Lines(io.RawIOBase):
-    """Whole lines of a text file as a stream of bytes.
+    """Whole lines of a text file as a stream of bytes, to be used in a ``with`` block.
 
     A last line without an end is cut text: it raises, or with ``drop_tail`` it is left out and counted in ``dropped``.
+    With ``drop_headers`` later lines that equal the header are left out and counted in ``headers_dropped``.
     """
 
-    def __init__(self, raw: IO[bytes], *, file: str, drop_tail: bool) -> None:
+    def __init__(
+        self,
+        opened: AbstractContextManager[IO[bytes]],
+        *,
+        file: str,
+        drop_tail: bool,
+        drop_headers: bool = False,
+        size: int | None = None,
+    ) -> None:
         super().__init__()
-        self.dropped = 0
-        self._raw, self._file, self._drop_tail = raw, file, drop_tail
+        self.dropped = self.headers_dropped = 0
+        self._opened, self._file = opened, file
+        self._drop_tail, self._drop_headers = drop_tail, drop_headers
         self._ready, self._pending, self._offset, self._ended = b"", b"", 0, False
+        self._header, self._cut = b"", False
         self._digest = hashlib.sha256()
+        self._bar = byte_bar(file, size)
+
+    def __enter__(self) -> Self:
+        self._raw = self._opened.__enter__()
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._bar.close()
+        self._opened.__exit__(*fault)  # type: ignore[arg-type]  # handed on as it came
 
     @property
     def sha256(self) -> str:
@@ -206,10 +375,31 @@ class Lines(io.RawIOBase):
 
     def header(self) -> bytes:
         """Return the first line; b"" of an empty file."""
+        line = self.peek()
+        self.skip()
+        # Files that were joined may each begin with a byte order mark.
+        self._header = line.removeprefix(codecs.BOM_UTF8) + b"\n" if self._drop_headers else b""
+        self._ready = self._without_headers(self._ready)
+        return line
+
+    def peek(self) -> bytes:
+        """Return the next line without taking it; b"" where there is none."""
+        return b"" if self.at_end() else self._ready.partition(b"\n")[0]
+
+    def ahead(self, most: int) -> list[bytes]:
+        """Return up to ``most`` of the next lines, as far as they have been read, without taking them."""
+        return [] if self.at_end() else self._ready.split(b"\n", most)[:most]
+
+    def skip(self) -> None:
+        """Leave the next line out."""
+        self._ready = self._ready[len(self.peek()) + 1 :]
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most so many bytes of whole lines, all that are ready where size is negative."""
         if self.at_end():
             return b""
-        line, _, self._ready = self._ready.partition(b"\n")
-        return line
+        part, self._ready = (self._ready, b"") if size < 0 else (self._ready[:size], self._ready[size:])
+        return part
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """Return how many bytes of whole lines were put into ``buffer``."""
@@ -222,21 +412,40 @@ class Lines(io.RawIOBase):
         return count
 
     def _fill(self) -> None:
-        try:
-            chunk = self._raw.read(_CHUNK_BYTES)
-        except _BROKEN as error:
-            raise _damaged(self._file, error) from error
+        chunk = self._next_chunk()
         self._check(chunk)
         self._digest.update(chunk)
+        self._bar.update(len(chunk))
+        before = self._offset - len(self._pending)
         self._offset += len(chunk)
         whole, newline, self._pending = (self._pending + chunk).rpartition(b"\n")
-        self._ready = whole + newline
+        _refuse_other_encoding(whole, file=self._file, offset=before)
+        self._ready = self._without_headers(whole + newline)
         if not chunk:
             self._end()
 
+    def _next_chunk(self) -> bytes:
+        try:
+            with reading(self._file):
+                part: bytes = self._raw.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]  # all that is opened here has it
+                return part
+        except TruncatedError:
+            if not self._drop_tail:
+                raise
+            self._cut = True
+            return b""
+
+    def _without_headers(self, whole: bytes) -> bytes:
+        if not self._header or self._header not in whole:
+            return whole
+        lines = whole.splitlines(keepends=True)
+        kept = [line for line in lines if line.removeprefix(codecs.BOM_UTF8) != self._header]
+        self.headers_dropped += len(lines) - len(kept)
+        return b"".join(kept)
+
     def _check(self, chunk: bytes) -> None:
         _refuse_no_text(chunk, file=self._file, offset=self._offset)
-        if len(self._pending) > _CHUNK_BYTES:
+        if len(self._pending) > _LONGEST_LINE:
             raise RecordingError(
                 "it has a line of more than 1 MiB",
                 code="long_line",
@@ -256,4 +465,4 @@ class Lines(io.RawIOBase):
                 file=self._file,
                 byte=self._offset - len(self._pending),
             )
-        self.dropped, self._pending = int(bool(self._pending)), b""
+        self.dropped, self._pending = int(bool(self._pending) or self._cut), b""

@@ -1,51 +1,66 @@
-"""Stamped rows of a CSV by column name: parsed strictly, repaired only as asked, every change counted."""
+"""Stamped rows of a CSV by column name: parsed strictly, block by block."""
 
 import codecs
 import csv
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from wristkit.errors import EmptyRecordingError, RecordingError
+from wristkit.load.gather import Remark, Rows
 from wristkit.load.members import Lines, Members
+from wristkit.load.spool import Column, Spool
+from wristkit.load.stamps import EPOCH, Stamp, to_ns
 from wristkit.recording import FloatArray
 
-Nanoseconds = npt.NDArray[np.int64]
-
-REPAIRS = ("drop_exact", "drop_tail", "spread_stamps")
-_EPOCH_NS = (946_684_800 * 10**9, 4_102_444_800 * 10**9)  # the years 2000 to 2100
 _MISSING = ["", "NaN", "nan", "null"]
+MOST_WORDS = 100_000
+WHOLE_TO = 2**24  # float32 holds each whole number up to it
+_LARGEST = 1e15  # beyond it a float64 holds no fractions
+_BLOCK_BYTES = 2**18  # larger ones are slower and hold more memory
+
+_STAMPED_LINE = r"\n\d{10,}[,;\t]"  # a note of several lines has no such line
+
+FLOAT32_ROUNDED = "float32_rounded"
+DROPPED_TAIL = Remark("drop_tail", 1, "the last line has no end and was left out", "copy the file again")
 
 
-class Change(NamedTuple):
-    """What was found or repaired in a file, and how many of its rows it touched."""
+class Dialect(NamedTuple):
+    """How numbers are written in a table of text."""
 
-    code: str
-    rows: int
-    note: str
-    remedy: str
+    delimiter: str = ","
+    decimal: str = "."
 
 
-DROPPED_TAIL = Change("drop_tail", 1, "the last line has no end and was left out", "copy the file again")
+PLAIN = Dialect()
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Rows of one file: stamps (n,) in nanoseconds since 1970, columns (n,) float64 or text by name."""
+class Scale(NamedTuple):
+    """How the numbers of a column become canonical."""
 
-    file: str
-    time_ns: Nanoseconds
-    columns: Mapping[str, Any]
-    changes: tuple[Change, ...]
-    sha256: str
+    factor: float = 1.0
+    offset: float = 0.0
 
-    def matrix(self, names: Sequence[str]) -> FloatArray:
-        """Return (n, c) of these columns."""
-        return np.column_stack([self.columns[name] for name in names])
+
+AS_IT_IS = Scale()
+
+
+def scaled(values: FloatArray, scale: Scale) -> FloatArray:
+    """Return numbers in their canonical unit."""
+    return values if scale == (1.0, 0.0) else values * scale.factor + scale.offset
+
+
+class Head(NamedTuple):
+    """Names of the columns, the line that holds them, and the first line of data ("" where there is none)."""
+
+    names: tuple[str, ...]
+    line: bytes
+    first: tuple[str, ...]
 
 
 def read_rows(
@@ -56,138 +71,295 @@ def read_rows(
     optional: Sequence[str] = (),
     text: Sequence[str] = (),
     repair: Collection[str],
+    spool: Spool,
+    stamp: Stamp = EPOCH,
+    dialect: Dialect = PLAIN,
+    skip: int = 0,
+    scales: Mapping[str, Scale] = MappingProxyType({}),
+    most_words: int = MOST_WORDS,
 ) -> Rows:
-    """Return the rows of a CSV with a ``time`` column in nanoseconds, in their order, as they stand.
+    """Return the rows of a CSV with a column of stamps, in their order, as they stand.
 
-    ``optional`` columns of numbers are read where all of them are there.
+    Columns of text hold few words, again and again; more than ``most_words`` distinct ones in one raise.
+    ``optional`` columns of numbers are read where all of them are there; ``skip`` lines below the header are not data.
+    Columns with a scale become canonical numbers in float32 at once; others stay as they are, in float64.
 
     Raises
     ------
     RecordingError
         With file and row: no rows, columns missing or twice, a field that is no number, a cut line.
     """
-    with members.open(file) as raw:
-        lines = Lines(raw, file=file, drop_tail="drop_tail" in repair)
-        header = _header(lines, file)
-        extra = tuple(optional) if set(optional) <= set(header) else ()
-        _check_header(header, ("time", *numbers, *text), file)
-        if lines.at_end():
-            raise _cut_only_row(file) if lines.dropped else _empty(file, "a header and no rows")
-        table = _parse(lines, header, (*numbers, *extra), text, file)
-    columns = {name: table[name].to_numpy() for name in (*numbers, *extra)}
-    for name, column in columns.items():
-        _check_finite(column, name, file)
-    columns |= {name: np.array(table[name].to_pylist(), dtype=object) for name in text}
-    return Rows(file, _stamps(table["time"], file), columns, (DROPPED_TAIL,) if lines.dropped else (), lines.sha256)
-
-
-def in_order(rows: Rows, repair: Collection[str]) -> Rows:
-    """Return rows whose stamps increase; equal stamps are repaired where asked, anything else raises."""
-    if "drop_exact" in repair:
-        rows = _without_repeats(rows)
-    steps = np.diff(rows.time_ns)
-    if (steps < 0).any():
-        raise RecordingError(
-            f"time goes back by {-int(steps[np.argmax(steps < 0)])} ns, and in {int((steps < 0).sum())} rows in all",
-            code="time_backwards",
-            remedy="split the file where the clock was set back, or sort blocks that were written out of order",
-            file=rows.file,
-            row=int(np.argmax(steps < 0)) + 1,
+    with opened(members, file, repair) as lines:
+        head = read_head(lines, file, dialect)
+        for _ in range(skip):
+            lines.skip()
+        extra = tuple(optional) if set(optional) <= set(head.names) else ()
+        check_header(head.names, ((stamp.column,) if stamp.column else ()) + (*numbers, *text), file)
+        refuse_no_rows(lines, file)
+        table = _Table(
+            (*numbers, *extra), text, spool=spool, file=file, stamp=stamp, scales=scales, most_words=most_words
         )
-    if not (steps == 0).any():
-        return rows
-    if "spread_stamps" not in repair:
-        _refuse_equal(rows)
-    return _spread(rows)
+        with closing(_batches(lines, head, table, dialect, headers_dropped="drop_headers" in repair)) as batches:
+            for batch in batches:
+                table.append(batch)
+    return table.rows((*_of_lines(lines), *of_rounding(table.rounded)), lines.sha256)
 
 
-def _header(lines: Lines, file: str) -> tuple[str, ...]:
-    line = lines.header().removeprefix(codecs.BOM_UTF8)
-    if not line.strip():
+def opened(members: Members, file: str, repair: Collection[str]) -> Lines:
+    """Return the whole lines of one file, to be used in a ``with`` block."""
+    return Lines(
+        members.open(file),
+        file=file,
+        drop_tail="drop_tail" in repair,
+        drop_headers="drop_headers" in repair,
+        size=members.size(file),
+    )
+
+
+def read_head(lines: Lines, file: str, dialect: Dialect = PLAIN) -> Head:
+    """Return the header of a table, and its first line of data, which is not taken."""
+    line = lines.header()
+    if not line.removeprefix(codecs.BOM_UTF8).strip():
         raise _empty(file, "nothing" if lines.at_end() else "an empty first line")
-    try:
-        return tuple(name.strip() for name in next(csv.reader([line.decode()])))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RecordingError(
-            f"its first line is no header of a CSV ({error})", code="header", remedy="export it again", file=file
-        ) from error
+    return Head(_fields(line, file, dialect), line, _fields(lines.peek(), file, dialect))
 
 
-def _check_header(header: Sequence[str], required: Sequence[str], file: str) -> None:
-    if twice := sorted({name for name in header if header.count(name) > 1}):
+def refuse_no_rows(lines: Lines, file: str) -> None:
+    """Raise where no line is left below the header."""
+    if lines.at_end():
+        raise _cut_only_row(file) if lines.dropped else _empty(file, "a header and no rows")
+
+
+def check_header(names: Sequence[str], required: Sequence[str], file: str) -> None:
+    """Raise where a column is there twice, or one that is needed is not."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RecordingError(
             f"it has the columns {twice} twice", code="duplicate_columns", remedy="keep one of each", file=file
         )
-    if missing := [name for name in required if name not in header]:
+    if missing := [name for name in required if name not in names]:
         raise RecordingError(
-            f"it lacks the columns {missing}, it has {list(header)[:20]}",
+            f"it lacks the columns {missing}, it has {list(names)[:20]}",
             code="columns_missing",
             remedy="export it again with comma-separated columns under the app's own names",
             file=file,
         )
 
 
-def _parse(lines: Lines, header: Sequence[str], numbers: Sequence[str], text: Sequence[str], file: str) -> Any:  # noqa: ANN401  a pyarrow.Table, which has no types
-    import pyarrow as pa
-    import pyarrow.csv as pa_csv
-
-    types = {"time": pa.int64(), **dict.fromkeys(numbers, pa.float64()), **dict.fromkeys(text, pa.string())}
-    # A quote in a file of numbers is damage, not quoting: it must not swallow the rows up to the next one.
-    parse = pa_csv.ParseOptions(
-        quote_char='"' if text else False, newlines_in_values=bool(text), ignore_empty_lines=False
-    )
+def _fields(line: bytes, file: str, dialect: Dialect) -> tuple[str, ...]:
     try:
-        return pa_csv.read_csv(
-            lines,
-            read_options=pa_csv.ReadOptions(column_names=list(header), use_threads=False),  # threads lose the row
-            parse_options=parse,
-            convert_options=pa_csv.ConvertOptions(
-                column_types=types, include_columns=list(types), null_values=_MISSING, strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        row = re.search(r"Row #(\d+)", str(error))
+        text = line.removeprefix(codecs.BOM_UTF8).decode()
+        return tuple(name.strip() for name in next(csv.reader([text], delimiter=dialect.delimiter), []))
+    except (UnicodeDecodeError, csv.Error) as error:
         raise RecordingError(
-            f"it cannot be read as columns of numbers: {str(error)[:160]!r}",
-            code="not_a_table",
-            remedy="look at that row; export the recording again",
-            file=file,
-            row=int(row[1]) - 1 if row else None,
+            f"its first lines are no text of a CSV ({error})", code="header", remedy="export it again", file=file
         ) from error
 
 
-def _stamps(column: Any, file: str) -> Nanoseconds:  # noqa: ANN401  a pyarrow.ChunkedArray, which has no types
-    if column.null_count:
-        raise RecordingError(
-            f"{column.null_count} rows have no time",
-            code="time_missing",
-            remedy="drop these rows",
-            file=file,
-            row=int(np.argmax(column.is_null().to_numpy())),
-        )
-    stamps: Nanoseconds = column.to_numpy()
-    strange = (stamps < _EPOCH_NS[0]) | (stamps >= _EPOCH_NS[1])
-    if strange.any():
-        row = int(np.argmax(strange))
-        raise RecordingError(
-            f"time is {stamps[row]}, expected nanoseconds since 1970 within the years 2000 to 2100",
-            code="epoch",
-            remedy="export it again; seconds and milliseconds are another format",
-            file=file,
-            row=row,
-        )
-    return stamps
+class Words:
+    """The distinct words of a column of text, numbered as they come."""
+
+    def __init__(self, name: str, file: str, *, most: int = MOST_WORDS) -> None:
+        self._name, self._file, self._most = name, file, most
+        self._known: dict[str, int] = {}
+
+    def numbered(self, words: Iterable[str]) -> npt.NDArray[np.int32]:
+        """Return the number of each word; too many distinct ones raise, as they would fill the memory."""
+        known = self._known
+        numbers = np.array([known.setdefault(word, len(known)) for word in words], dtype=np.int32)
+        if len(known) > self._most:
+            raise RecordingError(
+                f"{self._name} holds more than {self._most} distinct texts, too many for labels of what was done",
+                code="too_many_labels",
+                remedy="look whether that column is a label; give it as a number, or leave it out",
+                file=self._file,
+            )
+        return numbers
+
+    def all(self) -> tuple[str, ...]:
+        """Return the words by their numbers."""
+        return tuple(self._known)
 
 
-def _check_finite(column: FloatArray, name: str, file: str) -> None:
-    if np.isinf(column).any():
+class _Table:
+    """The columns of one table while it is read."""
+
+    def __init__(
+        self,
+        numbers: Sequence[str],
+        text: Sequence[str],
+        *,
+        spool: Spool,
+        file: str,
+        stamp: Stamp,
+        scales: Mapping[str, Scale],
+        most_words: int,
+    ) -> None:
+        self.text, self.file, self.stamp, self.scales = tuple(text), file, stamp, scales
+        self.numbers: Mapping[str, Column] = {
+            name: spool.column(np.float32 if name in scales else np.float64) for name in numbers
+        }
+        self.codes: Mapping[str, Column] = {name: spool.column(np.int32) for name in text}
+        self.words: Mapping[str, Words] = {name: Words(name, file, most=most_words) for name in text}
+        self.time_ns = spool.column(np.int64)
+        self.rounded: dict[str, int] = {}
+
+    def append(self, batch: Any) -> None:  # noqa: ANN401  a pyarrow.RecordBatch, which has no types
+        """Add the rows of a batch, or raise what is wrong with one of them."""
+        first = len(self.time_ns)
+        for name, column in self.numbers.items():
+            values = batch.column(name).to_numpy(zero_copy_only=False)
+            largest = check_numbers(values, name, self.file, first)
+            if self.scales.get(name) == AS_IT_IS and largest > WHOLE_TO:
+                self.rounded[name] = self.rounded.get(name, 0) + count_rounded(values)
+            column.append(scaled(values, self.scales[name]) if name in self.scales else values)
+        for name, column in self.codes.items():
+            encoded = batch.column(name).dictionary_encode()
+            words = encoded.dictionary.to_pylist()
+            self._refuse_swallowed(words, encoded.indices, first)
+            column.append(self.words[name].numbered(words)[encoded.indices.to_numpy()])
+        if self.stamp.column:
+            self.time_ns.append(to_ns(batch.column(self.stamp.column), self.stamp, file=self.file, first_row=first))
+        else:
+            self.time_ns.append(np.arange(first, first + batch.num_rows))
+
+    def _refuse_swallowed(self, words: Sequence[str], indices: Any, first: int) -> None:  # noqa: ANN401  a pyarrow.Array
+        """Raise where a quote that is never closed took rows in; a text beside numbers has one line."""
+        swallowed = re.compile(r"\n" if self.numbers else _STAMPED_LINE)
+        wrong = [code for code, word in enumerate(words) if swallowed.search(word)]
+        if wrong:
+            raise RecordingError(
+                f"a quote opens in this row and takes in the lines below: {words[wrong[0]][:40]!r}",
+                code="open_quote",
+                remedy="close the quote, or take it out",
+                file=self.file,
+                row=first + int(np.argmax(indices.to_numpy() == wrong[0])),
+            )
+
+    def rows(self, remarks: tuple[Remark, ...], sha256: str) -> Rows:
+        """Return what was read."""
+        columns = {name: column.array() for name, column in (*self.numbers.items(), *self.codes.items())}
+        words = {name: known.all() for name, known in self.words.items()}
+        return Rows(self.file, self.time_ns.array(), columns, remarks, sha256, words)
+
+
+def _batches(
+    lines: Lines, head: Head, table: _Table, dialect: Dialect, *, headers_dropped: bool
+) -> Generator[Any, None, None]:
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+
+    types: dict[str, Any] = dict.fromkeys(table.numbers, pa.float64())
+    types |= dict.fromkeys(table.text, pa.string())
+    if table.stamp.column:
+        types[table.stamp.column] = table.stamp.arrow_type()
+    # A quote in a file of numbers is damage, not quoting: it must not swallow the rows up to the next one.
+    quoted = bool(table.text) or table.stamp.unit == "iso"
+    options: dict[str, Any] = {
+        # Threads lose the row of an error.
+        "read_options": pa_csv.ReadOptions(column_names=list(head.names), use_threads=False, block_size=_BLOCK_BYTES),
+        "parse_options": pa_csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char='"' if quoted else False,
+            newlines_in_values=bool(table.text),
+            ignore_empty_lines=False,
+        ),
+        "convert_options": pa_csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            null_values=_MISSING,
+            strings_can_be_null=False,
+            decimal_point=dialect.decimal,
+        ),
+    }
+    try:
+        # Closed in any case: its reading ahead must not outlive the file.
+        with pa_csv.open_csv(lines, **options) as reader:
+            yield from reader
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise _not_a_table(str(error), head, table.file, headers_dropped=headers_dropped) from error
+
+
+def _not_a_table(message: str, head: Head, file: str, *, headers_dropped: bool) -> RecordingError:
+    found = re.search(r"Row #(\d+)", message)
+    row = int(found[1]) - 1 if found else None
+    if any(
+        f"'{name}'" in message or message.endswith(f": {head.line.decode(errors='replace')}") for name in head.names
+    ):
+        return _other_header(file, row=row) if headers_dropped else repeated_header(file, row=row)
+    return RecordingError(
+        f"it cannot be read as columns of numbers: {message[:160]!r}",
+        code="not_a_table",
+        remedy="look at that row; export the recording again",
+        file=file,
+        row=row,
+    )
+
+
+def repeated_header(file: str, *, row: int | None) -> RecordingError:
+    """Return the error of a header that stands among the rows."""
+    return RecordingError(
+        "the header stands in the middle of the file again, as where two files were joined",
+        code="repeated_header",
+        remedy="split the file there; or repair=('drop_headers',) where both are one recording, counted",
+        file=file,
+        row=row,
+    )
+
+
+def _other_header(file: str, *, row: int | None) -> RecordingError:
+    return RecordingError(
+        "a header that is not the first one stands in the middle of the file, as where two tables were joined",
+        code="repeated_header",
+        remedy="split the file there, and load each part by its own columns",
+        file=file,
+        row=row,
+    )
+
+
+def count_rounded(values: npt.NDArray[Any]) -> int:
+    """Return how many whole numbers become another one in float32."""
+    exact = values.astype(np.float64)
+    return int(((exact == np.floor(exact)) & (exact.astype(np.float32) != exact)).sum())
+
+
+def of_rounding(rounded: Mapping[str, int]) -> tuple[Remark, ...]:
+    """Return what to say of whole numbers that were rounded, by column."""
+    note = "whole numbers of {} are above 2**24 and became the nearest that float32 holds"
+    remedy = "subtract a constant first, if neighbours have to be told apart"
+    return tuple(Remark(FLOAT32_ROUNDED, count, note.format(name), remedy) for name, count in rounded.items() if count)
+
+
+def check_numbers(column: npt.NDArray[Any], name: str, file: str, first_row: int = 0) -> float:
+    """Return the largest size; raise where it is infinite, or that of an id or a stamp rather than a measurement."""
+    with np.errstate(over="ignore"):  # of more than float64 holds, which then is infinite
+        sizes = np.abs(column, dtype=np.float64)  # the smallest integer has no positive twin
+    largest = float(np.fmax.reduce(sizes, initial=0))
+    if np.isinf(largest):
         raise RecordingError(
-            f"{name} is infinite in {int(np.isinf(column).sum())} rows",
+            f"{name} is infinite in {int(np.isinf(sizes).sum())} rows",
             code="infinite",
             remedy="leave the field empty where nothing was measured",
             file=file,
-            row=int(np.argmax(np.isinf(column))),
+            row=first_row + int(np.argmax(np.isinf(sizes))),
         )
+    if largest > _LARGEST:
+        row = int(np.argmax(sizes > _LARGEST))
+        raise RecordingError(
+            f"{name} is {column[row]:.6g}, which no sensor measures",
+            code="huge",
+            remedy="look whether the column is an id or a stamp, or the row damaged",
+            file=file,
+            row=first_row + row,
+        )
+    return largest
+
+
+def _of_lines(lines: Lines) -> tuple[Remark, ...]:
+    tail = (DROPPED_TAIL,) if lines.dropped else ()
+    if not lines.headers_dropped:
+        return tail
+    note = f"the header stood in the file {lines.headers_dropped} more times; these lines were left out"
+    return (*tail, Remark("drop_headers", lines.headers_dropped, note, "check that it is one recording"))
 
 
 def _empty(file: str, what: str) -> EmptyRecordingError:
@@ -198,56 +370,3 @@ def _cut_only_row(file: str) -> EmptyRecordingError:
     return EmptyRecordingError(
         "its only row has no end and was dropped", code="cut_tail", remedy="copy the file again", file=file
     )
-
-
-def _repeats(rows: Rows) -> npt.NDArray[np.bool_]:
-    """Return (n,) whether a row equals the one before it, stamp and all."""
-    same = np.diff(rows.time_ns) == 0
-    for column in rows.columns.values():
-        same &= (column[1:] == column[:-1]) | ((column[1:] != column[1:]) & (column[:-1] != column[:-1]))
-    return np.concatenate([[False], same])
-
-
-def _without_repeats(rows: Rows) -> Rows:
-    repeats = _repeats(rows)
-    if not repeats.any():
-        return rows
-    note = f"{repeats.sum()} rows were repeats of the row before and were dropped"
-    change = Change("drop_exact", int(repeats.sum()), note, "find out why they are there twice")
-    columns = {name: column[~repeats] for name, column in rows.columns.items()}
-    return replace(rows, time_ns=rows.time_ns[~repeats], columns=columns, changes=(*rows.changes, change))
-
-
-def _refuse_equal(rows: Rows) -> NoReturn:
-    equal, repeats = np.diff(rows.time_ns, prepend=rows.time_ns[0] - 1) == 0, _repeats(rows)
-    name = "drop_exact" if repeats.sum() == equal.sum() else "spread_stamps"
-    raise RecordingError(
-        f"{equal.sum()} rows have the stamp of the row before, {repeats.sum()} of them are exact repeats",
-        code="equal_stamps",
-        remedy=f"repair=('{name}',) if that is what happened; the findings count each row",
-        file=rows.file,
-        row=int(np.argmax(equal)),
-    )
-
-
-def _spread(rows: Rows) -> Rows:
-    """Return rows of which those with one stamp are spread evenly from it towards the next stamp."""
-    stamps, first, counts = np.unique(rows.time_ns, return_index=True, return_counts=True)
-    room = np.diff(stamps) // counts[:-1]
-    usual = int(np.median(room)) if len(room) else 0
-    step = np.minimum(np.append(room, usual), usual)  # not over a gap
-    if (step[counts > 1] < 1).any():
-        raise RecordingError(
-            "equal stamps have no room to be spread before the next one",
-            code="equal_stamps",
-            remedy="repair=('drop_exact',) for repeats; otherwise the clock of this file cannot be trusted",
-            file=rows.file,
-            row=int(first[np.argmax((counts > 1) & (step < 1))]) + 1,
-        )
-    within = np.arange(len(rows.time_ns)) - np.repeat(first, counts)
-    spread = np.repeat(stamps, counts) + within * np.repeat(step, counts)
-    moved = int((spread != rows.time_ns).sum())
-    change = Change(
-        "spread_stamps", moved, f"{moved} rows of equal stamps were spread", "trust times within a burst less"
-    )
-    return replace(rows, time_ns=spread, changes=(*rows.changes, change))

@@ -1,19 +1,17 @@
-"""The bundled samples: simulated days of a few minutes, written as Sensor Logger writes its exports."""
+"""The bundled samples: simulated days of a few minutes as Sensor Logger exports, and two minutes in every format."""
 
-import csv
 import hashlib
-import io
 import json
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from wristkit.recording import Recording
 from wristkit.simulate.activities import ACTIVITIES
+from wristkit.simulate.formats import sensor_logger_files, zipped
 from wristkit.simulate.people import Person, people
+from wristkit.simulate.raw import RAW_PLAN, write_raw
 from wristkit.simulate.sensor import WATCH, SensorParams
 from wristkit.simulate.session import STREAMS, Plan, session
 
@@ -23,32 +21,10 @@ START = pd.Timestamp("2026-03-02T08:00:00Z")
 
 _BOUTS_S = (10.0, 21.0)  # shortest and longest stretch of one activity
 _ROUNDS = 2  # each activity comes up so often
-_ZIP_DATE = (2026, 3, 2, 0, 0, 0)  # a fixed date, so that the same content gives the same bytes
 _GAPS_S: tuple[tuple[tuple[float, float], ...], ...] = ((), ((61.0, 61.6),), (), ((100.0, 101.5), (170.2, 170.5)))
 _MISSING = (0.0, 0.0, 0.002, 0.0)
 _CLOCK_PPM = (0.0, 20.0, -35.0, 50.0)
 
-_MOTION_COLUMNS = (
-    *("rotationRateX", "rotationRateY", "rotationRateZ"),
-    *("gravityX", "gravityY", "gravityZ"),
-    *("accelerationX", "accelerationY", "accelerationZ"),
-    *("quaternionW", "quaternionX", "quaternionY", "quaternionZ"),
-)
-_DECIMALS = (3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4)
-_METADATA = {
-    "version": "3",
-    "device name": "simulated",
-    "recording epoch time": "",
-    "recording time": "",
-    "recording timezone": "UTC",
-    "platform": "simulated",
-    "appVersion": "1.63",
-    "device id": "simulated",
-    "sensors": "Wrist Motion|Heart Rate|Annotation",
-    "sampleRateMs": "20||",
-    "standardisation": "false",
-    "platform version": "",
-}
 _README = """# Samples
 
 **Simulated.** Nobody wore a watch for these: `python -m wristkit.simulate data_samples` made them, with fixed seeds.
@@ -59,6 +35,7 @@ _README = """# Samples
 |---|---|
 | `<name>.zip` | WristMotion, HeartRate, Annotation and Metadata in the columns of a Sensor Logger export |
 | `<name>.labels.csv` | the truth of the simulation, in seconds from the first stamp |
+| `raw_*` | two more minutes of {subject}, once in each of six formats, for the notebook on raw files; see below |
 | `manifest.json` | subject, wrist, crown, seed, duration, labelled spans, SHA-256 of each file |
 
 - Motion is that of a chain of joints (shoulder, elbow, forearm, a little of the wrist) with impacts, tremor and a
@@ -67,6 +44,20 @@ _README = """# Samples
 - One activity passes into the next within about 1 s; the edge between two labels is the middle of it.
 - Good for learning the tools and for tests. A figure got from them says nothing about real people or a real watch.
 - Licence: MIT, as the project.
+
+## Two minutes in six formats
+
+{plan}.
+One motion, as five devices on one wrist would have written it, each with its own clock, rate, unit and signs,
+and a sound beside it. No maker's device wrote these files: they follow the makers' documents.
+
+| file | what it is |
+|---|---|
+{files}
+
+- The devices lie on the wrist alike. Real ones are turned against each other, and their clocks drift apart.
+- Pulse, skin conductance, skin temperature and heart rate are formulas; the sound is shaped noise.
+- `wristkit.datasets.sample_file(name)` gives the path of one of them, its checksum verified.
 """
 
 
@@ -78,12 +69,22 @@ def write_samples(folder: str | Path) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     entries = [_write_sample(folder, index, person) for index, person in enumerate(people(PEOPLE, seed=SEED))]
-    manifest = {"simulated": True, "seed": SEED, "samples": entries}
+    raw = write_raw(folder, people(1, seed=SEED)[0])
+    manifest = {"simulated": True, "seed": SEED, "samples": entries, "raw": raw}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    minutes = sum(float(str(entry["duration_s"])) for entry in entries) / 60
-    card = _README.format(count=PEOPLE, minutes=minutes, activities=", ".join(ACTIVITIES))
-    (folder / "README.md").write_text(card)
+    (folder / "README.md").write_text(_card(entries, raw))
     return folder
+
+
+def _card(entries: Sequence[Mapping[str, object]], raw: Sequence[Mapping[str, object]]) -> str:
+    return _README.format(
+        count=PEOPLE,
+        minutes=sum(float(str(entry["duration_s"])) for entry in entries) / 60,
+        activities=", ".join(ACTIVITIES),
+        subject=raw[0]["subject"],
+        plan=", ".join(f"{seconds:.0f} s of {activity}" for activity, seconds in RAW_PLAN).capitalize(),
+        files="\n".join(f"| `{entry['name']}` | {entry['description']} |" for entry in raw),
+    )
 
 
 def _write_sample(folder: Path, index: int, person: Person) -> dict[str, object]:
@@ -91,15 +92,15 @@ def _write_sample(folder: Path, index: int, person: Person) -> dict[str, object]
     rng = np.random.default_rng([seed, 3])
     start = START + pd.Timedelta(hours=index)
     recording = session(person, seed=seed, plan=_plan(rng), sensor=_sensor(index), streams=STREAMS, start=start)
-    zipped = folder / f"{name}.zip"
-    _write_zip(zipped, _files(recording, rng))
+    export = folder / f"{name}.zip"
+    export.write_bytes(zipped(sensor_logger_files(recording, rng)))
     labels = folder / f"{name}.labels.csv"
     first_s = recording.start_s  # a file's second 0 is its first stamp
     _shifted(recording.labels, -first_s).to_csv(labels, index=False, float_format="%.6f", lineterminator="\n")
     truth = recording.labelled["truth"]
     return {
         "name": name,
-        "file": zipped.name,
+        "file": export.name,
         "labels": labels.name,
         "subject": person.subject,
         "wrist": person.wrist,
@@ -108,7 +109,7 @@ def _write_sample(folder: Path, index: int, person: Person) -> dict[str, object]
         "duration_s": round(recording.stop_s - first_s, 3),
         "streams": list(recording.streams),
         "labelled": {"truth": [[max(0.0, round(float(edge) - first_s, 6)) for edge in span] for span in truth]},
-        "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (zipped, labels)},
+        "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (export, labels)},
         "simulated": True,
         "description": _description(person, _sensor(index)),
     }
@@ -140,53 +141,3 @@ def _description(person: Person, sensor: SensorParams) -> str:
 def _shifted(labels: pd.DataFrame, by_s: float) -> pd.DataFrame:
     times = (labels[["start_s", "stop_s"]] + by_s).clip(lower=0.0)
     return labels.assign(start_s=times["start_s"], stop_s=times["stop_s"])
-
-
-def _files(recording: Recording, rng: np.random.Generator) -> dict[str, str]:
-    """Return the text of each file of an export, by name."""
-    motion = np.hstack([recording[name].values for name in ("gyro", "gravity", "user_accel", "attitude")])
-    columns = [[f"{value:.{places}f}" for value in column] for column, places in zip(motion.T, _DECIMALS, strict=True)]
-    heart = recording["heart_rate"]
-    labels = recording.labels
-    noted_s = np.round(labels["start_s"].to_numpy() + rng.uniform(0.3, 1.2, len(labels)), 3)
-    return {
-        "WristMotion.csv": _csv(recording, recording["gyro"].time, _MOTION_COLUMNS, columns),
-        "HeartRate.csv": _csv(recording, heart.time, ("bpm",), [[f"{value:.0f}" for value in heart.values[:, 0]]]),
-        "Annotation.csv": _csv(
-            recording,
-            noted_s,
-            ("text", "millisecond_press_duration"),
-            [list(labels["label"]), [str(number) for number in rng.integers(60, 200, len(labels))]],
-        ),
-        "Metadata.csv": _metadata(recording),
-    }
-
-
-def _csv(recording: Recording, time_s: np.ndarray, names: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
-    ns = recording.start.value + np.round(time_s * 1e9).astype(np.int64) if recording.start is not None else time_s
-    elapsed = [f"{second:.5f}" for second in time_s]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("time", "seconds_elapsed", *names))
-    writer.writerows(zip(ns.tolist(), elapsed, *columns, strict=True))
-    return text.getvalue()
-
-
-def _metadata(recording: Recording) -> str:
-    row = dict(_METADATA)
-    if recording.start is not None:
-        row["recording epoch time"] = str(recording.start.value // 10**6)
-        row["recording time"] = recording.start.strftime("%Y-%m-%d_%H-%M-%S")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([tuple(row), tuple(row.values())])
-    return text.getvalue()
-
-
-def _write_zip(path: Path, files: dict[str, str]) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, text in files.items():
-            info = zipfile.ZipInfo(name, date_time=_ZIP_DATE)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, text, compresslevel=9)

@@ -12,8 +12,8 @@ from wristkit.load import load
 from wristkit.recording import Recording
 
 _PLACES = (
-    Path(__file__).parent / "_samples",
-    Path(__file__).parents[1] / "data_samples",
+    Path(__file__).parents[1] / "_samples",
+    Path(__file__).parents[2] / "data_samples",
 )  # in the wheel, in a checkout
 _COLUMNS = ("name", "subject", "wrist", "crown", "duration_s", "streams", "simulated", "description")
 
@@ -51,6 +51,26 @@ def sample(name: str) -> Recording:
     return recording.with_labels(both, labelled=entry["labelled"])
 
 
+def sample_file(name: str) -> Path:
+    """Return the path of one bundled raw file, as a device or an app would have written it; ``load`` opens it.
+
+    They are no recordings to train on, so ``samples()`` does not list them.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the names there are.
+    RecordingError
+        With code ``checksum`` where it is not the file that was bundled.
+    """
+    folder = _folder()
+    known = {entry["name"]: entry["sha256"] for entry in _manifest(folder)["raw"]}
+    if name not in known:
+        raise ValueError(f"there is no raw file {name!r}; there are {', '.join(known)}")
+    _check(folder / name, known[name])
+    return folder / name
+
+
 def _folder() -> Path:
     for place in _PLACES:
         if (place / "manifest.json").is_file():
@@ -62,8 +82,12 @@ def _folder() -> Path:
 
 
 def _entries(folder: Path) -> dict[str, dict[str, Any]]:
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return {entry["name"]: entry for entry in manifest["samples"]}
+    return {entry["name"]: entry for entry in _manifest(folder)["samples"]}
+
+
+def _manifest(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    manifest: dict[str, list[dict[str, Any]]] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return manifest
 
 
 def _check(path: Path, sha256: str) -> None:

@@ -1,0 +1,223 @@
+"""Tables of text as public sets have them, plain or in gzip: read strictly by column, damage named by row."""
+
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from wristkit.errors import EmptyRecordingError, RecordingError
+from wristkit.load.gather import Nanoseconds, Rows
+from wristkit.load.members import MOST_BYTES, MOST_RATIO, Lines
+from wristkit.load.stamps import Stamp, to_ns
+
+_FREE_BYTES = 2**20  # what a small file may unpack to, however well it packs
+_MISSING = ["", "NaN", "nan"]
+_DOWNLOAD_AGAIN = "fetch the set again and verify it"
+
+
+class Layout(NamedTuple):
+    """Columns of a table by name: its stamp, numbers and text; ``names`` are all of a table without a header.
+
+    ``quoted`` is for tables that quote text with commas in it. Elsewhere a quote is damage, and must not swallow the
+    rows up to the next one.
+    """
+
+    stamp: Stamp
+    numbers: Sequence[str]
+    text: Sequence[str] = ()
+    names: Sequence[str] = ()
+    delimiter: str = ","
+    quoted: bool = False
+
+
+def read_table(path: Path, layout: Layout, *, file: str | None = None) -> Rows:
+    """Return all rows of a table, in its order; an empty cell of a number is NaN.
+
+    Parameters
+    ----------
+    path
+        File of text, or the same in gzip.
+    layout
+        The columns to read.
+    file
+        Name for errors and findings, where the file's own must not be told.
+
+    Raises
+    ------
+    RecordingError
+        With file and row: no rows, columns missing or twice, a field that is no number, a cut line, damaged gzip.
+    """
+    shown = file or path.name
+    with Lines(_opened(path, shown), file=shown, drop_tail=False) as lines:
+        header = tuple(layout.names) or _header(lines, layout, shown)
+        if lines.at_end():
+            raise EmptyRecordingError("it holds no rows", code="empty", remedy=_DOWNLOAD_AGAIN, file=shown)
+        table = _parsed(lines, header, layout, shown)
+        sha256 = lines.sha256
+    columns: dict[str, npt.NDArray[Any]] = {name: table[name].to_numpy() for name in layout.numbers}
+    columns |= {name: _texts(table[name], shown) for name in layout.text}
+    return Rows(shown, to_ns(table[layout.stamp.column], layout.stamp, file=shown), columns, sha256=sha256)
+
+
+def content_sha256(path: Path, *, file: str | None = None) -> str:
+    """Return the hash of a file's bytes, unpacked where it is in gzip; errors call it ``file``."""
+    digest, shown = hashlib.sha256(), file or path.name
+    with _opened(path, shown) as unpacked:
+        try:
+            while chunk := unpacked.read1(2**20):
+                digest.update(chunk)
+        except (OSError, EOFError, zlib.error) as error:
+            raise RecordingError(
+                f"it cannot be unpacked ({error})", code="damaged_zip", remedy=_DOWNLOAD_AGAIN, file=shown
+            ) from error
+    return digest.hexdigest()
+
+
+def plain_name(path: Path) -> str:
+    """Return the name of a file without the ``.gz`` that packing added."""
+    return path.name.removesuffix(".gz")
+
+
+def matching(folder: Path, pattern: str, *, what: str) -> list[Path]:
+    """Return the files below a folder whose plain name matches all of ``pattern``, in the order of their names.
+
+    Raises
+    ------
+    EmptyRecordingError
+        Where there is none; ``what`` says which set's.
+    RecordingError
+        With code ``several_files`` where one lies there both plain and packed.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is no folder; give the one that fetch returned")
+    found = [path for path in folder.rglob("*") if re.fullmatch(pattern, plain_name(path)) and path.is_file()]
+    if not found:
+        raise EmptyRecordingError(
+            f"the folder {folder.name!r} holds no file of {what}",
+            code="no_files",
+            remedy=f"python3 -m wristkit data {what} --fetch",
+        )
+    if len({path.with_name(plain_name(path)) for path in found}) < len(found):
+        raise RecordingError(
+            f"the folder {folder.name!r} holds files of {what} both plain and in gzip",
+            code="several_files",
+            remedy="keep one of each: read twice, a recording would lie on both sides of a split",
+        )
+    return sorted(found, key=lambda path: (plain_name(path), path.parts))
+
+
+class _Limited:
+    """A file being unpacked that stops at a limit, so that a few bytes cannot fill the memory."""
+
+    def __init__(self, file: BufferedIOBase, *, left: int, name: str) -> None:
+        self._file, self._left, self._name = file, left, name
+
+    def read1(self, count: int) -> bytes:
+        """Return at most ``count`` bytes."""
+        chunk = self._file.read1(count)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise RecordingError(
+                f"it unpacks to more than {MOST_RATIO} times its size",
+                code="zip_bomb",
+                remedy=_DOWNLOAD_AGAIN,
+                file=self._name,
+            )
+        return chunk
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[Any]:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not packed:
+            yield file
+            return
+        most = min(MOST_BYTES, max(_FREE_BYTES, MOST_RATIO * path.stat().st_size))
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield _Limited(unpacked, left=most, name=name)
+
+
+def _header(lines: Lines, layout: Layout, file: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in lines.header().decode("utf-8-sig", errors="replace").split(layout.delimiter))
+    wanted = (layout.stamp.column, *layout.numbers, *layout.text)
+    if wrong := [name for name in wanted if names.count(name) != 1]:
+        raise RecordingError(
+            f"it lacks the columns {wrong} or has them twice, it has {list(names)[:20]}",
+            code="columns_missing",
+            remedy=_DOWNLOAD_AGAIN,
+            file=file,
+        )
+    return names
+
+
+def _parsed(lines: Lines, header: Sequence[str], layout: Layout, file: str) -> Any:  # noqa: ANN401  a pyarrow.Table, which has no types
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+
+    names = pa.dictionary(pa.int32(), pa.string())  # few texts in many rows
+    types = {
+        layout.stamp.column: layout.stamp.arrow_type(),
+        **dict.fromkeys(layout.numbers, pa.float64()),
+        **dict.fromkeys(layout.text, names),
+    }
+    quote: str | bool = '"' if layout.quoted else False
+    try:
+        return pa_csv.read_csv(
+            lines,
+            read_options=pa_csv.ReadOptions(column_names=list(header), use_threads=False),  # threads lose the row
+            parse_options=pa_csv.ParseOptions(
+                delimiter=layout.delimiter, quote_char=quote, newlines_in_values=False, ignore_empty_lines=False
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=types, include_columns=list(types), null_values=_MISSING, strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowException as error:
+        row = re.search(r"[Rr]ow #(\d+)", str(error))
+        raise RecordingError(
+            f"it cannot be read as the table that it should be: {str(error)[:160]!r}",
+            code="not_a_table",
+            remedy=_DOWNLOAD_AGAIN,
+            file=file,
+            row=int(row[1]) - 1 if row else None,
+        ) from error
+
+
+def _texts(column: Any, file: str) -> npt.NDArray[Any]:  # noqa: ANN401  a pyarrow.ChunkedArray, which has no types
+    whole = column.unify_dictionaries().combine_chunks()
+    words = np.array([*whole.dictionary.to_pylist(), ""], dtype=object)
+    if any("\n" in word for word in words):
+        raise RecordingError(
+            "a quote swallowed the end of a row", code="not_a_table", remedy=_DOWNLOAD_AGAIN, file=file
+        )
+    return cast(npt.NDArray[Any], words[whole.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)])
+
+
+def refuse_unknown(rows: Rows, column: str, known: Sequence[object]) -> None:
+    """Raise at the first row whose value in ``column`` is none of those that the set has."""
+    strange = ~np.isin(rows.columns[column].astype(object), np.array(list(known), dtype=object))
+    if strange.any():
+        row = int(np.argmax(strange))
+        raise RecordingError(
+            f"{column} is {str(rows.columns[column][row])[:40]!r}, expected one of {list(known)[:20]}",
+            code="label_unknown",
+            remedy=_DOWNLOAD_AGAIN,
+            file=rows.file,
+            row=row,
+        )
+
+
+def ns_of_rows(count: int, rate_hz: float) -> Nanoseconds:
+    """Return (n,) nanoseconds of samples at a stated rate, the first at 0."""
+    time_ns: Nanoseconds = np.rint(np.arange(count) * (1e9 / rate_hz)).astype(np.int64)
+    return time_ns

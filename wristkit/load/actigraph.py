@@ -1,0 +1,71 @@
+"""ActiGraph ``.gt3x``: a zip of info.txt and log.bin with its records, or activity.bin and lux.bin of old firmware."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from wristkit.errors import NotThisFormatError, RecordingError
+from wristkit.load.actigraph_info import INFO, LOG, OLD, OLD_LIGHT, Info, chunks_of
+from wristkit.load.actigraph_log import read_log
+from wristkit.load.actigraph_old import read_old
+from wristkit.load.gather import Gathered, Request, source_of
+from wristkit.load.members import Members, find_members, is_zip
+
+_MOST_INFO_BYTES = 2**16
+_HASHED_BYTES = 2**20
+
+
+def recognises(path: Path) -> bool:
+    """Return whether a zip or folder holds what an ActiGraph writes; a cut zip tells by its first file."""
+    try:
+        if path.is_file() and not is_zip(path):
+            return False
+        members = find_members(path, (LOG, OLD))
+    except RecordingError:
+        return _cut_zip_starts_so(path)
+    except OSError:
+        return False
+    return members is not None and INFO in members.names
+
+
+def _cut_zip_starts_so(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError:
+        return False
+    return any(head[30:].startswith(name.encode()) for name in (INFO, LOG, OLD, OLD_LIGHT))
+
+
+def read(path: Path, request: Request) -> Gathered:
+    """Return acceleration, light and battery of an ActiGraph file of either generation."""
+    members = find_members(path, (LOG, OLD))
+    if members is None or INFO not in members.names:
+        raise NotThisFormatError(
+            f"it holds no {INFO} beside {LOG} or {OLD}",
+            code="format",
+            remedy="leave format out, so that the content decides",
+            file=path,
+        )
+    info = Info.of(members.read_text(INFO, most_bytes=_MOST_INFO_BYTES))
+    is_new = LOG in members.names
+    gathered = read_log(members, info, request) if is_new else read_old(members, info, request)
+    read_files = [name for name in ((INFO, LOG) if is_new else (INFO, OLD, OLD_LIGHT)) if name in members.names]
+    sha256 = _sha256(path, members, read_files)
+    source = source_of(path, "actigraph", sha256, device=info.model, firmware=info.firmware)
+    return replace(gathered, wrist=info.wrist, source=source)
+
+
+def _sha256(path: Path, members: Members, names: Sequence[str]) -> str:
+    """Return the hash of the one file, or that of the names and hashes of those in the folder that were read."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    whole = hashlib.sha256()
+    for name in names:
+        one = hashlib.sha256()
+        for chunk in chunks_of(members, name, _HASHED_BYTES):
+            one.update(chunk)
+        whole.update(f"{name} {one.hexdigest()}\n".encode())
+    return whole.hexdigest()
