@@ -3,11 +3,13 @@
 They keep no state, leave ``rcParams`` alone and never touch pyplot, so that they run on any thread.
 """
 
+from wristkit.view.draw.alignment import draw_alignment
 from wristkit.view.draw.charts import draw_confusion, draw_curve, draw_history
 from wristkit.view.draw.panes import draw_labels, draw_scores, draw_stream
 from wristkit.view.draw.stack import draw_recording
 
 __all__ = [
+    "draw_alignment",
     "draw_confusion",
     "draw_curve",
     "draw_history",

@@ -1,0 +1,175 @@
+"""Offline resampling and filters without phase: they look ahead, and no watch can run them.
+
+For what shall run on a device, see the causal ``wristkit.filters`` and ``wristkit.condition``.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from wristkit.errors import RecordingError
+from wristkit.filters import Filter
+from wristkit.recording import FloatArray, Stream
+from wristkit.signals.pieces import IntArray, Mask, runs, time_at
+from wristkit.signals.units import PLAUSIBLE
+
+_LEFT_OUT = 1.5  # median periods: between such samples another one is missing
+_SAME_RATE = 0.01  # a source up to 1 % off a whole multiple of the new rate needs no finer grid in between
+
+
+def resample_offline(stream: Stream, rate_hz: float) -> Stream:
+    """Return the stream at k / ``rate_hz`` seconds, without delay and without what the new rate cannot hold.
+
+    Each channel of each stretch is joined by a cubic spline through its stamps as they are, read off on a whole
+    multiple of the new rate that is no slower than the source, and brought down by ``scipy.signal.resample_poly``.
+
+    Parameters
+    ----------
+    stream
+        Gaps stay gaps. A missing sample costs the new samples between its neighbours, which are NaN, in its own channel
+        alone; so does a stretch of a single sample.
+    rate_hz
+        New samples a second.
+
+    Raises
+    ------
+    RecordingError
+        With code ``empty`` or ``implausible``: a value of 1e12 would ring through its whole stretch.
+    """
+    if not (np.isfinite(rate_hz) and rate_hz > 0):
+        raise ValueError(f"rate_hz is {rate_hz}, expected a positive number of samples a second")
+    refuse_implausible(stream)
+    if len(stream) < 2:
+        raise RecordingError(
+            f"stream {stream.name!r} has {len(stream)} samples, expected two or more to put others between them",
+            code="empty",
+            remedy="leave it out",
+        )
+    steps = max(1, int(np.ceil(stream.rate_hz / rate_hz - _SAME_RATE)))
+    time_s = np.asarray(stream.time)
+    held = [_places(time_s[first:stop], rate_hz, steps) for first, stop in between_gaps(stream)]
+    places = np.concatenate(held)
+    values = np.full((len(places), len(stream.channels)), np.nan, dtype=np.float32)
+    for channel, column in enumerate(stream.values.T):
+        for first, stop in valid_stretches(stream, np.isfinite(column)):
+            if stop - first > 1:
+                where, new = _resampled(time_s[first:stop], column[first:stop], rate_hz=rate_hz, steps=steps)
+                values[np.searchsorted(places, where), channel] = new
+    breaks = np.unique(np.cumsum([len(one) for one in held]))
+    return _on_grid(stream, places, values, breaks=breaks, rate_hz=rate_hz)
+
+
+def filter_offline(stream: Stream, filter_: Filter) -> Stream:
+    """Return the stream filtered forwards and backwards: no delay, twice the attenuation, -6 dB at the edges.
+
+    Each stretch without gap or missing sample is filtered by itself by ``scipy.signal.sosfiltfilt``. NaN stays where
+    it was; a stretch too short to be padded (about three times the filter's order) becomes NaN, as nothing is known.
+
+    Raises
+    ------
+    RecordingError
+        With code ``missing_samples`` where samples were left out between others, ``implausible`` where a value of 1e12
+        would spread over its stretch.
+    """
+    from scipy.signal import sosfiltfilt
+
+    refuse_implausible(stream)
+    _refuse_left_out(stream)
+    sos = filter_.coefficients(stream.rate_hz).sos
+    least = 3 * (2 * len(sos) + 1) + 1
+    values = np.full(stream.values.shape, np.nan, dtype=np.float32)
+    for channel, column in enumerate(stream.values.T):
+        for first, stop in valid_stretches(stream, np.isfinite(column)):
+            if stop - first >= least:
+                values[first:stop, channel] = sosfiltfilt(sos, column[first:stop].astype(np.float64))
+    return stream.with_values(stream.name, values, channels=stream.channels, unit=stream.unit)
+
+
+def refuse_implausible(stream: Stream) -> None:
+    """Raise where a value is one that no wrist gives."""
+    low, high = PLAUSIBLE.get(stream.name, (-np.inf, np.inf))
+    beyond = ((stream.values < low) | (stream.values > high)).any(axis=1)
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        raise RecordingError(
+            f"stream {stream.name!r} has {beyond.sum()} samples outside {low:g} to {high:g} {stream.unit}, the first "
+            f"at {time_at(stream, row):.3f} s",
+            code="implausible",
+            remedy="check its unit; mask them as NaN with with_values() and numpy.where",
+            row=row,
+        )
+
+
+def between_gaps(stream: Stream) -> IntArray:
+    """Return (k, 2) first and past-last rows of each stretch without gaps."""
+    breaks = np.empty(0, dtype=np.int64)
+    if len(stream.gaps):
+        breaks = np.searchsorted(stream.time, stream.gaps[:, 1])
+    edges = np.concatenate([[0], breaks, [len(stream)]]).astype(np.int64)
+    return np.column_stack([edges[:-1], edges[1:]])
+
+
+def valid_stretches(stream: Stream, valid: Mask) -> Iterator[tuple[int, int]]:
+    """Yield first and past-last row of each run of valid samples that no gap interrupts."""
+    for first, stop in between_gaps(stream).tolist():
+        for found in runs([valid[first:stop]]):
+            yield from ((first + start, first + end) for start, end in found.tolist())
+
+
+def _places(time_s: FloatArray, rate_hz: float, steps: int) -> IntArray:
+    """Return the whole numbers k for which ``k / rate_hz`` lies within a stretch, as its finer grid sees it."""
+    fine_hz = rate_hz * steps
+    first, last = int(np.floor(time_s[0] * rate_hz)) - 1, int(np.ceil(time_s[-1] * rate_hz)) + 1
+    places = np.arange(first, last + 1, dtype=np.int64)
+    return np.asarray(places[(places * steps / fine_hz >= time_s[0]) & (places * steps / fine_hz <= time_s[-1])])
+
+
+def _resampled(
+    time_s: FloatArray, values: npt.NDArray[np.float32], *, rate_hz: float, steps: int
+) -> tuple[IntArray, FloatArray]:
+    """Return places and values (m,) of one channel of one stretch; ``steps`` finer samples make one."""
+    from scipy.interpolate import CubicSpline
+    from scipy.signal import resample_poly
+
+    places, fine = _places(time_s, rate_hz, steps), _places(time_s, rate_hz * steps, 1)
+    if not len(places):
+        return places, np.empty(0)
+    joined = CubicSpline(time_s, values.astype(np.float64))(fine / (rate_hz * steps))
+    if steps == 1:
+        return places, np.asarray(joined)
+    # resample_poly keeps its first sample, so that one has to lie on the new grid.
+    short = int(fine[0]) % steps
+    coarse = resample_poly(np.concatenate([np.full(short, joined[0]), joined]), 1, steps, padtype="line")
+    skipped = int(places[0]) - int(fine[0]) // steps
+    return places, np.asarray(coarse[skipped : skipped + len(places)])
+
+
+def _on_grid(
+    stream: Stream, places: IntArray, values: npt.NDArray[np.float32], *, breaks: IntArray, rate_hz: float
+) -> Stream:
+    """Return a stream of these samples that has a gap wherever its source had one; a stated clock stays stated."""
+    time_s, channels, unit = places / rate_hz, stream.channels, stream.unit
+    if stream.is_uniform and len(places):
+        start_s = float(time_s[0])
+        return Stream.uniform(stream.name, values, rate_hz=rate_hz, start_s=start_s, channels=channels, unit=unit)
+    inner = breaks[(breaks > 0) & (breaks < len(places))]
+    gaps = np.column_stack([time_s[inner - 1], time_s[inner]])
+    return Stream(stream.name, time_s, values, channels, unit, rate_hz, gaps)
+
+
+def _refuse_left_out(stream: Stream) -> None:
+    if stream.is_uniform or len(stream) < 3:
+        return
+    steps_s = np.diff(stream.time)
+    long = steps_s > _LEFT_OUT * np.median(steps_s)
+    long[between_gaps(stream)[1:, 0] - 1] = False
+    if long.any():
+        row = int(np.argmax(long))
+        raise RecordingError(
+            f"stream {stream.name!r} has {int(long.sum())} steps of more than {_LEFT_OUT:g} periods outside gaps, the "
+            f"first at {stream.time[row]:.3f} s: a filter would take later samples for earlier ones",
+            code="missing_samples",
+            remedy="bring it to a grid first, with resample_offline()",
+            row=row,
+        )

@@ -1,0 +1,132 @@
+"""How far light from the wrist is a pulse."""
+
+import numpy as np
+import numpy.typing as npt
+
+from wristkit.errors import RecordingError
+from wristkit.filters import Filter
+from wristkit.recording import FloatArray, Recording, Stream
+from wristkit.signals.offline import filter_offline, resample_offline
+
+_RATE_HZ = 32.0
+_SLOWEST_HZ = 16.0
+_PULSE = Filter("bandpass", (0.6, 5.0))
+_WINDOW_S = 8  # five beats at 40 a minute
+_BEAT_S = (0.33, 1.5)  # 180 to 40 beats a minute
+# What band-passed noise gives in the median, and what a clean pulse gives; between them lies 0 to 1.
+_PERIODIC, _ALIKE = (0.25, 0.65), (0.65, 0.95)
+_USUAL_TIMES = 5.0
+_LEAST_OF_LEVEL = 1e-6  # a smaller pulse is what float32 rounds
+_MOTION_G = 0.1  # standard deviation of |a| at which half of the trust is lost: estimate, walking has 0.1 to 0.3
+
+
+def ppg_quality(recording: Recording) -> Stream:
+    """Return a quality from 0 to 1 for each second and channel of ``ppg``, as stream ``ppg_quality``.
+
+    It is the product of four numbers over the 8 s around the second, each from 0 to 1: how periodic the light is (its
+    autocorrelation one beat later, 40 to 180 a minute), how alike its beats are (their mean correlation with their
+    mean), how far its amplitude is within a fifth and five times the recording's usual one, and
+    1 / (1 + (sd of |accel| / 0.1 g)^2). The last is 1 where no acceleration was recorded. It is 0 where a sample of the
+    8 s is missing, and never says that a heart rate is right: an arm that swings evenly is periodic, too.
+
+    Raises
+    ------
+    RecordingError
+        With code ``rate`` below 16 Hz, ``empty`` where there are less than 8 s.
+    """
+    ppg = recording["ppg"]
+    if not ppg.rate_hz >= _SLOWEST_HZ:
+        raise RecordingError(
+            f"ppg has {ppg.rate_hz:.3g} Hz, expected {_SLOWEST_HZ:g} or more",
+            code="rate",
+            remedy="load the raw light, not what was derived from it",
+        )
+    seconds = np.arange(np.ceil(ppg.start_s) + _WINDOW_S // 2, np.floor(ppg.stop_s) - _WINDOW_S // 2 + 1)
+    if not len(seconds):
+        raise RecordingError(
+            f"ppg lasts {ppg.stop_s - ppg.start_s:.1f} s, expected more than {_WINDOW_S} s",
+            code="empty",
+            remedy="record longer",
+        )
+    pulse = filter_offline(resample_offline(ppg, _RATE_HZ), _PULSE)
+    still = _stillness(recording, seconds)
+    columns = [
+        _pulse_like(_windows(pulse, column, seconds), least=_LEAST_OF_LEVEL * _level(values)) * still
+        for column, values in enumerate(ppg.values.T)
+    ]
+    return Stream.measured("ppg_quality", seconds, np.column_stack(columns), channels=ppg.channels, unit="1")
+
+
+def _level(values: npt.NDArray[np.float32]) -> float:
+    """Return the median size of the values that are there; 0 where none is."""
+    known = np.abs(values[np.isfinite(values)])
+    return float(np.median(known)) if len(known) else 0.0
+
+
+def _windows(stream: Stream, column: int, seconds: FloatArray) -> FloatArray:
+    """Return (k, n) samples around each second; NaN where there are none."""
+    first = int(np.floor(stream.start_s * _RATE_HZ))
+    places = np.round(stream.time * _RATE_HZ).astype(np.int64) - first
+    whole = np.full(int(places[-1]) + 1, np.nan)
+    whole[places] = stream.values[:, column]
+    around = np.arange(-_WINDOW_S // 2 * int(_RATE_HZ), _WINDOW_S // 2 * int(_RATE_HZ))
+    rows = (seconds[:, None] * _RATE_HZ).astype(np.int64) - first + around
+    return np.where((rows >= 0) & (rows < len(whole)), whole[np.clip(rows, 0, len(whole) - 1)], np.nan)
+
+
+def _stillness(recording: Recording, seconds: FloatArray) -> FloatArray:
+    """Return (k,) from 1 at rest towards 0 in motion; 0 where acceleration is missing."""
+    accel = recording.streams.get("accel")
+    if accel is None:
+        return np.ones(len(seconds))
+    length = np.linalg.norm(np.asarray(accel.values, dtype=np.float64), axis=1)
+    edges = np.searchsorted(accel.time, np.column_stack([seconds - _WINDOW_S / 2, seconds + _WINDOW_S / 2]))
+    spread = np.array([np.std(length[first:stop]) if stop > first else np.nan for first, stop in edges.tolist()])
+    return np.nan_to_num(1 / (1 + (spread / _MOTION_G) ** 2))
+
+
+def _pulse_like(windows: FloatArray, *, least: float) -> FloatArray:
+    """Return (k,) periodicity times likeness of beats times usualness of amplitude."""
+    quality, amplitude = np.zeros(len(windows)), windows.std(axis=1)
+    there = np.isfinite(amplitude) & (amplitude > least)
+    if not there.any():
+        return quality
+    ratio = amplitude[there] / np.median(amplitude[there])
+    usual = np.clip(_USUAL_TIMES * np.minimum(ratio, 1 / ratio), 0, 1)
+    quality[there] = usual * [_periodic(window) for window in windows[there]]
+    return quality
+
+
+def _periodic(window: FloatArray) -> float:
+    """Return how periodic a window is times how alike its beats are, each from 0 for noise to 1 for a pulse."""
+    centred = window - window.mean()
+    lags = np.arange(int(_BEAT_S[0] * _RATE_HZ), int(_BEAT_S[1] * _RATE_HZ) + 1)
+    alike = np.array([_correlation(centred[:-lag], centred[lag:]) for lag in lags])
+    peaks = np.flatnonzero((alike[1:-1] >= alike[:-2]) & (alike[1:-1] > alike[2:])) + 1
+    if not len(peaks) or alike[peaks].max() <= 0:
+        return 0.0
+    # The first that is nearly the highest: two beats later a pulse is as much like itself.
+    best = peaks[np.argmax(alike[peaks] >= 0.9 * alike[peaks].max())]
+    return _share(float(alike[best]), _PERIODIC) * _share(_beats_alike(centred, int(lags[best])), _ALIKE)
+
+
+def _share(value: float, limits: tuple[float, float]) -> float:
+    return float(np.clip((value - limits[0]) / (limits[1] - limits[0]), 0, 1))
+
+
+def _beats_alike(window: FloatArray, beat: int) -> float:
+    from scipy.signal import find_peaks
+
+    tops, _ = find_peaks(window, distance=max(1, int(0.7 * beat)))
+    tops = tops[(tops >= beat // 2) & (tops < len(window) - beat // 2)]
+    if len(tops) < 2:
+        return 0.0
+    beats = window[tops[:, None] + np.arange(-(beat // 2), beat // 2)]
+    template = beats.mean(axis=0)
+    return float(np.mean([_correlation(one, template) for one in beats]))
+
+
+def _correlation(one: FloatArray, other: FloatArray) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    size = float(np.sqrt(np.sum(one**2) * np.sum(other**2)))
+    return float(np.sum(one * other)) / size if size > 0 else 0.0
