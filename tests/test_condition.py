@@ -1,5 +1,6 @@
 """Conditioning: the grid, the delay, the gaps, and push equal to run bit for bit."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wristkit.condition import Conditioning, Frame, Resample
+from wristkit.condition import Conditioning, Frame, Resample, resample
 from wristkit.errors import RecordingError
 from wristkit.filters import Filter
 from wristkit.recording import Recording, Stream
@@ -290,3 +291,55 @@ def test_no_drift_over_a_day() -> None:
     time_s = (start + np.arange(500)) / 100
     grid = Resample(50).run(time_s, np.sin(time_s)[:, None])
     np.testing.assert_allclose(grid.values[10:, 0], np.sin(grid.places[10:] / 50), atol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [8, 32])
+def test_packets_of_a_fast_sensor_leave_nothing_behind_and_the_clock_stays(rows: int) -> None:
+    """A soak: a minute at 800 Hz holds no more than one support of samples, and each place comes once."""
+    time_s = np.arange(60 * 800) / 800
+    values = np.sin(2 * np.pi * 2 * time_s)[:, None].astype(np.float32)
+    recording = Recording.of([Stream.measured("ppg", time_s[:2000], values[:2000])])
+    state = Conditioning.of([recording], streams=("ppg",), rate_hz=50, filters=FILTERS[1:]).start()
+    most_rows, parts = 0, []
+    for first in range(0, len(time_s), rows):
+        grid = state.push({"ppg": (time_s[first : first + rows], values[first : first + rows])})["ppg"]
+        parts.append((grid.places.copy(), grid.values.copy()))
+        held = state.states["ppg"]._resampler
+        most_rows = max(most_rows, len(held.time_s))
+        assert held.time_s.base is None  # copies: a view would keep a packet, and all before it, in memory
+        assert held.values.base is None
+    places, outputs = (np.concatenate(column) for column in zip(*parts, strict=True))
+    assert most_rows <= 6 * 800 / 50 + 4 + rows
+    assert (np.diff(places) == 1).all()
+    delay_s = Filter("lowpass", (12.0,), order=3).delay_s(50) + 2.5 / 50
+    assert places[-1] == np.floor((time_s[-1] - delay_s) * 50)
+    np.testing.assert_allclose(outputs[100:, 0], np.sin(2 * np.pi * 2 * places[100:] / 50), atol=0.03)
+
+
+@pytest.mark.parametrize("source_hz", [10, 100, 800])
+def test_one_long_call_and_single_samples_give_the_same_bits(source_hz: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many outputs are computed at once, and however long the support is in samples."""
+    rng = np.random.default_rng(9)
+    time_s = jittered(source_hz, 6, rng)
+    values = rng.normal(size=(len(time_s), 3)).astype(np.float32)
+    whole = Resample(50).run(time_s, values)
+    for shares in (1, 100, 1000):
+        monkeypatch.setattr(resample, "SHARES", shares)
+        assert Resample(50).run(time_s, values).values.tobytes() == whole.values.tobytes()
+    state = Resample(50).start(3)
+    parts = [state.push(time_s[k : k + 1], values[k : k + 1]) for k in range(len(time_s))]
+    assert np.concatenate([part.values for part in parts]).tobytes() == whole.values.tobytes()
+    np.testing.assert_allclose(whole.values, one_line_after_another(time_s, values, whole.places), rtol=0, atol=1e-12)
+
+
+def one_line_after_another(time_s: np.ndarray, values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The sum over every straight line of the stretch, in Python's exact sum."""
+    step, outputs, values = Resample(50), [], values.astype(np.float64)
+    for place in places:
+        offset = (time_s - place / 50) * 50
+        newest = int(np.searchsorted(offset, 2.5))
+        integral = step.second_integral(offset[: newest + 1])
+        shares = np.diff(integral) / np.diff(offset[: newest + 1])
+        rises = np.diff(values[: newest + 1], axis=0)
+        outputs.append([values[newest, c] - math.fsum(shares * rises[:, c]) for c in range(values.shape[1])])
+    return np.array(outputs)

@@ -44,16 +44,16 @@ def interleaved(count, runs):
 
 def test_resampling_an_hour(benchmark_row):
     ours, peer = interleaved(HOUR, 15)
-    note = f"ours {1000 * ours:.0f} ms CPU, scipy resample_poly {1000 * peer:.0f} ms; wanted 2x, bound 3x"
+    note = f"ours {1000 * ours:.0f} ms CPU, scipy resample_poly {1000 * peer:.0f} ms; bound 2.5x"
     benchmark_row("resample 1 h x 6 channels, 100 to 50 Hz", f"{ours / peer:.2f}x", note)
-    assert ours <= 3 * peer
+    assert ours <= 2.5 * peer
 
 
 def test_resampling_a_day(benchmark_row):
-    ours, peer = interleaved(DAY, 3)
-    note = f"ours {ours:.2f} s CPU, scipy resample_poly {peer:.2f} s; bound 5x"
+    ours, peer = interleaved(DAY, 5)
+    note = f"ours {ours:.2f} s CPU, scipy resample_poly {peer:.2f} s; wanted 2x, bound 2.5x"
     benchmark_row("resample 24 h x 6 channels, 100 to 50 Hz", f"{ours / peer:.2f}x", note)
-    assert ours <= 5 * peer
+    assert ours <= 2.5 * peer
 
 
 def test_jitter_costs_little(benchmark_row):

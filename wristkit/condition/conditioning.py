@@ -187,7 +187,7 @@ class SourceState:
             raise ValueError(
                 f"packet of {name!r} holds NaN or infinite numbers; leave such samples out, the gap rule covers them"
             )
-        steps = np.diff(time_s, prepend=self.newest_s)
+        steps = self._steps_s(time_s)
         _check_seconds(self.source, time_s, steps[1:])
         if (steps <= 0).any():
             row = int(np.argmax(steps <= 0))
@@ -203,15 +203,21 @@ class SourceState:
         if not len(time_s):
             return Grid.empty(len(self.source.channels))
         values = values if self._signs is None else values * self._signs
-        starts = np.flatnonzero(np.diff(time_s, prepend=self.newest_s) > self.source.longest_step_s)
-        edges = np.unique([0, *starts, len(time_s)])
+        starts = set(np.flatnonzero(self._steps_s(time_s) > self.source.longest_step_s).tolist())
         parts = []
-        for first, last in pairwise(edges.tolist()):
+        for first, last in pairwise(sorted({0, *starts, len(time_s)})):
             if first in starts:
                 self.end_stretch()
             parts.append(self._push_stretch(time_s[first:last], values[first:last]))
         self.newest_s = float(time_s[-1])
-        return Grid.join(parts)
+        return parts[0] if len(parts) == 1 else Grid.join(parts)
+
+    def _steps_s(self, time_s: FloatArray) -> FloatArray:
+        """Return the seconds from the sample before to each of these."""
+        steps_s = np.empty(len(time_s))
+        steps_s[:1] = time_s[:1] - self.newest_s
+        np.subtract(time_s[1:], time_s[:-1], out=steps_s[1:])
+        return steps_s
 
     def _push_stretch(self, time_s: FloatArray, values: FloatArray) -> Grid:
         grid = self._resampler.push(time_s, values)

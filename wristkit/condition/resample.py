@@ -39,7 +39,7 @@ class Grid(NamedTuple):
 # second integral is the sum of truncated quartics there, of which symmetry leaves three: (knot, factor).
 HALF_PERIODS = 2.5
 QUARTICS = ((2.5, -0.125 / 24), (1.5, 1.625 / 24), (0.5, -4.25 / 24))
-BLOCK = 8192  # outputs computed at once: what a processor's cache holds; changes nothing else
+SHARES = 24_576  # computed at once: what a processor's cache holds; changes nothing else
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,12 @@ class Resample:
     def second_integral(self, periods: FloatArray) -> FloatArray:
         """Return the kernel integrated twice, at offsets in grid periods: 0 before it, the offset itself after it."""
         # By symmetry the right half is the left half plus a ramp, which saves three of six knots and all cancellation.
-        folded = -np.abs(periods)
-        total = np.maximum(periods, 0.0)
+        folded = np.abs(periods)
+        np.negative(folded, out=folded)
+        total, term = np.maximum(periods, 0.0), np.empty_like(folded)
         for knot, factor in QUARTICS:
-            term = folded + knot
-            np.maximum(term, 0.0, out=term)  # in place from here: half the time goes into these few lines
+            np.add(folded, knot, out=term)  # in place from here: half the time goes into these few lines
+            np.maximum(term, 0.0, out=term)
             term *= term
             term *= term
             term *= factor
@@ -97,29 +98,32 @@ class Resample:
         """
         centre_s = places / self.rate_hz
         # Two samples more than the oldest support: whatever lies at or before the first of them has no share left.
-        first = max(0, int(np.searchsorted(time_s, centre_s[0] - self.delay_s)) - 2)
-        last = int(np.searchsorted(time_s, centre_s[-1] + self.delay_s)) + 1
-        time_s, columns = time_s[first:last], np.ascontiguousarray(values[first:last].T, dtype=np.float64)
-        rises = np.diff(columns)
-        newer = np.searchsorted(time_s, centre_s + self.delay_s)
-        needed_s = time_s[newer]
-        output = columns[:, newer]
-        offset = (needed_s - centre_s) * self.rate_hz
-        integral = self.second_integral(offset)
-        # Integration by parts: newest value minus, for each straight line in the support, its rise times its share. The
-        # order of this sum is by sample, newest first, in any partition of the stream.
-        while ((newer > 0) & (offset > -HALF_PERIODS)).any():
-            older = np.maximum(newer - 1, 0)
-            older_offset = (time_s.take(older) - centre_s) * self.rate_hz
-            older_integral = self.second_integral(older_offset)
-            width = offset - older_offset
-            width[: np.searchsorted(newer, 1)] = 1.0  # at the first sample; beyond the support both integrals are 0
-            terms = rises.take(older, axis=1)
-            terms *= (integral - older_integral) / width
-            output -= terms
-            newer, offset, integral = older, older_offset, older_integral
+        first = max(0, int(time_s.searchsorted(centre_s[0] - self.delay_s)) - 2)
+        last = int(time_s.searchsorted(centre_s[-1] + self.delay_s)) + 1
+        time_s, rows = time_s[first:last], np.ascontiguousarray(values[first:last], dtype=np.float64)
+        newest = time_s.searchsorted(centre_s + self.delay_s)
+        oldest = time_s.searchsorted(centre_s - self.delay_s)
+        shares, older = self._shares(centre_s, time_s, newest, int((newest - oldest).max()) + 1)
+        # Integration by parts: newest value minus, for each straight line in the support, its rise times its share.
+        output = rows.take(newest, axis=0)
+        output -= _summed(shares, older, rows[1:] - rows[:-1])
         output += 0.0  # no negative zeros, whose sign would depend on the partition
-        return Grid(places, output.T, needed_s)
+        return Grid(places, output, time_s.take(newest))
+
+    def _shares(
+        self, centre_s: FloatArray, time_s: FloatArray, newest: PlaceArray, count: int
+    ) -> tuple[FloatArray, PlaceArray]:
+        """Return the share of each of ``count`` lines in each output, newest first, and where it begins, (count, m)."""
+        knots = np.maximum(newest.astype(np.int32) - np.arange(count + 1, dtype=np.int32)[:, None], 0)
+        offset = time_s.take(knots)
+        offset -= centre_s
+        offset *= self.rate_hz
+        integral = self.second_integral(offset)
+        shares, width = integral[:-1] - integral[1:], offset[:-1] - offset[1:]
+        if not width.all():  # before the first sample, where there is no line
+            width[width == 0] = 1.0
+        shares /= width
+        return shares, knots[1:]
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -144,15 +148,23 @@ class ResampleState:
         self.values = np.concatenate([self.values, values]) if held else values
         if self.next_place is None:
             self.next_place = _first_place_at(float(time_s[0]), self.step.rate_hz)
-        stop = self._complete_before(float(time_s[-1]))
-        places = np.arange(self.next_place, stop, dtype=np.int64)
-        parts = [
-            self.step.at(places[first : first + BLOCK], self.time_s, self.values)
-            for first in range(0, len(places), BLOCK)
-        ]
-        self.next_place = max(stop, self.next_place)
+        stop = max(self._complete_before(float(time_s[-1])), self.next_place)
+        grid = self._grid(np.arange(self.next_place, stop, dtype=np.int64))
+        self.next_place = stop
         self._trim()
-        return Grid.join(parts) if parts else Grid.empty(self.values.shape[1])
+        return grid
+
+    def _grid(self, places: PlaceArray) -> Grid:
+        """Return the samples at places, some thousands at a time: nothing of their whole length but they themselves."""
+        lines_each = 2 * HALF_PERIODS * len(self.time_s) / max(1, len(places)) + 2
+        count = max(1, int(SHARES / lines_each))
+        if 0 < len(places) <= count:
+            return self.step.at(places, self.time_s, self.values)
+        grid = Grid(places, np.empty((len(places), self.values.shape[1])), np.empty(len(places)))
+        for first in range(0, len(places), count):
+            block = slice(first, first + count)
+            _, grid.values[block], grid.needed_s[block] = self.step.at(places[block], self.time_s, self.values)
+        return grid
 
     def _complete_before(self, newest_s: float) -> int:
         """Return the first place on the grid whose support is not over yet."""
@@ -176,3 +188,14 @@ def _first_place_at(time_s: float, rate_hz: float) -> int:
     while place / rate_hz < time_s:
         place += 1
     return place
+
+
+def _summed(shares: FloatArray, columns: PlaceArray, values: FloatArray) -> FloatArray:
+    """Return (m, c) sums over k of ``shares[k, i] * values[columns[k, i]]``, in the order of k for whichever m."""
+    from scipy.sparse import csr_array
+
+    # A product with a sparse matrix is summed row by row in the order of its entries; einsum and matmul promise none.
+    count, outputs = shares.shape
+    starts = np.arange(0, outputs * count + 1, count, dtype=np.int32)
+    matrix = csr_array((shares.ravel("F"), columns.ravel("F"), starts), shape=(outputs, len(values)))
+    return np.asarray(matrix @ values)

@@ -1,0 +1,181 @@
+"""Sound as it comes: one channel of a recording or of packets, counted in samples, begun anew after each gap."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from wristkit.errors import RecordingError
+from wristkit.recording import FloatArray, Stream
+from wristkit.signals.pieces import pieces, time_at
+
+FRAME_RATE_HZ = 100
+LOUDEST = 2.0  # of full scale; codecs overshoot 1, whole numbers of PCM do not stop here
+LOST_S = 0.005  # half a frame's step: sound is counted, and a longer step can not be
+_STATED_HZ = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
+_WITHIN = 0.01  # of the stated rate
+
+
+class Frames(NamedTuple):
+    """What was found of a sound: ``time_s`` (m,), ``values`` (m, c), and ``needed_s`` (m,), the newest sample's."""
+
+    time_s: FloatArray
+    values: FloatArray
+    needed_s: FloatArray
+
+    @classmethod
+    def empty(cls, channels: int) -> Self:
+        """Return no frames."""
+        return cls(np.empty(0), np.empty((0, channels)), np.empty(0))
+
+    @classmethod
+    def join(cls, parts: Sequence["Frames"]) -> Self:
+        """Return the frames of consecutive parts as one."""
+        return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+class Stretch(Protocol):
+    """The state of one stretch without gaps."""
+
+    def push(self, time_s: FloatArray, samples: FloatArray) -> Frames:
+        """Return the frames that the next (n,) samples complete."""
+        ...
+
+
+class SoundState:
+    """Running analysis of one channel of sound; ``push`` gives the frames that each packet completes."""
+
+    def __init__(self, begin: Callable[[], Stretch], *, rate_hz: float, channels: int) -> None:
+        self.newest_s = -np.inf
+        self._begin, self._rate_hz, self._none = begin, rate_hz, Frames.empty(channels)
+        self.end_stretch()
+
+    def end_stretch(self) -> None:
+        """Forget all state, as a gap does; time still only moves forward."""
+        self._stretch, self._first_s, self._count = self._begin(), np.nan, 0
+
+    def push(self, time: npt.ArrayLike, values: npt.ArrayLike) -> Frames:
+        """Return the frames that a packet completes.
+
+        Parameters
+        ----------
+        time, values
+            (n,) seconds, later than what was pushed before, and (n,) samples of one channel, full scale 1, finite. A
+            step of more than 5 ms is a gap.
+        """
+        time_s, samples = np.asarray(time, dtype=np.float64), np.asarray(values, dtype=np.float64)
+        steps_s = _checked_steps(time_s, samples, self.newest_s)
+        lost = np.flatnonzero(steps_s > LOST_S)
+        if len(lost) > max(1, len(steps_s) // 2):
+            raise ValueError(
+                f"time has steps of {np.median(steps_s):.4g} s, expected {1 / self._rate_hz:.4g} s; give seconds, and "
+                "packets of sound at the rate that was stated"
+            )
+        parts = [self._none]
+        for first, last in pairwise(np.unique([0, *lost, len(time_s)]).tolist()):
+            if first in lost:
+                self.end_stretch()
+            parts.append(self._push_stretch(time_s[first:last], samples[first:last]))
+        return Frames.join(parts)
+
+    def _push_stretch(self, time_s: FloatArray, samples: FloatArray) -> Frames:
+        self._first_s = time_s[0] if not self._count else self._first_s
+        self._count, self.newest_s = self._count + len(time_s), float(time_s[-1])
+        span_s, wanted_s = self.newest_s - self._first_s, (self._count - 1) / self._rate_hz
+        # From one second on: stamps of packets are late by some milliseconds, now and then.
+        if max(span_s, wanted_s) > 1 and abs(span_s - wanted_s) > _WITHIN * wanted_s:
+            raise ValueError(
+                f"{self._count} samples span {span_s:.4f} s, expected {wanted_s:.4f} s at {self._rate_hz:g} Hz; state "
+                "the rate that the microphone really has"
+            )
+        return self._stretch.push(time_s, samples)
+
+
+def _checked_steps(time_s: FloatArray, samples: FloatArray, newest_s: float) -> FloatArray:
+    """Return (n,) steps in seconds since the sample before, or raise what is wrong with a packet."""
+    if time_s.ndim != 1 or samples.shape != time_s.shape:
+        raise ValueError(f"time is {time_s.shape} and values {samples.shape}, expected (n,) of one channel each")
+    if not (np.isfinite(time_s).all() and np.isfinite(samples).all()):
+        raise ValueError("the packet holds NaN or infinite numbers; leave such samples out, the gap rule covers them")
+    if (loudest := np.abs(samples).max(initial=0.0)) > LOUDEST:
+        raise ValueError(f"samples reach {loudest:.4g}, expected at most {LOUDEST:g}; divide PCM by its full scale")
+    steps_s = np.diff(time_s, prepend=newest_s)
+    if (steps_s <= 0).any():
+        row = int(np.argmax(steps_s <= 0))
+        raise ValueError(f"time {time_s[row]} s does not increase (row {row}); drop repeated packets, or start anew")
+    return np.asarray(steps_s)
+
+
+def stated_rate_hz(stream: Stream) -> float:
+    """Return the rate by which samples are counted: as stated, or the usual one within 1 % of the measured one."""
+    if stream.is_uniform:
+        return stream.rate_hz
+    nearest = min(_STATED_HZ, key=lambda rate_hz: abs(rate_hz - stream.rate_hz))
+    if not abs(nearest - stream.rate_hz) <= _WITHIN * nearest:
+        raise RecordingError(
+            f"stream {stream.name!r} has {stream.rate_hz:.6g} samples a second, expected one of {list(_STATED_HZ)}",
+            code="rate",
+            remedy="build it with Stream.uniform from the rate that the microphone states",
+        )
+    return float(nearest)
+
+
+def stretches(stream: Stream, channels: Sequence[str] | None) -> Iterator[tuple[bool, FloatArray, FloatArray]]:
+    """Yield (whether it follows a hole, (n,) seconds, (n,) samples) of the named channels' mean, block by block.
+
+    Samples without a value are a hole: what comes after begins anew.
+    """
+    columns = _columns(stream, channels)
+    row, broken = 0, False
+    for time_s, block in pieces(stream):
+        samples = np.asarray(block[:, columns], dtype=np.float64).sum(axis=1) / len(columns)
+        _refuse_loud(stream, samples, row)
+        held = np.isfinite(samples)
+        edges = np.unique([0, *(np.flatnonzero(np.diff(held)) + 1), len(held)])
+        for first, last in pairwise(edges.tolist()):
+            if held[first]:
+                yield broken, time_s[first:last], samples[first:last]
+            broken = not held[first]
+        row += len(samples)
+
+
+def _columns(stream: Stream, channels: Sequence[str] | None) -> list[int]:
+    if isinstance(channels, str):
+        raise TypeError(f"channels is {channels!r}, expected a sequence of names such as ({channels!r},)")
+    if channels is None and len(stream.channels) > 1:
+        raise RecordingError(
+            f"stream {stream.name!r} has {len(stream.channels)} channels, and none was chosen",
+            code="channels",
+            remedy=f"give channels=({stream.channels[0]!r},) for one, channels={stream.channels} for their mean",
+        )
+    names = stream.channels if channels is None else tuple(channels)
+    if not names or len(set(names)) != len(names) or not set(names) <= set(stream.channels):
+        raise RecordingError(
+            f"channels of {stream.name!r} are asked for as {list(names)}, it has {list(stream.channels)}",
+            code="missing_channel",
+            remedy="name one or more of its channels, each once",
+        )
+    return [stream.channels.index(name) for name in names]
+
+
+def _refuse_loud(stream: Stream, samples: FloatArray, first_row: int) -> None:
+    loud = np.abs(samples) > LOUDEST
+    if loud.any():
+        row = first_row + int(np.argmax(loud))
+        raise RecordingError(
+            f"stream {stream.name!r} reaches {samples[row - first_row]:.4g} at {time_at(stream, row):.4f} s, expected "
+            f"at most {LOUDEST:g} of full scale",
+            code="unit_implausible",
+            remedy="divide PCM by its full scale; mark single wild samples as NaN",
+            row=row,
+        )
+
+
+def analysed(stream: Stream, state: SoundState, channels: Sequence[str] | None) -> Iterator[tuple[bool, Frames]]:
+    """Yield (whether a hole came before, frames) of the named channels' mean, block by block."""
+    for broken, time_s, samples in stretches(stream, channels):
+        if broken:
+            state.end_stretch()
+        yield broken, state.push(time_s, samples)

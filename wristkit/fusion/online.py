@@ -1,0 +1,249 @@
+"""Packets of accel, gyro and mag in, attitude out: the same bits in any partition of the streams."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from wristkit.errors import RecordingError
+from wristkit.fusion.estimate import Fused, Offline, Online, Steps
+from wristkit.fusion.follow import Follower, SingleArray, appended
+from wristkit.recording import FloatArray, Recording, Stream, longest_step_s
+from wristkit.signals.units import PLAUSIBLE
+
+SLOWEST_HZ = {"gyro": 10.0, "accel": 10.0, "mag": 5.0}  # between slower samples a wrist turns too far
+MISSING_PERIODS = 1.5  # a longer step has lost samples
+BLOCK = 16_384  # rows computed at once: what a processor's cache holds; changes nothing else
+
+Packet = tuple[npt.ArrayLike, npt.ArrayLike]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How often one sensor gives a sample, and the longest step between two that is not yet a gap."""
+
+    rate_hz: float
+    longest_step_s: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.rate_hz) and self.rate_hz > 0 and self.longest_step_s * self.rate_hz >= 1):
+            raise ValueError(
+                f"{self} is no clock, expected a positive rate_hz and a longest_step_s of a period or more"
+            )
+
+    @classmethod
+    def of(cls, stream: Stream) -> Self:
+        """Return the clock of a stream, as measured."""
+        if not stream.rate_hz >= SLOWEST_HZ[stream.name]:
+            raise RecordingError(
+                f"stream {stream.name!r} has {stream.rate_hz:.3g} samples a second, expected at least "
+                f"{SLOWEST_HZ[stream.name]:g}",
+                code="rate_too_low",
+                remedy="record faster, or leave a slow magnetometer out with magnetometer='none'",
+            )
+        stamps = np.arange(3) / stream.rate_hz if stream.is_uniform else stream.time
+        return cls(stream.rate_hz, longest_step_s(stamps))
+
+
+@dataclass(frozen=True)
+class FusionParams:
+    """What a fusion needs to know before the first sample.
+
+    Parameters
+    ----------
+    gyro, accel, mag
+        Clocks of the sensors; ``mag`` is None for attitude without heading.
+    max_wait_s
+        A sensor further behind than this is taken as missing. Every partition gives the same numbers while none is.
+    """
+
+    gyro: Clock
+    accel: Clock
+    mag: Clock | None = None
+    max_wait_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        longest_s = max(clock.longest_step_s for clock in (self.gyro, self.accel, self.mag) if clock is not None)
+        if not longest_s <= self.max_wait_s < np.inf:
+            raise ValueError(f"max_wait_s is {self.max_wait_s}, expected at least the longest step, {longest_s} s")
+
+    @classmethod
+    def of(cls, recording: Recording, *, magnetometer: bool) -> Self:
+        """Return the clocks that a recording's sensors have."""
+        mag = Clock.of(recording["mag"]) if magnetometer else None
+        return cls(Clock.of(recording["gyro"]), Clock.of(recording["accel"]), mag)
+
+    @property
+    def delay_s(self) -> float:
+        """Most seconds between a gyro sample and the one of another sensor that its row waits for.
+
+        One period of the slower of them, or the delay of the low-pass of one much faster than the gyroscope. A row is
+        on its gyro sample's own stamp, and sensors that share their stamps wait for nothing.
+        """
+        clocks = [clock for clock in (self.accel, self.mag) if clock is not None]
+        return max(1 / clock.rate_hz + self.follower(clock).delay_s for clock in clocks)
+
+    def follower(self, clock: Clock) -> Follower:
+        """Return the state before the first sample of a sensor beside the gyroscope."""
+        return Follower(rate_hz=clock.rate_hz, longest_step_s=clock.longest_step_s, gyro_hz=self.gyro.rate_hz)
+
+
+class _Last(NamedTuple):
+    """The newest gyro sample that was worked on."""
+
+    time_s: float
+    gyro: SingleArray  # (1, 3)
+
+
+class Fusion:
+    """Running fusion of packets; ``push`` gives a row for each gyro sample once the other sensors have passed it.
+
+    Each step of the gyroscope is integrated over the time that its stamps say; a step over lost samples is filled by
+    straight lines. Accel and mag are read off at the gyroscope's stamps by straight lines. A gap in gyro or accel
+    starts anew; in one of mag the attitude without heading goes on.
+    """
+
+    def __init__(self, params: FusionParams) -> None:
+        self.params = params
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all samples, as before another recording."""
+        params = self.params
+        self._followers = {"accel": params.follower(params.accel)}
+        if params.mag is not None:
+            self._followers["mag"] = params.follower(params.mag)
+        self._newest_s = dict.fromkeys(("gyro", *self._followers), -np.inf)
+        self._time_s: FloatArray = np.empty(0)
+        self._gyro: SingleArray = np.empty((0, 3), dtype=np.float32)
+        self._last = _Last(-np.inf, np.zeros((1, 3), dtype=np.float32))
+        self._estimator = Online(params.gyro.rate_hz)
+
+    def run(self, packets: Mapping[str, Packet]) -> Fused:
+        """Return the rows of whole streams, one a gyro sample, from a new start."""
+        self.reset()
+        self._take_all(packets)
+        fused = self._advance(np.inf)
+        self.reset()
+        return fused
+
+    def smooth(self, packets: Mapping[str, Packet]) -> Fused:
+        """Return the rows of whole streams as :meth:`run` does, each made from all samples of its stretch: offline."""
+        self.reset()
+        self._take_all(packets)
+        fused = Fused.unset(len(self._time_s))
+        if len(self._time_s):
+            _estimate(Offline(self.params.gyro.rate_hz), self._steps(slice(None)), fused)
+        self.reset()
+        return fused
+
+    def push(self, packets: Mapping[str, Packet]) -> Fused:
+        """Return the rows that these packets complete.
+
+        Parameters
+        ----------
+        packets
+            ``"gyro"``, ``"accel"`` or ``"mag"`` to ((n,) seconds, (n, 3) values in rad/s, g, uT); later than what was
+            pushed before, finite.
+        """
+        self._take_all(packets)
+        newest_s = max(self._newest_s.values())
+        late_s = newest_s - self.params.max_wait_s
+        fused = self._advance(min(max(one.known_s, late_s) for one in self._followers.values()))
+        for follower in self._followers.values():
+            follower.trim(max(self._last.time_s, late_s))
+        return fused
+
+    def flush(self) -> Fused:
+        """Return the rows that no later packet completes, and reset: those that accel did not reach are NaN."""
+        fused = self._advance(np.inf)
+        self.reset()
+        return fused
+
+    def _take_all(self, packets: Mapping[str, Packet]) -> None:
+        if unknown := sorted(set(packets) - set(self._newest_s)):
+            raise ValueError(f"streams {unknown} are not used here, expected {sorted(self._newest_s)}; leave them out")
+        checked = {name: self._checked(name, *packet) for name, packet in packets.items()}
+        for name, (time_s, values) in checked.items():
+            self._take(name, time_s, values)
+
+    def _checked(self, name: str, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, SingleArray]:
+        """Return a packet as (n,) float64 and (n, 3) float32, or raise what is wrong with it."""
+        time_s = np.asarray(time, dtype=np.float64)
+        with np.errstate(over="ignore"):  # what is too big becomes infinite, and is refused below
+            columns = np.asarray(values, dtype=np.float32)
+        columns = columns if columns.size else columns.reshape(0, 3)
+        if time_s.ndim != 1 or columns.shape != (len(time_s), 3):
+            raise ValueError(f"packet of {name!r} has time {time_s.shape} and values {columns.shape}, expected (n, 3)")
+        if not usable(name, columns).all():
+            raise ValueError(
+                f"packet of {name!r} holds NaN or values outside {PLAUSIBLE[name]}; leave such samples out, the gap "
+                "rule covers them"
+            )
+        rising = len(time_s) == 0 or (time_s[0] > self._newest_s[name] and np.isfinite(time_s[[0, -1]]).all())
+        if not (rising and (time_s[1:] > time_s[:-1]).all()):
+            raise ValueError(
+                f"packet of {name!r} has stamps that are no seconds increasing after {self._newest_s[name]} s; drop "
+                "repeated packets, and call reset() before another recording"
+            )
+        return time_s, columns
+
+    def _take(self, name: str, time_s: FloatArray, values: SingleArray) -> None:
+        if not len(time_s):
+            return
+        self._newest_s[name] = float(time_s[-1])
+        if name == "gyro":
+            self._time_s, self._gyro = appended(self._time_s, time_s), appended(self._gyro, values)
+        else:
+            self._followers[name].push(time_s, values)
+
+    def _advance(self, ready_s: float) -> Fused:
+        """Return the rows up to a time, block by block."""
+        count = int(np.searchsorted(self._time_s, ready_s, side="right"))
+        fused = Fused.unset(count)
+        for first in range(0, count, BLOCK):
+            rows = slice(first, min(first + BLOCK, count))
+            _estimate(self._estimator, self._steps(rows), fused.rows(rows))
+        self._time_s, self._gyro = self._time_s[count:].copy(), self._gyro[count:].copy()
+        return fused
+
+    def _steps(self, rows: slice) -> Steps:
+        """Return what the filter is given for rows of the gyroscope, and move on past them."""
+        time_s, gyro, rate_hz = self._time_s[rows], self._gyro[rows], self.params.gyro.rate_hz
+        last, self._last = self._last, _Last(float(time_s[-1]), gyro[-1:].copy())
+        width_s = time_s - np.concatenate([[last.time_s], time_s[:-1]])
+        starts = width_s > self.params.gyro.longest_step_s
+        width_s[starts] = 1 / rate_hz
+        ends, at_s = None, time_s
+        if (width_s * rate_hz > MISSING_PERIODS).any():
+            count = np.maximum(np.rint(width_s * rate_hz), 1).astype(np.int64)
+            row, ends = np.repeat(np.arange(len(time_s)), count), np.cumsum(count) - 1
+            left = (ends[row] - np.arange(len(row))) / count[row]  # 0 at a sample, towards 1 at the one before
+            older = np.concatenate([last.gyro, gyro[:-1]])
+            at_s = time_s[row] - left * width_s[row]
+            gyro = gyro[row] + left[:, None] * (older[row] - gyro[row])
+            width_s, starts = (width_s / count)[row], starts[row]
+        turned = np.multiply(gyro, (width_s * rate_hz)[:, None], dtype=np.float64, order="C")
+        mag = self._followers["mag"].at(at_s) if "mag" in self._followers else None
+        return Steps(time_s, ends, starts, turned, self._followers["accel"].at(at_s), mag)
+
+
+def _estimate(estimator: Online | Offline, steps: Steps, fused: Fused) -> None:
+    """Write the estimates at the gyroscope's samples into their rows."""
+    if steps.ends is None:
+        estimator.run(steps, fused)
+    else:  # lost samples were filled
+        every = Fused.unset(len(steps.gyro))
+        estimator.run(steps, every)
+        fused.table[:] = every.table[steps.ends]
+    fused.time[:] = steps.time
+
+
+def usable(name: str, values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Return (n,) which samples are finite and possible on a wrist."""
+    low, high = PLAUSIBLE[name]
+    if len(values) and values.min() >= low and values.max() <= high:  # the usual case, in a tenth of the time
+        return np.ones(len(values), dtype=bool)
+    return np.asarray(((values >= low) & (values <= high)).all(axis=1))
