@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from wristkit.export import export as export
     from wristkit.export import load_mlpackage as load_mlpackage
     from wristkit.filters import Filter as Filter
+    from wristkit.fusion import fuse as fuse
     from wristkit.load import load as load
     from wristkit.recording import Recording as Recording
     from wristkit.recording import Stream as Stream
+    from wristkit.recording import deidentify as deidentify
+    from wristkit.signals import align as align
+    from wristkit.signals import inspect as inspect
     from wristkit.store import save as save
     from wristkit.train import Fit as Fit
     from wristkit.train import quick_train as quick_train
@@ -51,10 +55,14 @@ _ROOM_OF = {
     "RecordingError": "errors",
     "Stream": "recording",
     "Windows": "windows",
+    "align": "signals",
+    "deidentify": "recording",
     "evaluate": "evaluate",
     "export": "export",
     "failures": "evaluate",
+    "fuse": "fusion",
     "gallery": "view",
+    "inspect": "signals",
     "load": "load",
     "load_mlpackage": "export",
     "quick_train": "train",
