@@ -593,7 +593,6 @@ def small_blocks(monkeypatch):
     """Make every block so small that a short file has many."""
     monkeypatch.setitem(blocks.__kwdefaults__, "rows", 64)
     monkeypatch.setattr(spool_room, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(rows_room, "_BLOCK_BYTES", 2000)
     monkeypatch.setattr(members_room, "_CHUNK_BYTES", 700)
 
 

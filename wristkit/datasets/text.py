@@ -16,10 +16,11 @@ import numpy.typing as npt
 from wristkit.errors import EmptyRecordingError, RecordingError
 from wristkit.load.gather import Nanoseconds, Rows
 from wristkit.load.members import MOST_BYTES, MOST_RATIO, Lines
+from wristkit.load.parse import Form, RowError, parse, whole_rows
 from wristkit.load.stamps import Stamp, to_ns
 
 _FREE_BYTES = 2**20  # what a small file may unpack to, however well it packs
-_MISSING = ["", "NaN", "nan"]
+_MISSING = ("", "NaN", "nan")
 _DOWNLOAD_AGAIN = "fetch the set again and verify it"
 
 
@@ -160,9 +161,8 @@ def _header(lines: Lines, layout: Layout, file: str) -> tuple[str, ...]:
     return names
 
 
-def _parsed(lines: Lines, header: Sequence[str], layout: Layout, file: str) -> Any:  # noqa: ANN401  a pyarrow.Table, which has no types
+def _parsed(lines: Lines, header: tuple[str, ...], layout: Layout, file: str) -> Any:  # noqa: ANN401  a pyarrow.Table, which has no types
     import pyarrow as pa
-    import pyarrow.csv as pa_csv
 
     names = pa.dictionary(pa.int32(), pa.string())  # few texts in many rows
     types = {
@@ -170,27 +170,20 @@ def _parsed(lines: Lines, header: Sequence[str], layout: Layout, file: str) -> A
         **dict.fromkeys(layout.numbers, pa.float64()),
         **dict.fromkeys(layout.text, names),
     }
-    quote: str | bool = '"' if layout.quoted else False
+    form = Form(header, layout.delimiter, quoted=layout.quoted, missing=_MISSING)
+    batches: list[Any] = []
     try:
-        return pa_csv.read_csv(
-            lines,
-            read_options=pa_csv.ReadOptions(column_names=list(header), use_threads=False),  # threads lose the row
-            parse_options=pa_csv.ParseOptions(
-                delimiter=layout.delimiter, quote_char=quote, newlines_in_values=False, ignore_empty_lines=False
-            ),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=types, include_columns=list(types), null_values=_MISSING, strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowException as error:
-        row = re.search(r"[Rr]ow #(\d+)", str(error))
+        for block in whole_rows(lines, form, file=file):
+            batches.append(parse(block, form, types, first_row=sum(map(len, batches))))
+    except RowError as error:
         raise RecordingError(
-            f"it cannot be read as the table that it should be: {str(error)[:160]!r}",
+            f"it cannot be read as the table that it should be: {error.message[:160]!r}",
             code="not_a_table",
             remedy=_DOWNLOAD_AGAIN,
             file=file,
-            row=int(row[1]) - 1 if row else None,
+            row=error.row,
         ) from error
+    return pa.Table.from_batches(batches)
 
 
 def _texts(column: Any, file: str) -> npt.NDArray[Any]:  # noqa: ANN401  a pyarrow.ChunkedArray, which has no types

@@ -19,6 +19,7 @@ from wristkit.load.beats import without_sentinels
 from wristkit.load.gather import Gathered, Mark, Remark, Request, Rows, Track, device_frame, source_of
 from wristkit.load.members import Lines, Members, find_members, reading
 from wristkit.load.order import in_order
+from wristkit.load.parse import Form, RowError, parse, whole_rows
 from wristkit.load.rows import DROPPED_TAIL, check_numbers
 from wristkit.load.spool import Column
 from wristkit.load.stamps import Stamp, from_numbers
@@ -33,7 +34,6 @@ _LEAST_EPOCH_S = 9e8  # no sensor measures so much: it is the first line of anot
 _FAR_APART_NS, _SHORTER, _SHORTER_S = 86_400 * 10**9, 2, 5
 _MOST_TAGS = 100_000
 _HEAD_BYTES = 512
-_BLOCK_BYTES = 2**18  # larger ones hold more memory
 
 Values = npt.NDArray[np.float64]
 
@@ -159,32 +159,24 @@ def _header_line(lines: Lines, file: str) -> str:
 def _fill(columns: Sequence[Column], lines: Lines, file: str, *, one_session: bool) -> None:
     """Append all further rows, each of just so many finite numbers; raise at the first line of another session."""
     import pyarrow as pa
-    import pyarrow.csv as pa_csv
 
-    names = [str(number) for number in range(len(columns))]
+    form = Form(tuple(str(number) for number in range(len(columns))))
+    types = dict.fromkeys(form.names, pa.float64())
     try:
-        # One thread and no quotes: otherwise the row of a fault is lost, or a stray quote swallows rows.
-        # Closed in any case: its reading ahead must not outlive the file.
-        with pa_csv.open_csv(
-            lines,
-            read_options=pa_csv.ReadOptions(column_names=names, use_threads=False, block_size=_BLOCK_BYTES),
-            parse_options=pa_csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
-            convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float64()), null_values=[]),
-        ) as batches:
-            for batch in batches:
-                for column, part in zip(columns, batch.columns, strict=True):
-                    values = _finite(part.to_numpy(zero_copy_only=False), file, row=len(column))
-                    if one_session:
-                        _refuse_second_start(values, file, row=len(column))
-                    column.append(values)
-    except pa.ArrowInvalid as error:
-        row = re.search(r"Row #(\d+)", str(error))
+        for block in whole_rows(lines, form, file=file):
+            batch = parse(block, form, types, first_row=len(columns[0]))
+            for column, part in zip(columns, batch.columns, strict=True):
+                values = _finite(part.to_numpy(zero_copy_only=False), file, row=len(column))
+                if one_session:
+                    _refuse_second_start(values, file, row=len(column))
+                column.append(values)
+    except RowError as error:
         raise RecordingError(
-            f"it has a row that is not {len(columns)} numbers: {str(error)[:120]!r}",
+            f"it has a row that is not {len(columns)} numbers: {error.message[:120]!r}",
             code="not_a_table",
             remedy="look at that row; download the session again",
             file=file,
-            row=int(row[1]) - 1 if row else None,
+            row=error.row,
         ) from error
 
 

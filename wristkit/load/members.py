@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 * 2**30  # unpacked; a day of motion at 200 Hz is about 5 GB of text
 MOST_RATIO = 200  # text of numbers packs about 1:4
 _RATIO_COUNTS_FROM = 2**20  # a few repeated bytes may pack as they like
-_CHUNK_BYTES = 2**18
+_CHUNK_BYTES = 2**20  # smaller ones take longer to parse, larger ones leave the processor's caches
 _END_BYTES, _MOST_DIRECTORY_BYTES, _MOST_FILES = 22, 4 * 2**20, 20_000
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})  # others may ask for any memory
 _LONGEST_LINE = 2**20
@@ -325,8 +325,8 @@ def _refuse_other_encoding(whole: bytes, *, file: str, offset: int) -> None:
         ) from error
 
 
-class Lines(io.RawIOBase):
-    """Whole lines of a text file as a stream of bytes, to be used in a ``with`` block.
+class Lines:
+    """Whole lines of a text file, to be used in a ``with`` block.
 
     A last line without an end is cut text: it raises, or with ``drop_tail`` it is left out and counted in ``dropped``.
     With ``drop_headers`` later lines that equal the header are left out and counted in ``headers_dropped``.
@@ -341,7 +341,6 @@ class Lines(io.RawIOBase):
         drop_headers: bool = False,
         size: int | None = None,
     ) -> None:
-        super().__init__()
         self.dropped = self.headers_dropped = 0
         self._opened, self._file = opened, file
         self._drop_tail, self._drop_headers = drop_tail, drop_headers
@@ -358,14 +357,15 @@ class Lines(io.RawIOBase):
         self._bar.close()
         self._opened.__exit__(*fault)  # type: ignore[arg-type]  # handed on as it came
 
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the lines that are left, without their ends."""
+        for block in self.blocks():
+            yield from block.split(b"\n")[:-1]
+
     @property
     def sha256(self) -> str:
         """Hash of all bytes read so far."""
         return self._digest.hexdigest()
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
 
     def at_end(self) -> bool:
         """Return whether no whole line is left."""
@@ -394,22 +394,11 @@ class Lines(io.RawIOBase):
         """Leave the next line out."""
         self._ready = self._ready[len(self.peek()) + 1 :]
 
-    def read(self, size: int = -1) -> bytes:
-        """Return at most so many bytes of whole lines, all that are ready where size is negative."""
-        if self.at_end():
-            return b""
-        part, self._ready = (self._ready, b"") if size < 0 else (self._ready[:size], self._ready[size:])
-        return part
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Return how many bytes of whole lines were put into ``buffer``."""
-        if self.at_end():
-            return 0
-        view = memoryview(buffer).cast("B")
-        count = min(len(view), len(self._ready))
-        view[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
-        return count
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the lines that are left with their ends, many at a time."""
+        while not self.at_end():
+            block, self._ready = self._ready, b""
+            yield block
 
     def _fill(self) -> None:
         chunk = self._next_chunk()
@@ -418,22 +407,29 @@ class Lines(io.RawIOBase):
         self._bar.update(len(chunk))
         before = self._offset - len(self._pending)
         self._offset += len(chunk)
-        whole, newline, self._pending = (self._pending + chunk).rpartition(b"\n")
+        stop = chunk.rfind(b"\n") + 1
+        whole = b"".join((self._pending, memoryview(chunk)[:stop])) if stop else b""
+        self._pending = chunk[stop:] if stop else self._pending + chunk
         _refuse_other_encoding(whole, file=self._file, offset=before)
-        self._ready = self._without_headers(whole + newline)
+        self._ready = self._without_headers(whole)
         if not chunk:
             self._end()
 
     def _next_chunk(self) -> bytes:
+        """Return about as many bytes as are parsed at once; b"" at the end."""
+        parts: list[bytes] = []
+        missing = 0 if self._cut else _CHUNK_BYTES
         try:
             with reading(self._file):
-                part: bytes = self._raw.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]  # all that is opened here has it
-                return part
+                # All that is opened here has it. What came before damage is there to be kept.
+                while missing and (part := self._raw.read1(missing)):  # type: ignore[attr-defined]
+                    parts.append(part)
+                    missing -= len(part)
         except TruncatedError:
             if not self._drop_tail:
                 raise
             self._cut = True
-            return b""
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _without_headers(self, whole: bytes) -> bytes:
         if not self._header or self._header not in whole:
@@ -445,7 +441,8 @@ class Lines(io.RawIOBase):
 
     def _check(self, chunk: bytes) -> None:
         _refuse_no_text(chunk, file=self._file, offset=self._offset)
-        if len(self._pending) > _LONGEST_LINE:
+        end = chunk.find(b"\n")
+        if len(self._pending) + (len(chunk) if end < 0 else end) > _LONGEST_LINE:
             raise RecordingError(
                 "it has a line of more than 1 MiB",
                 code="long_line",

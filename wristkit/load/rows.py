@@ -3,8 +3,8 @@
 import codecs
 import csv
 import re
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,15 +14,15 @@ import numpy.typing as npt
 from wristkit.errors import EmptyRecordingError, RecordingError
 from wristkit.load.gather import Remark, Rows
 from wristkit.load.members import Lines, Members
+from wristkit.load.parse import Form, RowError, parse, whole_rows
 from wristkit.load.spool import Column, Spool
 from wristkit.load.stamps import EPOCH, Stamp, to_ns
 from wristkit.recording import FloatArray
 
-_MISSING = ["", "NaN", "nan", "null"]
+_MISSING = ("", "NaN", "nan", "null")
 MOST_WORDS = 100_000
 WHOLE_TO = 2**24  # float32 holds each whole number up to it
 _LARGEST = 1e15  # beyond it a float64 holds no fractions
-_BLOCK_BYTES = 2**18  # larger ones are slower and hold more memory
 
 _STAMPED_LINE = r"\n\d{10,}[,;\t]"  # a note of several lines has no such line
 
@@ -96,12 +96,22 @@ def read_rows(
         extra = tuple(optional) if set(optional) <= set(head.names) else ()
         check_header(head.names, ((stamp.column,) if stamp.column else ()) + (*numbers, *text), file)
         refuse_no_rows(lines, file)
+        form = _form(head, dialect, text, stamp)
         table = _Table(
-            (*numbers, *extra), text, spool=spool, file=file, stamp=stamp, scales=scales, most_words=most_words
+            (*numbers, *extra),
+            text,
+            form=form,
+            spool=spool,
+            file=file,
+            stamp=stamp,
+            scales=scales,
+            most_words=most_words,
         )
-        with closing(_batches(lines, head, table, dialect, headers_dropped="drop_headers" in repair)) as batches:
-            for batch in batches:
-                table.append(batch)
+        try:
+            for block in whole_rows(lines, form, file=file):
+                table.append(block)
+        except RowError as error:
+            raise _not_a_table(error, head, file, headers_dropped="drop_headers" in repair) from error
     return table.rows((*_of_lines(lines), *of_rounding(table.rounded)), lines.sha256)
 
 
@@ -132,7 +142,7 @@ def refuse_no_rows(lines: Lines, file: str) -> None:
 
 def check_header(names: Sequence[str], required: Sequence[str], file: str) -> None:
     """Raise where a column is there twice, or one that is needed is not."""
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
         raise RecordingError(
             f"it has the columns {twice} twice", code="duplicate_columns", remedy="keep one of each", file=file
         )
@@ -188,13 +198,14 @@ class _Table:
         numbers: Sequence[str],
         text: Sequence[str],
         *,
+        form: Form,
         spool: Spool,
         file: str,
         stamp: Stamp,
         scales: Mapping[str, Scale],
         most_words: int,
     ) -> None:
-        self.text, self.file, self.stamp, self.scales = tuple(text), file, stamp, scales
+        self.form, self.file, self.stamp, self.scales = form, file, stamp, scales
         self.numbers: Mapping[str, Column] = {
             name: spool.column(np.float32 if name in scales else np.float64) for name in numbers
         }
@@ -202,25 +213,41 @@ class _Table:
         self.words: Mapping[str, Words] = {name: Words(name, file, most=most_words) for name in text}
         self.time_ns = spool.column(np.int64)
         self.rounded: dict[str, int] = {}
+        # Parsed as float32 at once, until a value comes that this may round or not hold.
+        self.short = {name for name in numbers if scales.get(name) == AS_IT_IS}
 
-    def append(self, batch: Any) -> None:  # noqa: ANN401  a pyarrow.RecordBatch, which has no types
-        """Add the rows of a batch, or raise what is wrong with one of them."""
+    def append(self, block: bytes) -> None:
+        """Add a block of whole rows, or raise what is wrong with one of them."""
         first = len(self.time_ns)
+        batch = parse(block, self.form, self._types(), first_row=first)
+        columns = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in self.numbers}
+        if long := {name for name in self.short if _largest(columns[name]) >= WHOLE_TO}:
+            self.short -= long
+            self.append(block)
+            return
         for name, column in self.numbers.items():
-            values = batch.column(name).to_numpy(zero_copy_only=False)
-            largest = check_numbers(values, name, self.file, first)
-            if self.scales.get(name) == AS_IT_IS and largest > WHOLE_TO:
-                self.rounded[name] = self.rounded.get(name, 0) + count_rounded(values)
+            values = columns[name]
+            if name not in self.short:
+                largest = check_numbers(values, name, self.file, first)
+                if self.scales.get(name) == AS_IT_IS and largest > WHOLE_TO:
+                    self.rounded[name] = self.rounded.get(name, 0) + count_rounded(values)
             column.append(scaled(values, self.scales[name]) if name in self.scales else values)
-        for name, column in self.codes.items():
+        for name, codes in self.codes.items():
             encoded = batch.column(name).dictionary_encode()
             words = encoded.dictionary.to_pylist()
             self._refuse_swallowed(words, encoded.indices, first)
-            column.append(self.words[name].numbered(words)[encoded.indices.to_numpy()])
+            codes.append(self.words[name].numbered(words)[encoded.indices.to_numpy()])
         if self.stamp.column:
             self.time_ns.append(to_ns(batch.column(self.stamp.column), self.stamp, file=self.file, first_row=first))
         else:
             self.time_ns.append(np.arange(first, first + batch.num_rows))
+
+    def _types(self) -> dict[str, Any]:
+        import pyarrow as pa
+
+        types = {name: pa.float32() if name in self.short else pa.float64() for name in self.numbers}
+        types |= dict.fromkeys(self.codes, pa.string())
+        return types | ({self.stamp.column: self.stamp.arrow_type()} if self.stamp.column else {})
 
     def _refuse_swallowed(self, words: Sequence[str], indices: Any, first: int) -> None:  # noqa: ANN401  a pyarrow.Array
         """Raise where a quote that is never closed took rows in; a text beside numbers has one line."""
@@ -242,46 +269,14 @@ class _Table:
         return Rows(self.file, self.time_ns.array(), columns, remarks, sha256, words)
 
 
-def _batches(
-    lines: Lines, head: Head, table: _Table, dialect: Dialect, *, headers_dropped: bool
-) -> Generator[Any, None, None]:
-    import pyarrow as pa
-    import pyarrow.csv as pa_csv
-
-    types: dict[str, Any] = dict.fromkeys(table.numbers, pa.float64())
-    types |= dict.fromkeys(table.text, pa.string())
-    if table.stamp.column:
-        types[table.stamp.column] = table.stamp.arrow_type()
+def _form(head: Head, dialect: Dialect, text: Sequence[str], stamp: Stamp) -> Form:
     # A quote in a file of numbers is damage, not quoting: it must not swallow the rows up to the next one.
-    quoted = bool(table.text) or table.stamp.unit == "iso"
-    options: dict[str, Any] = {
-        # Threads lose the row of an error.
-        "read_options": pa_csv.ReadOptions(column_names=list(head.names), use_threads=False, block_size=_BLOCK_BYTES),
-        "parse_options": pa_csv.ParseOptions(
-            delimiter=dialect.delimiter,
-            quote_char='"' if quoted else False,
-            newlines_in_values=bool(table.text),
-            ignore_empty_lines=False,
-        ),
-        "convert_options": pa_csv.ConvertOptions(
-            column_types=types,
-            include_columns=list(types),
-            null_values=_MISSING,
-            strings_can_be_null=False,
-            decimal_point=dialect.decimal,
-        ),
-    }
-    try:
-        # Closed in any case: its reading ahead must not outlive the file.
-        with pa_csv.open_csv(lines, **options) as reader:
-            yield from reader
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise _not_a_table(str(error), head, table.file, headers_dropped=headers_dropped) from error
+    quoted = bool(text) or stamp.unit == "iso"
+    return Form(head.names, *dialect, quoted=quoted, multiline=bool(text), missing=_MISSING)
 
 
-def _not_a_table(message: str, head: Head, file: str, *, headers_dropped: bool) -> RecordingError:
-    found = re.search(r"Row #(\d+)", message)
-    row = int(found[1]) - 1 if found else None
+def _not_a_table(error: RowError, head: Head, file: str, *, headers_dropped: bool) -> RecordingError:
+    message, row = error.message, error.row
     if any(
         f"'{name}'" in message or message.endswith(f": {head.line.decode(errors='replace')}") for name in head.names
     ):
@@ -333,7 +328,7 @@ def check_numbers(column: npt.NDArray[Any], name: str, file: str, first_row: int
     """Return the largest size; raise where it is infinite, or that of an id or a stamp rather than a measurement."""
     with np.errstate(over="ignore"):  # of more than float64 holds, which then is infinite
         sizes = np.abs(column, dtype=np.float64)  # the smallest integer has no positive twin
-    largest = float(np.fmax.reduce(sizes, initial=0))
+    largest = _largest(sizes)
     if np.isinf(largest):
         raise RecordingError(
             f"{name} is infinite in {int(np.isinf(sizes).sum())} rows",
@@ -352,6 +347,11 @@ def check_numbers(column: npt.NDArray[Any], name: str, file: str, first_row: int
             row=first_row + row,
         )
     return largest
+
+
+def _largest(column: npt.NDArray[Any]) -> float:
+    """Return the largest size of numbers, 0 where all are missing."""
+    return float(np.fmax.reduce(np.abs(column), initial=0))
 
 
 def _of_lines(lines: Lines) -> tuple[Remark, ...]:

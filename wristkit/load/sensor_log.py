@@ -8,7 +8,6 @@ by the stamps since boot, and the lower median of the difference of both clocks 
 """
 
 import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -301,7 +300,7 @@ def _pairs(
     with opened(members, file, request.repair) as lines:
         lines.header()
         every = max(members.size(file) // max(len(lines.peek()), 1) // _MOST_PAIRS, 1)
-        for row, line in enumerate(io.BufferedReader(lines, 2**20)):
+        for row, line in enumerate(lines):
             if row % every:
                 continue
             fields = _fields(line, layout.dialect)
