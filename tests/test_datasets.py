@@ -107,7 +107,7 @@ def test_samples_are_small_and_name_nobody():
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5_000_000
     for name in samples()["name"]:
         recording = sample(name)
-        assert set(recording.source) == {"format", "device", "app_version", "file", "sha256"}
+        assert set(recording.source) == {"format", "device", "app_version", "file", "content_hash"}
         assert recording.source["device"] == "simulated"
 
 
@@ -237,7 +237,7 @@ def test_each_set_is_read_in_the_layout_of_its_source(name, tmp_path):
     assert found
     for recording in found:
         assert recording.source["format"] == name
-        assert {"device", "place", "file", "sha256"} <= set(recording.source)
+        assert {"device", "place", "file", "content_hash"} <= set(recording.source)
         assert (recording.labels["rater"] != "").all()
         assert set(recording.labels["tier"]) >= set(recording.labelled)
         assert set(SETS[name].repairs) >= set(recording.findings["code"]) & {*_ALL_REPAIRS}

@@ -134,7 +134,7 @@ def test_values_times_and_labels_are_those_of_the_file(tmp_path, motion, files, 
 def test_zip_and_folder_are_one_recording_and_name_nobody(tmp_path, files):
     zipped, plain = load(as_zip(tmp_path / "a.zip", files)), load(as_folder(tmp_path / "b", files))
     assert zipped.id == plain.id
-    assert zipped.source["sha256"] == plain.source["sha256"]
+    assert zipped.source["content_hash"] == plain.source["content_hash"]
     assert "Somebody" not in str(zipped.source)
     assert "secret" not in str(zipped.source)
 

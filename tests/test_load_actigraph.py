@@ -413,14 +413,14 @@ def unpacked(path):
 def test_the_hash_of_a_folder_is_of_all_its_files_that_were_read(tmp_path, options):
     content = writer.log() if not options else writer.packed(writer.samples_of_second(0))
     folder = unpacked(writer.write(tmp_path, content=content, **options))
-    hashes = [read(folder).source["sha256"]]
+    hashes = [read(folder).source["content_hash"]]
     for file in sorted(folder.glob("*.bin")):
         kept = file.read_bytes()
         file.write_bytes(kept[:-2] + b"\x01\x02" if options else kept + bytes(2))
-        hashes.append(read(folder).source["sha256"])
+        hashes.append(read(folder).source["content_hash"])
         file.write_bytes(kept)
     (folder / "notes.txt").write_text("x")
-    assert read(folder).source["sha256"] == hashes[0]
+    assert read(folder).source["content_hash"] == hashes[0]
     assert len(set(hashes)) == len(hashes) == (3 if options else 2)
 
 

@@ -66,7 +66,7 @@ def test_a_suffix_says_nothing(tmp_path):
 def test_the_source_names_format_file_and_hash_and_the_clock_is_unknown(tmp_path):
     gathered = read(writer.write(tmp_path), Request(Spool()))
     assert gathered.clock == "none"
-    assert set(gathered.source) == {"format", "file", "sha256"}
+    assert set(gathered.source) == {"format", "file", "content_hash"}
     assert gathered.source["file"] == "sound.wav"
 
 

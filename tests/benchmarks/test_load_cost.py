@@ -58,10 +58,10 @@ def write_csv(path, megabytes):
 
 def test_a_csv_beside_pyarrow(tmp_path, benchmark_row):
     path = write_csv(tmp_path / "a.csv", 100)
-    ours, peer = interleaved(lambda: wk.load(path, schema=SCHEMA), lambda: pyarrow.csv.read_csv(path))
-    note = f"wk.load {ours:.2f} s CPU, pyarrow.csv.read_csv {peer:.2f} s; wanted 1.3x, bound 2x"
+    ours, peer = interleaved(lambda: wk.load(path, schema=SCHEMA), lambda: pyarrow.csv.read_csv(path), runs=11)
+    note = f"wk.load {ours:.2f} s CPU, pyarrow.csv.read_csv {peer:.2f} s; wanted 1.3x, bound 1.6x"
     benchmark_row("load a CSV of 100 MB", f"{ours / peer:.2f}x", note)
-    assert ours <= 2 * peer
+    assert ours <= 1.6 * peer
 
 
 def even_stamps(start_s, count, capacity):

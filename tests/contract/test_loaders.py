@@ -58,7 +58,7 @@ class Oddball:
             raise RecordingError("it is damaged", code="damaged", remedy="copy it again", file=path)
         digest = "0" * 64
         track = Track("accel", rows["xyz"], rows["ms"] * 1_000_000)
-        source = {"format": "oddball", "file": path.name, "sha256": digest}
+        source = {"format": "oddball", "file": path.name, "content_hash": digest}
         gathered = Gathered([track], source=source)
         return gathered if self.spoil is None else self.spoil(gathered, path)
 
@@ -159,7 +159,7 @@ SPOILT = {
     "code": ({"spoil": with_remark(code="Odd code")}, "findings are whole"),
     "span": ({"spoil": with_remark(span_ns=(0, 1))}, "findings lie within the recording"),
     "stream": ({"spoil": with_remark(stream="gyro")}, "findings lie within the recording"),
-    "no hash": ({"spoil": with_source(sha256="")}, "source names file, format and hash"),
+    "no hash": ({"spoil": with_source(content_hash="")}, "source names file, format and hash"),
     "other file": ({"spoil": with_source(file="x")}, "source names file, format and hash"),
     "folder": ({"spoil": names_its_folder}, "no folder is named"),
     "suffix": ({"knows": lambda path: path.suffix == ".odd"}, "recognises by content, not by name"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from wristkit.datasets.frames import recorded, source, truth_marks, upward_accel, whole_span
-from wristkit.datasets.text import content_sha256, matching, ns_of_rows
+from wristkit.datasets.text import matching, ns_of_rows, unpacked_hash
 from wristkit.errors import RecordingError
 from wristkit.load.gather import Gathered, Remark, Track
 from wristkit.recording import FloatArray, Recording
@@ -51,7 +51,7 @@ def _recording(path: Path) -> Recording:
             marks=truth_marks(time_ns, moving, {True: "movement"}),
             remarks=(Remark("heading_offset", missing, note, "take it out first"),),
             labelled={"truth": whole_span(time_ns)},
-            source=source(path.name, "broad", content_sha256(path), device="myon aktos-t", place="none"),
+            source=source(path.name, "broad", unpacked_hash(path), device="myon aktos-t", place="none"),
         )
     )
 

@@ -50,7 +50,7 @@ def _recording(path: Path, schemes: Schemes) -> Recording:
             remarks=(*rows.remarks, *_of_dictionary(schemes)),
             labelled={tier: spans_of(marks) for tier, marks in tiers.items()},
             subject=name[:4],
-            source=source(name, "capture24", rows.sha256, device="Axivity AX3", place="wrist"),
+            source=source(name, "capture24", rows.content_hash, device="Axivity AX3", place="wrist"),
         )
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wristkit.datasets.frames import RATER, recorded, source
-from wristkit.datasets.text import content_sha256, matching
+from wristkit.datasets.text import matching, unpacked_hash
 from wristkit.errors import RecordingError
 from wristkit.load.gather import Gathered, Mark, Remark, Track
 from wristkit.load.members import Members
@@ -58,7 +58,7 @@ def _clip(path: Path, name: str, label: str, *, fold: str, sound: str) -> Record
             marks=[Mark(*span, label, "truth", RATER)],
             labelled={"truth": [span]},
             subject=f"freesound_{sound}",
-            source=source(path.name, name, content_sha256(path), device="microphone", place="none", fold=fold),
+            source=source(path.name, name, unpacked_hash(path), device="microphone", place="none", fold=fold),
         )
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from wristkit.datasets.catalogue import PublicSet, RemoteFile, public_set
-from wristkit.datasets.text import content_sha256
+from wristkit.datasets.text import unpacked_hash
 from wristkit.datasets.uwash import neutral_name
 from wristkit.errors import EmptyRecordingError, RecordingError
 from wristkit.load.members import MOST_BYTES, MOST_RATIO
@@ -189,7 +189,7 @@ def _of_archive(root: Path, remote: RemoteFile) -> tuple[str, str, str]:
 
 def _of_file(path: Path, expected: str) -> tuple[str, str]:
     try:
-        found = content_sha256(path)
+        found = unpacked_hash(path, kind=hashlib.sha256)
     except RecordingError:
         return "", "damaged"
     return found, "as published" if found == expected else "changed"

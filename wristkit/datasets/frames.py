@@ -30,9 +30,9 @@ def ordered(rows: Rows, repairs: Sequence[str]) -> Rows:
     return in_order(rows, repairs, Spool())
 
 
-def source(file: str, name: str, sha256: str, **stated: str) -> Mapping[str, str]:
+def source(file: str, name: str, content_hash: str, **stated: str) -> Mapping[str, str]:
     """Return the source of a recording of the set ``name``, with what else the set states and may be told."""
-    return source_of(Path(file), name, sha256, **stated)
+    return source_of(Path(file), name, content_hash, **stated)
 
 
 def upward_accel(time_ns: Nanoseconds | None, metres: FloatArray, *, rate_hz: float | None = None) -> Track:

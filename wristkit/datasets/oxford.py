@@ -43,7 +43,7 @@ def _recording(path: Path) -> Recording:
             remarks=(*rows.remarks, *_remarks(rows)),
             labelled={"truth": whole_span(time_ns)},
             subject=who,
-            source=source(name, "oxford_steps", rows.sha256, device="phone", place=place.lower()),
+            source=source(name, "oxford_steps", rows.content_hash, device="phone", place=place.lower()),
         )
     )
 

@@ -75,7 +75,7 @@ def _recording(path: Path) -> Recording:
             remarks=(*rows.remarks, *_remarks(rows)),
             labelled={"truth": spans_of(marks)},
             subject=name[:10],
-            source=source(name, "pamap2", rows.sha256, device="Colibri wireless", place="wrist", part=part),
+            source=source(name, "pamap2", rows.content_hash, device="Colibri wireless", place="wrist", part=part),
         )
     )
 

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
@@ -18,6 +18,7 @@ from wristkit.load.gather import Nanoseconds, Rows
 from wristkit.load.members import MOST_BYTES, MOST_RATIO, Lines
 from wristkit.load.parse import Form, RowError, parse, whole_rows
 from wristkit.load.stamps import Stamp, to_ns
+from wristkit.recording.hashing import ContentHash
 
 _FREE_BYTES = 2**20  # what a small file may unpack to, however well it packs
 _MISSING = ("", "NaN", "nan")
@@ -62,15 +63,17 @@ def read_table(path: Path, layout: Layout, *, file: str | None = None) -> Rows:
         if lines.at_end():
             raise EmptyRecordingError("it holds no rows", code="empty", remedy=_DOWNLOAD_AGAIN, file=shown)
         table = _parsed(lines, header, layout, shown)
-        sha256 = lines.sha256
+        content_hash = lines.content_hash
     columns: dict[str, npt.NDArray[Any]] = {name: table[name].to_numpy() for name in layout.numbers}
     columns |= {name: _texts(table[name], shown) for name in layout.text}
-    return Rows(shown, to_ns(table[layout.stamp.column], layout.stamp, file=shown), columns, sha256=sha256)
+    return Rows(shown, to_ns(table[layout.stamp.column], layout.stamp, file=shown), columns, content_hash=content_hash)
 
 
-def content_sha256(path: Path, *, file: str | None = None) -> str:
+def unpacked_hash(
+    path: Path, *, file: str | None = None, kind: Callable[[], "ContentHash | hashlib._Hash"] = ContentHash
+) -> str:
     """Return the hash of a file's bytes, unpacked where it is in gzip; errors call it ``file``."""
-    digest, shown = hashlib.sha256(), file or path.name
+    digest, shown = kind(), file or path.name
     with _opened(path, shown) as unpacked:
         try:
             while chunk := unpacked.read1(2**20):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.datasets.frames import left_out, recorded, source, truth_marks, unsigned_accel, whole_span
-from wristkit.datasets.text import content_sha256, matching, ns_of_rows
+from wristkit.datasets.text import matching, ns_of_rows, unpacked_hash
 from wristkit.errors import RecordingError
 from wristkit.load.gather import Gathered, Remark, Track
 from wristkit.recording import FloatArray, Recording
@@ -47,9 +47,9 @@ def _split(path: Path, split: str) -> Iterator[Recording]:
         raise _damaged(path, f"it has {len(people)} rows, the files of labels and signals have {sorted(counts)}")
     if strange := sorted(set(labels.tolist()) - set(_LABELS)):
         raise _damaged(path.with_name(f"y_{split}.txt"), f"labels are {strange[:5]}, expected 1 to 6")
-    windows, sha256 = np.stack(signals, axis=-1), content_sha256(files[0])
+    windows, content_hash = np.stack(signals, axis=-1), unpacked_hash(files[0])
     for first, stop in stretches(windows, people):
-        yield _recording(windows[first:stop], labels[first:stop], str(people[first]), f"{split}_{first}", sha256)
+        yield _recording(windows[first:stop], labels[first:stop], str(people[first]), f"{split}_{first}", content_hash)
 
 
 def stretches(windows: FloatArray, people: Integers) -> list[tuple[int, int]]:
@@ -64,7 +64,7 @@ def joined(windows: FloatArray) -> FloatArray:
     return np.concatenate([windows[0, :HOP], *windows[:, HOP:]])
 
 
-def _recording(windows: FloatArray, labels: Integers, who: str, stretch: str, sha256: str) -> Recording:
+def _recording(windows: FloatArray, labels: Integers, who: str, stretch: str, content_hash: str) -> Recording:
     values = joined(windows)
     time_ns = ns_of_rows(len(values), RATE_HZ)
     of_samples = np.append(np.repeat(labels, HOP), np.repeat(labels[-1:], HOP))
@@ -80,7 +80,7 @@ def _recording(windows: FloatArray, labels: Integers, who: str, stretch: str, sh
             ),
             labelled={"truth": whole_span(time_ns)},
             subject=who,
-            source=source("Inertial Signals", "uci_har", sha256, device="phone", place="waist", stretch=stretch),
+            source=source("Inertial Signals", "uci_har", content_hash, device="phone", place="waist", stretch=stretch),
         )
     )
 

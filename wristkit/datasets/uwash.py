@@ -16,7 +16,7 @@ from wristkit.datasets.frames import (
     unsigned_accel,
     whole_span,
 )
-from wristkit.datasets.text import Layout, content_sha256, matching, plain_name, read_table, refuse_unknown
+from wristkit.datasets.text import Layout, matching, plain_name, read_table, refuse_unknown, unpacked_hash
 from wristkit.load.gather import Gathered, Mark, Remark, Rows, Track
 from wristkit.load.stamps import Stamp
 from wristkit.recording import Recording
@@ -46,7 +46,7 @@ def read(folder: Path) -> Iterator[Recording]:
     Files of the same content are all read; a finding ``duplicate_of`` names the others.
     """
     paths = sorted(matching(folder, _FILES, what="uwash"), key=neutral_name)
-    hashes = {path: content_sha256(path, file=neutral_name(path)) for path in paths}
+    hashes = {path: unpacked_hash(path, file=neutral_name(path)) for path in paths}
     for path in paths:
         twins = [neutral_name(other) for other in paths if hashes[other] == hashes[path] and other != path]
         yield _recording(path, twins)
@@ -73,7 +73,7 @@ def _recording(path: Path, others: Sequence[str]) -> Recording:
             remarks=(*rows.remarks, *_of_duplicates(others), *(_of_steps() if has_steps else ())),
             labelled={"truth": span} if has_steps else {},
             subject=None if has_steps else name[:10],
-            source=source(name, "uwash", rows.sha256, device="watch", place="wrist"),
+            source=source(name, "uwash", rows.content_hash, device="watch", place="wrist"),
         )
     )
 

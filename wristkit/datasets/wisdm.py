@@ -67,7 +67,7 @@ def _recording(who: str, device: str, sensors: Mapping[str, Path]) -> Recording:
             remarks=_remarks(rows),
             labelled={"truth": spans_of(marks)},
             subject=who,
-            source=source(labelled.file, "wisdm", labelled.sha256, device=device, place=_PLACES[device]),
+            source=source(labelled.file, "wisdm", labelled.content_hash, device=device, place=_PLACES[device]),
         )
     )
 

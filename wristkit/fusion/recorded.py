@@ -12,7 +12,7 @@ from wristkit.fusion.online import Fusion, FusionParams, Packet, usable
 from wristkit.recording import BLOCK_ROWS, FloatArray, Recording, Stream, find_gaps, finding_table
 from wristkit.recording.spans import union
 from wristkit.signals import check_units
-from wristkit.signals.pieces import Finding
+from wristkit.signals.pieces import Finding, extremes
 from wristkit.signals.values import saturated, stuck
 
 CORE_MOTION = ("attitude", "gravity", "user_accel")  # what a watch may have computed itself
@@ -145,7 +145,7 @@ def _origin(streams: Sequence[Stream], *, offline: bool, kept: Sequence[str]) ->
 def _of_inputs(recording: Recording, inputs: Mapping[str, Stream]) -> list[Finding]:
     """Return what was left out of the inputs, and what of them makes an attitude wrong, if it was not said before."""
     known = set(zip(recording.findings["code"], recording.findings["stream"], strict=True))
-    found = [row for stream in inputs.values() for check in (saturated, stuck) for row in check(stream)]
+    found = [row for one in inputs.values() for row in (*saturated(one, extremes(one)), *stuck(one))]
     for stream in inputs.values():
         if wrong := int((~usable(stream.name, stream.values)).sum()):
             note = f"{wrong} samples are NaN, or nothing that a wrist gives; fusion went without them"

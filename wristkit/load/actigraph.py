@@ -1,6 +1,5 @@
 """ActiGraph ``.gt3x``: a zip of info.txt and log.bin with its records, or activity.bin and lux.bin of old firmware."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from wristkit.load.actigraph_log import read_log
 from wristkit.load.actigraph_old import read_old
 from wristkit.load.gather import Gathered, Request, source_of
 from wristkit.load.members import Members, find_members, is_zip
+from wristkit.recording.hashing import ContentHash, hash_of_file, hash_of_parts
 
 _MOST_INFO_BYTES = 2**16
 _HASHED_BYTES = 2**20
@@ -52,20 +52,21 @@ def read(path: Path, request: Request) -> Gathered:
     is_new = LOG in members.names
     gathered = read_log(members, info, request) if is_new else read_old(members, info, request)
     read_files = [name for name in ((INFO, LOG) if is_new else (INFO, OLD, OLD_LIGHT)) if name in members.names]
-    sha256 = _sha256(path, members, read_files)
-    source = source_of(path, "actigraph", sha256, device=info.model, firmware=info.firmware)
+    content_hash = _content_hash(path, members, read_files)
+    source = source_of(path, "actigraph", content_hash, device=info.model, firmware=info.firmware)
     return replace(gathered, wrist=info.wrist, source=source)
 
 
-def _sha256(path: Path, members: Members, names: Sequence[str]) -> str:
+def _content_hash(path: Path, members: Members, names: Sequence[str]) -> str:
     """Return the hash of the one file, or that of the names and hashes of those in the folder that were read."""
     if path.is_file():
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    whole = hashlib.sha256()
-    for name in names:
-        one = hashlib.sha256()
-        for chunk in chunks_of(members, name, _HASHED_BYTES):
-            one.update(chunk)
-        whole.update(f"{name} {one.hexdigest()}\n".encode())
+            return hash_of_file(file)
+    return hash_of_parts((name, _hash_of_member(members, name)) for name in names)
+
+
+def _hash_of_member(members: Members, name: str) -> str:
+    whole = ContentHash()
+    for chunk in chunks_of(members, name, _HASHED_BYTES):
+        whole.update(chunk)
     return whole.hexdigest()

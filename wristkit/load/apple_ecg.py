@@ -4,7 +4,6 @@ Keys are translated as well as values, and the decimal mark is that of the phone
 known by what their values look like: a date, a unit, a rate; name and birth date are never looked at.
 """
 
-import hashlib
 import re
 from datetime import datetime
 from typing import NamedTuple
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from wristkit.errors import EmptyRecordingError, RecordingError, TruncatedError
 from wristkit.load.gather import Remark
 from wristkit.load.members import Members
+from wristkit.recording.hashing import hash_of
 
 _MOST_BYTES = 2**19  # 30 s at 512 Hz are 130 kB
 _MOST_HEADER_LINES = 40
@@ -37,7 +37,7 @@ class Ecg(NamedTuple):
     millivolts: npt.NDArray[np.float32]
     device: str
     remarks: tuple[Remark, ...]
-    sha256: str
+    content_hash: str
 
 
 def is_ecg(head: bytes) -> bool:
@@ -75,7 +75,7 @@ def read_ecg(members: Members, file: str, *, drop_tail: bool) -> Ecg:
         (samples[:, None] * _MILLIVOLTS[name]).astype(np.float32),
         next((value for value in values[:last] if _MODEL.fullmatch(value)), ""),
         remarks,
-        hashlib.sha256(content).hexdigest(),
+        hash_of(content),
     )
 
 

@@ -6,7 +6,6 @@ those of one device and counts the others. Within a type they are not in the ord
 names are never read.
 """
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from wristkit.load.members import Members, is_zip, reading, single, zip_files, z
 from wristkit.load.order import in_order
 from wristkit.load.spool import Column, Spool
 from wristkit.recording import BLOCK_ROWS, blocks
+from wristkit.recording.hashing import hash_of
 
 _HEAD_BYTES = 4096
 _MOST_PEEKS, _MOST_FILES = 32, 20_000
@@ -66,7 +66,7 @@ def read(path: Path, request: Request) -> Gathered:
     ecgs = _ecgs(members, file, drop_tail=drop_tail)
     counts = elements.counts + Counter((_ECG, one.device) for one in ecgs if one.device)
     device = _chosen(counts)
-    digest = hashlib.sha256("\n".join([source.sha256, *(one.sha256 for one in ecgs)]).encode()).hexdigest()
+    digest = hash_of("\n".join([source.content_hash, *(one.content_hash for one in ecgs)]).encode())
     return Gathered(
         [*_tracks(elements, device, request), *_ecg_tracks(ecgs, device)],
         marks=elements.marks,

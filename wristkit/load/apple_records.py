@@ -5,7 +5,6 @@ sees them: by spaces, which keeps byte offsets, and joins no two halves of a num
 defusedxml forbids cannot be declared without a DTD, and a tree would cost five times the time.
 """
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from wristkit.load.members import Members, reading
 from wristkit.load.progress import byte_bar
 from wristkit.load.spool import Spool
 from wristkit.recording import blocks
+from wristkit.recording.hashing import ContentHash
 
 NO_DEVICE, OTHER_DEVICE = "no device", "other device"
 ROOT = re.compile(rb"<HealthData[\s/>]")
@@ -334,7 +334,7 @@ def _model(text: str) -> str:
 class Source(NamedTuple):
     """Hash of a file, and what to say of it."""
 
-    sha256: str
+    content_hash: str
     remarks: tuple[Remark, ...]
 
 
@@ -358,7 +358,7 @@ def parse(members: Members, file: str, elements: Elements, *, drop_tail: bool) -
             if unmet > _LONGEST_TOKEN_BYTES:
                 raise _unreadable(f"no element starts or ends in {unmet} bytes", "xml_limits", file, text.offset)
         ended = _end_of(elements, file, text.offset, drop_tail=drop_tail)
-        return Source(text.sha256, (*text.remarks(), *ended))
+        return Source(text.content_hash, (*text.remarks(), *ended))
 
 
 def _feed(parser: expat.XMLParserType, chunk: bytes, file: str) -> None:
@@ -401,10 +401,10 @@ class _Text:
     def __init__(self, raw: IO[bytes], file: str, bar: Any) -> None:  # noqa: ANN401  a tqdm bar, which has no types
         self.offset = 0
         self._raw, self._file, self._bar, self._controls = raw, file, bar, 0
-        self._digest = hashlib.sha256()
+        self._digest = ContentHash()
 
     @property
-    def sha256(self) -> str:
+    def content_hash(self) -> str:
         """Hash of all bytes read so far, as they stand in the file."""
         return self._digest.hexdigest()
 

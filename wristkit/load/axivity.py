@@ -1,6 +1,5 @@
 """Axivity AX3 and AX6: ``.cwa`` as the device writes it, and the WAV that the vendor's converter makes of it."""
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +31,7 @@ from wristkit.load.axivity_blocks import (
 from wristkit.load.gather import Gathered, Nanoseconds, Remark, Request, Rows, Track, device_frame, source_of
 from wristkit.load.order import in_order
 from wristkit.recording import Side
+from wristkit.recording.hashing import hash_of_file
 
 _HEAD_BYTES = HEADER_BYTES + 8 * BLOCK_BYTES
 _SIDE = re.compile(rb"_p=(left|right)(?:\+|%20| )*wrist", re.IGNORECASE)
@@ -66,7 +66,7 @@ def read(path: Path, request: Request) -> Gathered:
         blocks, remarks, repairs = read_blocks(Content(file, path.name, path.stat().st_size), request)
         tracks = _tracks(blocks, repairs, request)
         file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hash_of_file(file)
     header = head[:HEADER_BYTES] if head[:4] == FILE_MAGIC else b""
     return Gathered(
         tracks,
@@ -228,7 +228,7 @@ def _read_wave(path: Path, head: bytes) -> Gathered:
     values = _wave_accel(path.name, stated, counts)
     accel = Track("accel", values, start_ns=start_ns or 0, rate_hz=rate_hz, remarks=_of_wave(head, counts, rate_hz))
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hash_of_file(file)
     unknown = Remark("start_unknown", 1, "it does not say when it starts", "keep the .cwa that it was made from")
     return Gathered(
         [accel, *_wave_slow_tracks(counts, accel)],

@@ -34,7 +34,6 @@ beside either of them is ``accel_history`` (HealthKit's beside the other heart r
 ``user_accel``, ``gravity``, ``gyro``, ``attitude``, ``mag``, ``heading``, ``heart_rate``, ``heart_rate_confidence``.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +53,7 @@ from wristkit.load.rows import opened, read_head, read_rows
 from wristkit.load.spool import Spool
 from wristkit.load.stamps import Stamp, from_numbers
 from wristkit.recording import Side, blocks
+from wristkit.recording.hashing import hash_of_parts
 
 VERSION = 1
 STATED, CLOCK, ACCELEROMETER, MOTION = "wristkit.json", "clock.csv", "accelerometer.csv", "device_motion.csv"
@@ -117,7 +117,6 @@ def read(path: Path, request: Request) -> Gathered:
     if not rows:
         raise EmptyRecordingError("none of its files holds a row", code="empty", remedy="record again", file=path)
     placed, remarks = _placed(rows, pairs, request.spool)
-    digests = "".join(f"{one.file} {one.sha256}\n" for one in (pairs, *read) if one.sha256)
     empty = [remark for one in read if one.file not in rows for remark in one.remarks]
     return Gathered(
         list(_tracks(placed, stated, request.spool)),
@@ -129,7 +128,7 @@ def read(path: Path, request: Request) -> Gathered:
         source=source_of(
             path,
             "core_motion",
-            hashlib.sha256(digests.encode()).hexdigest(),
+            hash_of_parts((one.file, one.content_hash) for one in (pairs, *read) if one.content_hash),
             device=stated.device,
             system=stated.system,
         ),

@@ -4,7 +4,6 @@ The first row of a file is the time of its first sample in seconds since 1970 UT
 repeated in each column. ``IBI.csv`` has no rate: its rows are seconds since the start, and the interval.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -24,6 +23,7 @@ from wristkit.load.rows import DROPPED_TAIL, check_numbers
 from wristkit.load.spool import Column
 from wristkit.load.stamps import Stamp, from_numbers
 from wristkit.recording import blocks
+from wristkit.recording.hashing import hash_of_parts
 
 _IBI, _TAGS = "IBI.csv", "tags.csv"
 _COUNTS_PER_G = 64.0
@@ -63,7 +63,7 @@ class _Table(NamedTuple):
     header: tuple[str, ...]
     columns: tuple[Values, ...]
     remarks: tuple[Remark, ...]
-    sha256: str
+    content_hash: str
 
     @property
     def rows(self) -> int:
@@ -146,7 +146,7 @@ def _table(members: Members, file: str, request: Request, *, headers: int, width
         if not lines.at_end():
             _fill(columns, lines, file, one_session=headers > 0)
     arrays = tuple(column.array() for column in columns)
-    return _Table(file, header, arrays, (DROPPED_TAIL,) if lines.dropped else (), lines.sha256)
+    return _Table(file, header, arrays, (DROPPED_TAIL,) if lines.dropped else (), lines.content_hash)
 
 
 def _header_line(lines: Lines, file: str) -> str:
@@ -270,7 +270,7 @@ def _beat_track(table: _Table, request: Request) -> Track:
         raise _no_header(table.file, f"{table.header[0][:60]!r} where start and 'IBI' should be")
     since_start_s, intervals_s = table.columns
     time_ns = _nanoseconds(start) + from_numbers(since_start_s, Stamp("a beat", "s", epoch=False), file=table.file)
-    rows = Rows(table.file, time_ns, {"ibi": intervals_s}, table.remarks, table.sha256)
+    rows = Rows(table.file, time_ns, {"ibi": intervals_s}, table.remarks, table.content_hash)
     rows = in_order(rows, request.repair, request.spool)
     return Track("ibi", rows.matrix(("ibi",)), rows.time_ns, remarks=rows.remarks)
 
@@ -322,4 +322,4 @@ def _of_times(tracks: Sequence[Track]) -> list[Remark]:
 
 
 def _hash(tables: Sequence[_Table]) -> str:
-    return hashlib.sha256("".join(f"{table.file} {table.sha256}\n" for table in tables).encode()).hexdigest()
+    return hash_of_parts((table.file, table.content_hash) for table in tables)

@@ -56,7 +56,7 @@ class Rows:
     time_ns: Nanoseconds
     columns: Mapping[str, npt.NDArray[Any]]
     remarks: tuple[Remark, ...] = ()
-    sha256: str = ""
+    content_hash: str = ""
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def texts(self, name: str) -> list[str]:
@@ -141,7 +141,7 @@ class Gathered:
     source: Mapping[str, str] = field(default_factory=dict)
 
 
-def source_of(path: Path, format_name: str, sha256: str, **stated: str) -> dict[str, str]:
+def source_of(path: Path, format_name: str, content_hash: str, **stated: str) -> dict[str, str]:
     """Return the source of a recording: format, file name, hash, and what else the file states and may be told."""
     told = {key: text for key, text in stated.items() if text}
-    return {"format": format_name, **told, "file": path.name, "sha256": sha256}
+    return {"format": format_name, **told, "file": path.name, "content_hash": content_hash}

@@ -1,7 +1,6 @@
 """GENEActiv ``.bin``: a header of text, then pages of 300 samples whose twelve-bit numbers are written as hex."""
 
 import binascii
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from wristkit.load.gather import Gathered, Mark, Nanoseconds, Remark, Request, R
 from wristkit.load.order import in_order
 from wristkit.load.spool import Column, Spool
 from wristkit.recording import Side, blocks
+from wristkit.recording.hashing import ContentHash
 
 PAGE_SAMPLES = 300
 _HEX_CHARS = 12 * PAGE_SAMPLES
@@ -78,7 +78,7 @@ class Page(NamedTuple):
 class _Found:
     """What reading the pages in turn turned up beside them."""
 
-    digest: "hashlib._Hash"
+    digest: ContentHash
     damage: Damage = field(default_factory=Damage)
     page_bytes: int = 0
     devices: dict[bytes, list[int]] = field(default_factory=dict)  # of each serial number the pages' first bytes
@@ -119,7 +119,7 @@ def read(path: Path, request: Request) -> Gathered:
     """Return acceleration, light, temperature and battery of a GENEActiv file."""
     with path.open("rb") as file:
         header = _header(_head(file), file=path.name)
-        found, columns = _Found(hashlib.sha256(header.content)), _Columns.of(request.spool)
+        found, columns = _Found(ContentHash(header.content)), _Columns.of(request.spool)
         batch: list[Page] = []
         for page in _pages(file, found):
             batch.append(page)
@@ -129,7 +129,7 @@ def read(path: Path, request: Request) -> Gathered:
     if batch:
         _decode(batch, header, columns)
     remarks = _remarks(header, found, pages=len(columns.temperature), request=request, file=path.name)
-    return _gathered(path, header, columns, sha256=found.digest.hexdigest(), remarks=remarks, request=request)
+    return _gathered(path, header, columns, content_hash=found.digest.hexdigest(), remarks=remarks, request=request)
 
 
 def unpacked(packed: bytes) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16], npt.NDArray[np.bool_]]:
@@ -380,7 +380,7 @@ def _wrist(header: _Header) -> Side | None:
 
 
 def _gathered(
-    path: Path, header: _Header, columns: _Columns, *, sha256: str, remarks: list[Remark], request: Request
+    path: Path, header: _Header, columns: _Columns, *, content_hash: str, remarks: list[Remark], request: Request
 ) -> Gathered:
     shift_ns = (header.utc_offset_s or 0) * 10**9
     samples, pages = _samples(path.name, columns, shift_ns, request), _page_rows(path.name, columns, shift_ns, request)
@@ -404,7 +404,7 @@ def _gathered(
         marks=presses,
         remarks=[*remarks, frame, *button],
         wrist=_wrist(header),
-        source=_source(path, header, sha256),
+        source=_source(path, header, content_hash),
     )
 
 
@@ -444,7 +444,7 @@ def _held_ns(samples: Rows) -> tuple[Nanoseconds, Nanoseconds]:
     return np.concatenate(first), np.concatenate([*last, np.full(int(was_down), before_ns)])
 
 
-def _source(path: Path, header: _Header, sha256: str) -> dict[str, str]:
+def _source(path: Path, header: _Header, content_hash: str) -> dict[str, str]:
     def stated(key: str) -> str:
         text = header.lines.get(key, "")
         return text if re.fullmatch(r"[\w. :]{1,40}", text) else ""
@@ -452,4 +452,4 @@ def _source(path: Path, header: _Header, sha256: str) -> dict[str, str]:
     model = f"GENEActiv {stated('Device Model')}".strip()
     offset = "" if header.utc_offset_s is None else _signed(header.utc_offset_s)
     firmware = stated("Device Firmware Version")
-    return source_of(path, "geneactiv", sha256, device=model, firmware=firmware, utc_offset=offset)
+    return source_of(path, "geneactiv", content_hash, device=model, firmware=firmware, utc_offset=offset)

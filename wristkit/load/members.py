@@ -3,7 +3,6 @@
 import codecs
 import functools
 import gzip
-import hashlib
 import io
 import lzma
 import os
@@ -18,6 +17,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from wristkit.errors import EmptyRecordingError, RecordingError, TruncatedError
 from wristkit.load.progress import byte_bar
+from wristkit.recording.hashing import ContentHash
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 * 2**30  # unpacked; a day of motion at 200 Hz is about 5 GB of text
 MOST_RATIO = 200  # text of numbers packs about 1:4
 _RATIO_COUNTS_FROM = 2**20  # a few repeated bytes may pack as they like
-_CHUNK_BYTES = 2**20  # smaller ones take longer to parse, larger ones leave the processor's caches
+_CHUNK_BYTES = 3 * 2**19  # smaller ones take longer to parse, larger ones leave the processor's caches
 _END_BYTES, _MOST_DIRECTORY_BYTES, _MOST_FILES = 22, 4 * 2**20, 20_000
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})  # others may ask for any memory
 _LONGEST_LINE = 2**20
@@ -346,7 +346,7 @@ class Lines:
         self._drop_tail, self._drop_headers = drop_tail, drop_headers
         self._ready, self._pending, self._offset, self._ended = b"", b"", 0, False
         self._header, self._cut = b"", False
-        self._digest = hashlib.sha256()
+        self._digest = ContentHash()
         self._bar = byte_bar(file, size)
 
     def __enter__(self) -> Self:
@@ -363,7 +363,7 @@ class Lines:
             yield from block.split(b"\n")[:-1]
 
     @property
-    def sha256(self) -> str:
+    def content_hash(self) -> str:
         """Hash of all bytes read so far."""
         return self._digest.hexdigest()
 

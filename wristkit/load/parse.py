@@ -89,7 +89,8 @@ def parse(block: bytes, form: Form, types: Mapping[str, Any], *, first_row: int 
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         found = _ROW.search(str(error))  # counted from 1 in the block
         raise RowError(_ROW.sub("", str(error)), row=first_row + int(found[1]) - 1 if found else None) from error
-    return table.combine_chunks().to_batches()[0]
+    (batch,) = table.to_batches()
+    return batch
 
 
 def whole_rows(lines: Lines, form: Form, *, file: str) -> Iterator[bytes]:

@@ -112,7 +112,7 @@ def read_rows(
                 table.append(block)
         except RowError as error:
             raise _not_a_table(error, head, file, headers_dropped="drop_headers" in repair) from error
-    return table.rows((*_of_lines(lines), *of_rounding(table.rounded)), lines.sha256)
+    return table.rows((*_of_lines(lines), *of_rounding(table.rounded)), lines.content_hash)
 
 
 def opened(members: Members, file: str, repair: Collection[str]) -> Lines:
@@ -262,11 +262,11 @@ class _Table:
                 row=first + int(np.argmax(indices.to_numpy() == wrong[0])),
             )
 
-    def rows(self, remarks: tuple[Remark, ...], sha256: str) -> Rows:
+    def rows(self, remarks: tuple[Remark, ...], content_hash: str) -> Rows:
         """Return what was read."""
         columns = {name: column.array() for name, column in (*self.numbers.items(), *self.codes.items())}
         words = {name: known.all() for name, known in self.words.items()}
-        return Rows(self.file, self.time_ns.array(), columns, remarks, sha256, words)
+        return Rows(self.file, self.time_ns.array(), columns, remarks, content_hash, words)
 
 
 def _form(head: Head, dialect: Dialect, text: Sequence[str], stamp: Stamp) -> Form:

@@ -140,7 +140,7 @@ def read(path: Path, request: Request) -> Gathered:
         marks=marks,
         labelled={"app": labelled} if labelled else {},
         remarks=(*rows.remarks, *clock.remarks, *left_out, *_not_read(layout)),
-        source=source_of(path, "sensor_log", rows.sha256),
+        source=source_of(path, "sensor_log", rows.content_hash),
     )
 
 

@@ -5,7 +5,6 @@ since 1970. Facts are from the app's public reference pages (UNITS, COORDINATES,
 """
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -23,6 +22,7 @@ from wristkit.load.members import Members, find_members
 from wristkit.load.order import in_order
 from wristkit.load.rows import AS_IT_IS, DROPPED_TAIL, Scale, read_rows, scaled
 from wristkit.load.sound import audio_track
+from wristkit.recording.hashing import hash_of_parts
 
 NOTES, METADATA = "Annotation.csv", "Metadata.csv"
 ALTITUDE = "relativeAltitude"
@@ -328,6 +328,6 @@ def _not_read(names: Sequence[str]) -> Remark:
 
 def source_of_export(path: Path, format_name: str, metadata: Mapping[str, str], rows: Sequence[Rows]) -> dict[str, str]:
     """Return where a recording is from; its hash is that of the sensors' files, whatever they were packed in."""
-    content = hashlib.sha256("".join(f"{one.file} {one.sha256}\n" for one in rows).encode()).hexdigest()
+    content = hash_of_parts((one.file, one.content_hash) for one in rows)
     device, version = metadata.get("platform", ""), metadata.get("appVersion", "")
     return source_of(path, format_name, content, device=device, app_version=version)

@@ -5,7 +5,6 @@ would be longer than this package. What a header promises is held against what w
 1,000 Hz is not sound (some motion loggers write acceleration into WAV), and is refused.
 """
 
-import hashlib
 import io
 import os
 import re
@@ -25,6 +24,7 @@ from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingEr
 from wristkit.load.gather import Gathered, Remark, Request, Track, source_of
 from wristkit.load.members import Members, reading, single
 from wristkit.load.spool import Spool
+from wristkit.recording.hashing import hash_of_file
 
 LEAST_HZ, MOST_HZ = 1_000, 1_000_000  # below lies motion, above nothing that a microphone records
 
@@ -86,7 +86,7 @@ def read(path: Path, request: Request) -> Gathered:
     members = single(path)
     track = audio_track(members, path.name, spool=request.spool)
     with members.open(path.name) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # a plain file is buffered
+        digest = hash_of_file(file)
     return Gathered([track], clock="none", source=source_of(path, "sound", digest))
 
 

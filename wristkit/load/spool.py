@@ -10,6 +10,7 @@ import numpy.typing as npt
 from wristkit.recording import BLOCK_ROWS, blocks
 
 Array = npt.NDArray[Any]
+_LONG = 2**20  # rows; memory that is never touched costs nothing, but the system may refuse too much of it
 
 
 class Spool:
@@ -71,8 +72,10 @@ class Column:
             self._file.write(np.ascontiguousarray(block, dtype=self._dtype).data)
         else:
             if stop > len(self._buffer):
-                # The system moves pages rather than copying them; nobody else has seen this array.
-                self._buffer.resize(max(stop, 2 * len(self._buffer)), refcheck=False)
+                times = 4 if len(self._buffer) < _LONG else 2
+                grown = np.empty(max(stop, times * len(self._buffer)), self._dtype)  # resize() fills it with zeros
+                grown[: self._count] = self._buffer[: self._count]
+                self._buffer = grown
             self._buffer[self._count : stop] = block
         self._count = stop
 

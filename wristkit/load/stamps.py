@@ -181,16 +181,17 @@ def from_dates(dates: "np.ndarray[Any, Any]", stamp: Stamp, *, file: str, first_
 def _check_room(values: "np.ndarray[Any, Any]", stamp: Stamp, file: str, first_row: int) -> None:
     """Raise where a value would not fit the range of nanoseconds."""
     longest = _LONGEST_S * (10**9 // NS_PER[stamp.unit])
-    strange = (values < -longest) | (values > longest)
-    if strange.any():
+    if len(values) and (values.min() < -longest or values.max() > longest):
+        strange = (values < -longest) | (values > longest)
         raise _strange(values[np.argmax(strange)], stamp, file, first_row + int(np.argmax(strange)))
 
 
 def _checked(time_ns: Nanoseconds, stamp: Stamp, file: str, first_row: int) -> Nanoseconds:
-    if not stamp.epoch:
+    if not stamp.epoch or not len(time_ns):
         return time_ns
-    strange = (time_ns < _EPOCH_S[0] * 10**9) | (time_ns >= _EPOCH_S[1] * 10**9)
-    if strange.any():
+    earliest, latest = (bound * 10**9 for bound in _EPOCH_S)
+    if time_ns.min() < earliest or time_ns.max() >= latest:
+        strange = (time_ns < earliest) | (time_ns >= latest)
         row = int(np.argmax(strange))
         raise _strange(time_ns[row] / NS_PER.get(stamp.unit, 1), stamp, file, first_row + row)
     return time_ns

@@ -1,6 +1,5 @@
 """Tables of any origin with a schema: CSV and TSV, Parquet, npz, and DataFrames and arrays from memory."""
 
-import hashlib
 import io
 import re
 import tokenize
@@ -43,6 +42,7 @@ from wristkit.load.schema import Part, Plan, columns_of, example, plan_of, spell
 from wristkit.load.spool import Spool
 from wristkit.load.stamps import Stamp, from_dates, from_numbers, is_zoned, stamp_of
 from wristkit.recording import CANONICAL
+from wristkit.recording.hashing import hash_of_file
 
 Array = npt.NDArray[Any]
 
@@ -124,7 +124,7 @@ def read(path: Path, request: Request) -> Gathered:
         table = _of_parquet(path, request)
     else:
         table = _of_npz(path, request) if is_zip(path) else _of_text(path, request)
-    return _gathered(table, request, source_of(path, "table", table.rows.sha256))
+    return _gathered(table, request, source_of(path, "table", table.rows.content_hash))
 
 
 def read_memory(table: pd.DataFrame | Mapping[str, npt.ArrayLike], request: Request) -> Gathered:
@@ -330,8 +330,8 @@ def _check_ratio(rows: int, columns: int, path: Path) -> None:
 
 def _hashed(read: _Read, path: Path) -> _Read:
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return read._replace(rows=replace(read.rows, sha256=digest))
+        digest = hash_of_file(file)
+    return read._replace(rows=replace(read.rows, content_hash=digest))
 
 
 # Arrays

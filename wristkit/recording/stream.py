@@ -1,6 +1,5 @@
 """One sensor on its own clock."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,6 +11,7 @@ import pandas as pd
 
 from wristkit.errors import RecordingError
 from wristkit.recording.blocks import blocks
+from wristkit.recording.hashing import ContentHash
 
 FloatArray = npt.NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -347,7 +347,7 @@ def measured_rate_hz(time_s: FloatArray, gaps: FloatArray) -> float:
 
 def content_id(streams: Sequence[Stream]) -> str:
     """Return 16 hex digits that depend on names, channels, units, stamps and values alone."""
-    digest = hashlib.sha256()
+    digest = ContentHash()
     for stream in sorted(streams, key=lambda one: one.name):
         clock = (stream.start_s, stream.rate_hz) if stream.is_uniform else ()
         digest.update(repr((stream.name, stream.channels, stream.unit, len(stream), clock)).encode())
@@ -358,7 +358,7 @@ def content_id(streams: Sequence[Stream]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _hash(digest: "hashlib._Hash", array: npt.NDArray[Any]) -> None:
+def _hash(digest: ContentHash, array: npt.NDArray[Any]) -> None:
     for (block,) in blocks(array):
         digest.update(np.ascontiguousarray(block).data)
 

@@ -5,18 +5,17 @@ from collections.abc import Callable
 from wristkit.errors import RecordingError
 from wristkit.recording import Recording, Stream, finding_table
 from wristkit.signals.clock import gaps, is_steady, missing_samples, rate_changes
-from wristkit.signals.pieces import Finding
+from wristkit.signals.pieces import Ends, Finding, extremes
 from wristkit.signals.units import gyro_unit, implausible, sign_contradicts, still_length
 from wristkit.signals.values import constant_channel, missing_values, saturated, stuck, wrapped
 
 StreamCheck = Callable[[Stream], list[Finding]]
+RangeCheck = Callable[[Stream, Ends], list[Finding]]
 RecordingCheck = Callable[[Recording], list[Finding]]
 
 CLOCK_CHECKS: tuple[StreamCheck, ...] = (gaps, missing_samples, rate_changes)
-STREAM_CHECKS: tuple[StreamCheck, ...] = (
-    *(missing_values, saturated, wrapped, stuck, constant_channel),
-    *(implausible, still_length),
-)
+STREAM_CHECKS: tuple[StreamCheck, ...] = (missing_values, stuck, still_length)
+RANGE_CHECKS: tuple[RangeCheck, ...] = (saturated, wrapped, constant_channel, implausible)
 RECORDING_CHECKS: tuple[RecordingCheck, ...] = (gyro_unit, sign_contradicts)
 
 # What speaks of a wrong unit, name or sign: figures from such a recording would be wrong without showing it.
@@ -65,4 +64,6 @@ def _look(recording: Recording) -> list[Finding]:
             clocks[clock] = [row for check in CLOCK_CHECKS for row in check(stream)]
         found += [row._replace(stream=stream.name) for row in clocks[clock]]
         found += [row for check in STREAM_CHECKS for row in check(stream)]
+        ends = extremes(stream)
+        found += [row for check in RANGE_CHECKS for row in check(stream, ends)]
     return [*found, *(row for check in RECORDING_CHECKS for row in check(recording))]

@@ -26,6 +26,13 @@ class Finding(NamedTuple):
     remedy: str
 
 
+class Ends(NamedTuple):
+    """(c,) least and greatest values of the channels of a stream; NaN where a channel has none."""
+
+    low: FloatArray
+    high: FloatArray
+
+
 def pieces(stream: Stream, *, rows: int = BLOCK_ROWS) -> Iterator[tuple[FloatArray, Values]]:
     """Yield (n,) stamps and (n, c) values of at most ``rows`` samples; those of sound are never made all at once."""
     if not stream.is_uniform:
@@ -41,13 +48,13 @@ def time_at(stream: Stream, row: int) -> float:
     return stream.start_s + row / stream.rate_hz if stream.is_uniform else float(stream.time[row])
 
 
-def extremes(stream: Stream) -> tuple[FloatArray, FloatArray]:
-    """Return (c,) least and greatest values of the channels; NaN where a channel has none."""
+def extremes(stream: Stream) -> Ends:
+    """Return the least and greatest values of the channels."""
     low = high = np.full(len(stream.channels), np.nan)
     for _, values in pieces(stream):
         low = np.fmin(low, np.fmin.reduce(values, axis=0))
         high = np.fmax(high, np.fmax.reduce(values, axis=0))
-    return low, high
+    return Ends(low, high)
 
 
 def runs(masks: Iterable[Mask]) -> Iterator[IntArray]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from wristkit.recording import Stream
-from wristkit.signals.pieces import Finding, IntArray, Mask, Values, extremes, long_runs, pieces, runs, time_at
+from wristkit.signals.pieces import Ends, Finding, IntArray, Mask, Values, long_runs, pieces, runs, time_at
 
 # Full scales that sensors are set to; a device's own lies within 2 %, after its calibration.
 FULL_SCALES = {
@@ -39,13 +39,13 @@ def missing_values(stream: Stream) -> list[Finding]:
     return [Finding("missing_values", stream.name, *span, missing, note, "mask or fill them by name")]
 
 
-def saturated(stream: Stream) -> list[Finding]:
+def saturated(stream: Stream, ends: Ends) -> list[Finding]:
     """Return a finding of the samples at the end of the sensor's range, three or more in a row."""
     if stream.name not in FULL_SCALES:
         return []
     found, scale, channels = np.empty((0, 2), dtype=np.int64), 0.0, []
-    for channel, ends in enumerate(zip(*extremes(stream), strict=True)):
-        for end in ends:
+    for channel, both in enumerate(zip(ends.low, ends.high, strict=True)):
+        for end in both:
             full = _full_scale(stream.name, float(end))
             rows = _runs_at(stream, channel, float(end)) if full else np.empty((0, 2), dtype=np.int64)
             if len(rows):
@@ -62,11 +62,11 @@ def saturated(stream: Stream) -> list[Finding]:
     return [Finding("saturated", stream.name, *_span_s(stream, found), samples, note, remedy)]
 
 
-def wrapped(stream: Stream) -> list[Finding]:
+def wrapped(stream: Stream, ends: Ends) -> list[Finding]:
     """Return a finding of jumps over nearly the whole range between neighbours: integers that overflowed."""
     if stream.name not in FULL_SCALES:
         return []
-    low, high = (ends.astype(np.float32) for ends in extremes(stream))
+    low, high = (end.astype(np.float32) for end in ends)
     reach = float(np.fmax(np.nanmax(np.abs(low), initial=0.0), np.nanmax(np.abs(high), initial=0.0)))
     scale = next((full for full in FULL_SCALES[stream.name] if reach <= full * 1.02), None)
     if scale is None or reach < (_WRAP - 1) * scale:
@@ -98,11 +98,11 @@ def stuck(stream: Stream) -> list[Finding]:
     return [Finding("stuck", stream.name, *_span_s(stream, found), samples, note, "leave these spans out")]
 
 
-def constant_channel(stream: Stream) -> list[Finding]:
+def constant_channel(stream: Stream, ends: Ends) -> list[Finding]:
     """Return a finding for each channel that never changes while others do."""
     if len(stream) < _CONSTANT_SAMPLES or len(stream.channels) < 2 or stream.name == "mel":
         return []  # a band of log power may rest on its floor
-    low, high = extremes(stream)
+    low, high = ends
     if not (high > low).any():
         return []
     span = (stream.start_s, stream.stop_s)
@@ -159,11 +159,13 @@ def _jumps(stream: Stream, least: float, ends: Values) -> Iterator[Mask]:
 
 
 def _same_as_before(stream: Stream) -> Iterator[Mask]:
-    last = np.full((1, len(stream.channels)), np.nan, dtype=np.float32)
+    last = np.full(len(stream.channels), np.nan, dtype=np.float32)
     for _, values in pieces(stream):
-        joined = np.concatenate([last, values])
-        yield (joined[1:] == joined[:-1]).all(axis=1)
-        last = np.array(values[-1:])
+        same = np.empty(len(values), dtype=bool)
+        same[0] = (values[0] == last).all()
+        np.all(values[1:] == values[:-1], axis=1, out=same[1:])
+        yield same
+        last = values[-1].copy()
 
 
 def _span_s(stream: Stream, rows: IntArray) -> tuple[float, float]:

@@ -157,7 +157,7 @@ def _finding_spans(case: Case) -> str:
 def _source(case: Case) -> str:
     source = case.recording.source
     require(source.get("file") == case.path.name, f"source names the file {source.get('file')!r}")
-    require(re.fullmatch(r"[0-9a-f]{64}", source.get("sha256", "")), "source has no sha256 of what was read")
+    require(re.fullmatch(r"[0-9a-f]{32,}", source.get("content_hash", "")), "source has no hash of what was read")
     stated = source.get("format", "")
     require(case.name == TRIAL or stated.startswith(case.name), f"source states the format {stated!r}")
     return ""
