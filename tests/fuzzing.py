@@ -37,6 +37,7 @@ from wristkit.recording import FINDING_COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_CPU_S, MOST_GROWTH_MB = 2.0, 200
+MOST_WAIT_S = 800  # for all cases of a format; 10,000 take some 200 s
 _BACKSTOP_MB = 2000  # of address space, which libraries reserve and never touch
 _MOST_TOLD = 8
 
@@ -362,7 +363,12 @@ def in_child(name: str, *, cases: int = 0, first: int = 0, generated: int = 0) -
         command = [sys.executable, "-W", "error", "-m", "tests.fuzzing", name, "--progress", progress]
         command += ["--cases", str(cases), "--first", str(first), "--generated", str(generated)]
         environment = {**os.environ, "TMPDIR": folder, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=MOST_WAIT_S
+            )
+        except subprocess.TimeoutExpired as hung:
+            raise AssertionError(f"{name} did not end within {MOST_WAIT_S} s at {progress.read_text()}") from hung
         last = progress.read_text() if progress.is_file() else "none"
     if done.returncode:
         died = signal.Signals(-done.returncode).name if done.returncode < 0 else f"code {done.returncode}"

@@ -151,13 +151,32 @@ def test_no_notebooks_is_one_line(tmp_path, folder):
         _walk.find_notebooks(tmp_path / folder, [])
 
 
+# Who runs the tests in the background of a shell has Ctrl-C ignored, and children take that over.
+HEEDS_CTRL_C = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from wristkit.__main__ import main
+sys.exit(main())
+"""
+
+
 def test_an_interrupted_walk_leaves_no_process_behind(tmp_path):
     import psutil
 
     books = tmp_path / "notebooks"
     wait = 'import os, pathlib, time\npathlib.Path(out, "pid").write_text(str(os.getpid()))\ntime.sleep(60)'
     write(books, "00_waits", parameters(OUT), CODE(wait))
-    command = [sys.executable, "-m", "wristkit", "walk", "--no-setup", "--notebooks", books, "--out", tmp_path / "out"]
+    command = [
+        sys.executable,
+        "-c",
+        HEEDS_CTRL_C,
+        "walk",
+        "--no-setup",
+        "--notebooks",
+        books,
+        "--out",
+        tmp_path / "out",
+    ]
     root = Path(_walk.__file__).parent.parent
     process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     note = tmp_path / "out" / "00_waits" / "pid"
@@ -166,7 +185,10 @@ def test_an_interrupted_walk_leaves_no_process_behind(tmp_path):
     below = psutil.Process(process.pid).children(recursive=True)
     assert int(note.read_text()) in {child.pid for child in below}
     os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert errors == "\nwristkit: stopped; the same command goes on or starts again\n"
     assert psutil.wait_procs(below, timeout=30)[1] == []

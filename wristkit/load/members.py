@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MOST_BYTES = 64 * 2**30  # unpacked; a day of motion at 200 Hz is about 5 GB of text
-MOST_RATIO = 200  # text of numbers packs about 1:4
+MOST_RATIO = 100  # text of numbers packs about 1:4, and 1:15 where nothing moves but its stamps
 _RATIO_COUNTS_FROM = 2**20  # a few repeated bytes may pack as they like
 _CHUNK_BYTES = 3 * 2**19  # smaller ones take longer to parse, larger ones leave the processor's caches
 _END_BYTES, _MOST_DIRECTORY_BYTES, _MOST_FILES = 22, 4 * 2**20, 20_000

@@ -17,7 +17,7 @@ import pandas as pd
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load.beats import without_sentinels
 from wristkit.load.gather import Gathered, Mark, Remark, Request, Rows, Track, source_of
-from wristkit.load.members import MOST_RATIO, Lines, Members, find_members, is_zip, reading, single, zip_files
+from wristkit.load.members import Lines, Members, find_members, is_zip, reading, single, zip_files
 from wristkit.load.order import in_order
 from wristkit.load.rows import (
     AS_IT_IS,
@@ -51,6 +51,7 @@ _GZIP = b"\x1f\x8b"
 _DELIMITERS = (",", ";", "\t", "|")
 _HEAD_BYTES, _LONGEST_HEAD = 2**12, 2**20  # of a header of many columns
 _NUMBER_BYTES, _RATIO_COUNTS_FROM = 8, 2**20
+_MOST_RATIO = 200  # Parquet packs steady stamps and what never changes better than text
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1f\x7f]")  # not in text; zeros are, after a loss of power
 _THOUSANDS = re.compile(rb"-?[1-9]\d{0,2},\d{3}")  # nobody writes 0,123 for 123
 _VALUE = re.compile(r"[-+]?[\d.]|([-+]?nan|null|none|[-+]?inf(inity)?)$", re.IGNORECASE)  # that is no unit
@@ -319,9 +320,9 @@ def _of_parquet(path: Path, request: Request) -> _Read:
 def _check_ratio(rows: int, columns: int, path: Path) -> None:
     """Raise where a small file says that it holds more than any sensor's numbers could be packed into it."""
     ratio = rows * columns * _NUMBER_BYTES / path.stat().st_size
-    if rows > _RATIO_COUNTS_FROM and ratio > MOST_RATIO:
+    if rows > _RATIO_COUNTS_FROM and ratio > _MOST_RATIO:
         raise RecordingError(
-            f"it unpacks to {rows} rows of {columns} columns, {ratio:.0f} times its size; the limit is {MOST_RATIO}",
+            f"it unpacks to {rows} rows of {columns} columns, {ratio:.0f} times its size; the limit is {_MOST_RATIO}",
             code="zip_bomb",
             remedy="look what is in it: genuine signals hardly repeat; pass its rows as a DataFrame if it is genuine",
             file=path,
