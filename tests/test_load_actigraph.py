@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.formats import actigraph as writer
+from tests.gathered import remarks, tracks
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load import actigraph, actigraph_log, actigraph_records
 from wristkit.load.gather import Request
@@ -22,14 +23,6 @@ word = st.integers(-32768, 32767)
 
 def read(path, *repair):
     return actigraph.read(path, Request(Spool(), frozenset(repair)))
-
-
-def track(gathered, name):
-    return next(one for one in gathered.tracks if one.name == name)
-
-
-def codes(gathered):
-    return {remark.code: remark for remark in gathered.remarks}
 
 
 def slow_unpack(payload):
@@ -112,12 +105,12 @@ def test_parameters_come_back(number):
 def test_records_equal_a_slow_decoder(tmp_path, kind, rate_hz):
     gathered = read(writer.write(tmp_path, kind=kind, rate_hz=rate_hz, info={"Sample Rate": str(rate_hz)}))
     slow = slow_samples(writer.log(kind=kind, rate_hz=rate_hz))
-    accel = track(gathered, "accel")
+    accel = tracks(gathered)["accel"]
     np.testing.assert_array_equal(accel.time_ns, slow[:, 0])
     np.testing.assert_array_equal(accel.values, (slow[:, 1:] / 256).astype(np.float32))
     assert accel.stated_rate_hz == rate_hz
-    assert set(codes(gathered)) == {"frame_device"}
-    light, battery = track(gathered, "light"), track(gathered, "battery")
+    assert set(remarks(gathered)) == {"frame_device"}
+    light, battery = tracks(gathered)["light"], tracks(gathered)["battery"]
     assert light.values[:, 0].tolist() == [100, 110]
     np.testing.assert_allclose(battery.values[:, 0], [4.12, 4.11])
     assert battery.time_ns.tolist() == [START_NS, START_NS + 10 * 10**9]
@@ -136,20 +129,20 @@ def test_mixed_sizes_and_kinds_keep_the_order_of_the_file(tmp_path):
     )
     gathered = read(writer.write(tmp_path, content=content))
     slow = slow_samples(content)
-    np.testing.assert_array_equal(track(gathered, "accel").time_ns, slow[:, 0])
-    np.testing.assert_array_equal(track(gathered, "accel").values, (slow[:, 1:] / 256).astype(np.float32))
-    assert codes(gathered)["odd_seconds"].count == 2
-    assert "damaged_blocks" not in codes(gathered)
+    np.testing.assert_array_equal(tracks(gathered)["accel"].time_ns, slow[:, 0])
+    np.testing.assert_array_equal(tracks(gathered)["accel"].values, (slow[:, 1:] / 256).astype(np.float32))
+    assert remarks(gathered)["odd_seconds"].count == 2
+    assert "damaged_blocks" not in remarks(gathered)
 
 
 def test_blocks_of_reading_leave_no_seam(tmp_path, monkeypatch):
     path = writer.write(tmp_path, seconds=200)
-    whole = track(read(path), "accel")
+    whole = tracks(read(path))["accel"]
     monkeypatch.setattr(actigraph_log, "CHUNK_BYTES", 1000)
     monkeypatch.setattr(actigraph_records, "_MOST_RECORD_BYTES", 700)
     gathered = read(path)
-    np.testing.assert_array_equal(track(gathered, "accel").values, whole.values)
-    assert "damaged_blocks" not in codes(gathered)
+    np.testing.assert_array_equal(tracks(gathered)["accel"].values, whole.values)
+    assert "damaged_blocks" not in remarks(gathered)
 
 
 def test_arrays_on_disk_are_the_same(tmp_path):
@@ -175,8 +168,8 @@ def test_arrays_on_disk_are_the_same(tmp_path):
 def test_the_scale_is_the_logs_then_of_info_then_of_the_family(tmp_path, info, parameters, counts_per_g):
     gathered = read(writer.write(tmp_path, info=info, scale=parameters))
     expected = (slow_samples(writer.log())[:, 1:] / counts_per_g).astype(np.float32)
-    np.testing.assert_array_equal(track(gathered, "accel").values, expected)
-    assert ("scale_differs" in codes(gathered)) == (parameters == 256 and "Acceleration Scale" in info)
+    np.testing.assert_array_equal(tracks(gathered)["accel"].values, expected)
+    assert ("scale_differs" in remarks(gathered)) == (parameters == 256 and "Acceleration Scale" in info)
 
 
 def test_a_scale_that_nothing_states_is_an_error(tmp_path):
@@ -199,22 +192,22 @@ def test_a_stated_offset_makes_utc_and_says_so(tmp_path, offset, first_s, clock)
     gathered = read(writer.write(tmp_path, info={"TimeZone": offset}))
     assert [int(one.time_ns[0]) for one in gathered.tracks] == [first_s * 10**9] * 3
     assert gathered.clock == clock
-    assert ("zone_offset" in codes(gathered)) == (clock == "utc")
+    assert ("zone_offset" in remarks(gathered)) == (clock == "utc")
 
 
 def test_a_log_that_was_kept_in_utc_is_not_shifted(tmp_path):
     note = writer.record(writer.METADATA, writer.START_S, b'{"MetadataType":"LocalTimeLog","UsedUtc":true}')
     gathered = read(writer.write(tmp_path, extra=note, info={"TimeZone": "-05:00:00"}))
-    assert (int(track(gathered, "accel").time_ns[0]), gathered.clock) == (START_NS, "utc")
-    assert "zone_offset" not in codes(gathered)
+    assert (int(tracks(gathered)["accel"].time_ns[0]), gathered.clock) == (START_NS, "utc")
+    assert "zone_offset" not in remarks(gathered)
 
 
 def test_idle_sleep_stays_a_gap_and_is_counted(tmp_path):
     gathered = read(writer.write(tmp_path, asleep=(5, 6, 7, 12)))
-    finding = codes(gathered)["idle_sleep"]
+    finding = remarks(gathered)["idle_sleep"]
     assert finding.count == 4
     assert "idle sleep was on" in finding.note
-    steps = np.diff(track(gathered, "accel").time_ns)
+    steps = np.diff(tracks(gathered)["accel"].time_ns)
     assert steps.max() == 3 * 10**9 + 10**9 // 30 + 1
     assert len(steps) == 16 * 30 - 1
 
@@ -222,8 +215,8 @@ def test_idle_sleep_stays_a_gap_and_is_counted(tmp_path):
 def test_missing_seconds_are_no_sleep_where_it_was_off(tmp_path):
     off = writer.record(writer.PARAMETERS, writer.START_S, writer.parameter(1, 2, 0x10))
     gathered = read(writer.write(tmp_path, asleep=(5,), extra=off))
-    assert codes(gathered)["missing_seconds"].count == 1
-    assert "idle_sleep" not in codes(gathered)
+    assert remarks(gathered)["missing_seconds"].count == 1
+    assert "idle_sleep" not in remarks(gathered)
 
 
 def test_values_repeated_in_declared_sleep_are_flagged(tmp_path):
@@ -232,8 +225,8 @@ def test_values_repeated_in_declared_sleep_are_flagged(tmp_path):
     awake = [(3, writer.START_S + 32, b"\x09"), (0, writer.START_S + 32, still)]
     content = writer.log(seconds=30) + b"".join(writer.record(*one) for one in sleep + awake)
     gathered = read(writer.write(tmp_path, content=content))
-    assert codes(gathered)["idle_sleep_repeats"].count == 60
-    assert len(track(gathered, "accel").values) == 33 * 30
+    assert remarks(gathered)["idle_sleep_repeats"].count == 60
+    assert len(tracks(gathered)["accel"].values) == 33 * 30
 
 
 def test_rarer_records_are_told_and_none_is_dropped_silently(tmp_path):
@@ -247,7 +240,7 @@ def test_rarer_records_are_told_and_none_is_dropped_silently(tmp_path):
             writer.record(writer.ACTIVITY, second, b"\x01"),
         ]
     )
-    found = codes(read(writer.write(tmp_path, extra=extra)))
+    found = remarks(read(writer.write(tmp_path, extra=extra)))
     assert found["capsense"].count == 1
     assert "2 times" in found["capsense"].note
     assert found["records_left_out"].count == 2
@@ -273,12 +266,12 @@ def test_a_damaged_record_is_skipped_and_counted_and_the_others_are_equal(tmp_pa
     gathered = read(writer.write(tmp_path, content=damaged))
     slow = slow_samples(content)
     slow = slow[slow[:, 0] // 10**9 != writer.START_S + 17]
-    np.testing.assert_array_equal(track(gathered, "accel").time_ns, slow[:, 0])
-    np.testing.assert_array_equal(track(gathered, "accel").values, (slow[:, 1:] / 256).astype(np.float32))
-    finding = codes(gathered)["damaged_blocks"]
+    np.testing.assert_array_equal(tracks(gathered)["accel"].time_ns, slow[:, 0])
+    np.testing.assert_array_equal(tracks(gathered)["accel"].values, (slow[:, 1:] / 256).astype(np.float32))
+    finding = remarks(gathered)["damaged_blocks"]
     assert finding.count == 1
     assert f"byte {first}" in finding.note
-    assert "idle_sleep" not in codes(gathered)
+    assert "idle_sleep" not in remarks(gathered)
 
 
 def test_whole_records_between_damaged_ones_are_found_again(tmp_path):
@@ -287,8 +280,8 @@ def test_whole_records_between_damaged_ones_are_found_again(tmp_path):
         part = writer.record(0, writer.START_S + second, writer.packed(writer.samples_of_second(second)))
         content = content.replace(part, DAMAGES["payload"](part))
     gathered = read(writer.write(tmp_path, content=content))
-    assert len(track(gathered, "accel").values) == 58 * 30
-    assert codes(gathered)["damaged_blocks"].count == 2
+    assert len(tracks(gathered)["accel"].values) == 58 * 30
+    assert remarks(gathered)["damaged_blocks"].count == 2
 
 
 def test_much_damage_is_an_error_until_skipping_is_asked_for(tmp_path):
@@ -298,7 +291,7 @@ def test_much_damage_is_an_error_until_skipping_is_asked_for(tmp_path):
     with pytest.raises(RecordingError) as caught:
         read(path)
     assert caught.value.code == "damaged_blocks"
-    assert len(track(read(path, "skip_damaged"), "accel").values) % 30 == 0
+    assert len(tracks(read(path, "skip_damaged"))["accel"].values) % 30 == 0
 
 
 def test_a_log_that_ends_within_a_record_is_an_error_until_it_is_dropped(tmp_path):
@@ -308,9 +301,9 @@ def test_a_log_that_ends_within_a_record_is_an_error_until_it_is_dropped(tmp_pat
         read(path)
     assert caught.value.code == "cut_tail"
     gathered = read(path, "drop_tail")
-    assert len(track(gathered, "accel").values) == 29 * 30
-    assert codes(gathered)["drop_tail"].count == (135 - 49) * 8 // 36
-    assert codes(gathered)["drop_tail"].stream == "accel"
+    assert len(tracks(gathered)["accel"].values) == 29 * 30
+    assert remarks(gathered)["drop_tail"].count == (135 - 49) * 8 // 36
+    assert remarks(gathered)["drop_tail"].stream == "accel"
 
 
 def test_repeated_seconds_are_an_error_until_they_are_dropped(tmp_path):
@@ -327,11 +320,11 @@ def test_older_firmware_has_samples_without_times(tmp_path):
     samples = [sample for second in range(5) for sample in writer.samples_of_second(second)]
     light = bytes.fromhex("00001300FFFF98084C04")
     gathered = read(writer.write(tmp_path, content=writer.packed(samples), light=light, info=info))
-    accel, lux = track(gathered, "accel"), track(gathered, "light")
+    accel, lux = tracks(gathered)["accel"], tracks(gathered)["light"]
     assert (accel.time_ns, accel.start_ns, accel.rate_hz) == (None, START_NS, 30)
     np.testing.assert_array_equal(accel.values, (np.array(samples) / 341).astype(np.float32))
     assert lux.values[:, 0].tolist() == [0, 0, 0, 2500, 1375]
-    assert codes(gathered)["light_rules"].count == 3
+    assert remarks(gathered)["light_rules"].count == 3
     assert gathered.source["device"] == "GT3X+"
 
 
@@ -340,14 +333,14 @@ def test_older_samples_end_where_they_end(tmp_path, samples):
     info = {"Serial Number": "NEO1C16110020"}
     given = writer.samples_of_second(1)[:samples]
     gathered = read(writer.write(tmp_path, content=writer.packed(given), light=b"", info=info))
-    assert len(track(gathered, "accel").values) == samples
+    assert len(tracks(gathered)["accel"].values) == samples
     cut = writer.write(tmp_path, content=writer.packed(given) + b"\x01\x02", light=b"", info=info, name="cut.gt3x")
     with pytest.raises(TruncatedError):
         read(cut)
     kept = read(cut, "drop_tail")
-    assert codes(kept)["drop_tail"].count == 0
-    assert len(track(kept, "accel").values) - samples in {0, 1}  # the half byte that fills up an odd one may go on
-    np.testing.assert_array_equal(track(kept, "accel").values[:samples], track(gathered, "accel").values)
+    assert remarks(kept)["drop_tail"].count == 0
+    assert len(tracks(kept)["accel"].values) - samples in {0, 1}  # the half byte that fills up an odd one may go on
+    np.testing.assert_array_equal(tracks(kept)["accel"].values[:samples], tracks(gathered)["accel"].values)
 
 
 @pytest.mark.parametrize("key", ["Sample Rate", "Start Date"])
@@ -372,7 +365,9 @@ def test_recognised_by_content_in_zip_folder_and_cut_zip(tmp_path):
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path / "unpacked")
     assert actigraph.recognises(tmp_path / "unpacked")
-    np.testing.assert_array_equal(track(read(tmp_path / "unpacked"), "accel").values, track(read(path), "accel").values)
+    np.testing.assert_array_equal(
+        tracks(read(tmp_path / "unpacked"))["accel"].values, tracks(read(path))["accel"].values
+    )
     cut = tmp_path / "cut.zip"
     cut.write_bytes(path.read_bytes()[:-60])
     assert actigraph.recognises(cut)
@@ -427,7 +422,7 @@ def test_the_hash_of_a_folder_is_of_all_its_files_that_were_read(tmp_path, optio
 def test_light_of_an_older_device_that_is_not_known_is_told(tmp_path):
     content = writer.packed(writer.samples_of_second(0))
     gathered = read(writer.write(tmp_path, content=content, light=b"\x00\x01" * 9, info={"Serial Number": "CLE1"}))
-    assert "lux.bin was not read" in codes(gathered)["not_read"].note
+    assert "lux.bin was not read" in remarks(gathered)["not_read"].note
     assert [one.name for one in gathered.tracks] == ["accel"]
 
 

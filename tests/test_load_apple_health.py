@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.formats import apple_health as writer
+from tests.gathered import counts, tracks
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load import apple_health, load
 from wristkit.load.assemble import assemble
@@ -29,14 +30,6 @@ def read(path, *repair, spool=None):
 
 def read_records(folder, records, *repair, **options):
     return read(writer.write(folder, kind="file", records=records, **options), *repair)
-
-
-def tracks(gathered):
-    return {track.name: track for track in gathered.tracks}
-
-
-def codes(gathered):
-    return {remark.code: remark.count for remark in gathered.remarks}
 
 
 def refused(path, *repair, kind=RecordingError):
@@ -172,7 +165,7 @@ def test_a_recording_holds_the_watch_and_counts_the_rest(tmp_path):
     gathered = read_records(tmp_path, "".join(records))
     assert gathered.source["device"] == writer.WATCH
     assert tracks(gathered)["steps"].values[:, 0].tolist() == [5, 5, 5]
-    assert codes(gathered) == {"other_devices": 33}
+    assert counts(gathered) == {"other_devices": 33}
     for told in ("30 steps of iPhone14,2", "2 heart_rate of no device", "1 heart_rate of other device"):
         assert told in gathered.remarks[0].note
 
@@ -182,7 +175,7 @@ def test_of_several_watches_the_one_with_most_records_is_taken(tmp_path):
     records += [writer.heart_rate(k, 70) for k in range(2)]
     gathered = read_records(tmp_path, "".join(records))
     assert gathered.source["device"] == writer.OLD_WATCH
-    assert codes(gathered) == {"other_devices": 2, "several_watches": 2}
+    assert counts(gathered) == {"other_devices": 2, "several_watches": 2}
     assert "Watch5,4 (3), Watch6,2 (2)" in gathered.remarks[1].note
 
 
@@ -203,7 +196,7 @@ def test_sleep_and_workouts_are_labels_told_by_their_device(tmp_path):
 def test_every_record_is_accounted_for(tmp_path):
     path = writer.write(tmp_path, kind="file")
     gathered = read(path)
-    said = codes(gathered)
+    said = counts(gathered)
     kept = sum(len(track.values) for track in gathered.tracks if track.name != "heart_rate_motion_context")
     asleep = sum(mark.tier == "sleep" for mark in gathered.marks)
     elements_not_read = 7  # a correlation, a summary, beats of four HRVs and a pause, which are no records
@@ -216,7 +209,7 @@ def test_types_that_are_not_read_are_named_and_never_parsed(tmp_path):
     wrong = writer.record("HKQuantityTypeIdentifierBodyMass", 0, 0, "heavy", "kg", changed={"startDate": "never"})
     strange = writer.record("Somebody's own <type>", 0, 0, "1", "kg")
     gathered = read_records(tmp_path, writer.heart_rate(0, 60) + wrong * 2 + strange)
-    assert codes(gathered) == {"not_read": 3}
+    assert counts(gathered) == {"not_read": 3}
     assert gathered.remarks[0].note == "not read: 2 BodyMass, 1 a type without a plain name"
 
 
@@ -224,7 +217,7 @@ def test_records_within_a_correlation_are_not_taken_twice(tmp_path):
     beat = writer.heart_rate(0, 60)
     gathered = read_records(tmp_path, beat + writer.correlation(beat) + writer.heart_rate(5, 61))
     assert len(tracks(gathered)["heart_rate"].values) == 2
-    assert codes(gathered)["in_correlation"] == 1
+    assert counts(gathered)["in_correlation"] == 1
 
 
 def test_nothing_of_the_person_leaves_the_reader(tmp_path):
@@ -273,8 +266,8 @@ def test_ecgs_are_numbered_in_the_order_of_time_and_one_device_gives_them(tmp_pa
     ecgs += [writer.ecg(model=writer.OLD_WATCH), "a,b\n1,2\n"]
     gathered = read(writer.write(tmp_path, records=writer.heart_rate(0, 60), ecgs=ecgs))
     assert [tracks(gathered)[f"ecg_0{k}"].start_ns - START_NS for k in (1, 2)] == [3 * 10**9, 9 * 10**9]
-    assert codes(gathered)["other_devices"] == 1
-    assert codes(gathered)["files_not_read"] == 2  # a table that is no ECG, and the clinical document
+    assert counts(gathered)["other_devices"] == 1
+    assert counts(gathered)["files_not_read"] == 2  # a table that is no ECG, and the clinical document
 
 
 @pytest.mark.parametrize(
@@ -352,7 +345,7 @@ def test_control_characters_become_spaces_and_are_counted(tmp_path):
     records = writer.heart_rate(0, 60, changed={"sourceName": "Some\x0bbody\x1f"}) + writer.heart_rate(1, 61)
     gathered = read_records(tmp_path, records)
     assert len(tracks(gathered)["heart_rate"].values) == 2
-    assert codes(gathered) == {"control_characters": 2}
+    assert counts(gathered) == {"control_characters": 2}
 
 
 @pytest.mark.parametrize("name", ["lol", "xxe", "undeclared"])
@@ -379,7 +372,7 @@ def test_a_cut_file_is_refused_or_gives_its_whole_records(tmp_path):
     assert (error.code, error.byte) == ("truncated", len(cut))
     gathered = read(path, "drop_tail")
     assert tracks(gathered)["heart_rate"].values[:, 0].tolist() == [60, 61, 62, 63]
-    assert codes(gathered) == {"drop_tail": 1}
+    assert counts(gathered) == {"drop_tail": 1}
 
 
 @pytest.mark.parametrize(

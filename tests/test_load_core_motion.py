@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.formats import core_motion as writer
+from tests.gathered import assert_same_arrays
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError
 from wristkit.load import core_motion
 from wristkit.load.assemble import assemble
@@ -115,9 +116,7 @@ def test_arrays_on_disk_are_those_in_memory(tmp_path):
     (tmp_path / "spool").mkdir()
     path = writer.write(tmp_path)
     on_disk, in_memory = tracks(path, folder=tmp_path / "spool"), tracks(path)
-    for name, track in in_memory.items():
-        np.testing.assert_array_equal(on_disk[name].values, track.values)
-        np.testing.assert_array_equal(on_disk[name].time_ns, track.time_ns)
+    assert_same_arrays(in_memory, on_disk)
 
 
 def test_clocks_that_drift_apart_are_told_in_ppm(tmp_path):

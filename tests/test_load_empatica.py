@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.formats import empatica as writer
+from tests.gathered import counts, tracks
 from wristkit.errors import NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load import empatica
 from wristkit.load.assemble import assemble
@@ -17,14 +18,6 @@ FILES = {"accel": "ACC", "ppg": "BVP", "eda": "EDA", "temperature": "TEMP", "hea
 
 def read(path, *repair, spool=None):
     return empatica.read(path, Request(spool or Spool(), frozenset(repair)))
-
-
-def tracks(gathered):
-    return {track.name: track for track in gathered.tracks}
-
-
-def codes(gathered):
-    return {remark.code: remark.count for remark in gathered.remarks}
 
 
 def refused(path, *repair, kind=RecordingError):
@@ -115,7 +108,7 @@ def test_some_of_the_files_are_enough(tmp_path, kept):
 def test_an_empty_file_of_tags_says_nothing_and_an_empty_sensor_does(tmp_path):
     gathered = read(writer.write(tmp_path, replaced={"tags.csv": "", "HR.csv": ""}))
     assert gathered.marks == []
-    assert codes(gathered) == {"empty_file": 1}
+    assert counts(gathered) == {"empty_file": 1}
     assert "heart_rate" not in tracks(gathered)
     header_only = read(writer.write(tmp_path, replaced={"EDA.csv": f"{writer.START_S}.0\n4.0\n"}))
     assert "eda" not in tracks(header_only)
@@ -195,7 +188,7 @@ def test_values_beyond_the_range_are_counted(tmp_path):
 def test_other_files_are_counted_and_not_named(tmp_path):
     path = writer.write(tmp_path, replaced={"Somebody.txt": "x"})
     gathered = read(path)
-    assert codes(gathered) == {"not_read": 1}
+    assert counts(gathered) == {"not_read": 1}
     assert "Somebody" not in repr(gathered.remarks)
 
 
@@ -230,11 +223,11 @@ def test_header_lines_of_a_second_session_are_no_samples(tmp_path, name):
 
 def test_files_that_start_days_apart_or_differ_in_length_are_told(tmp_path):
     whole = writer.contents()
-    assert not {"starts_differ", "lengths_differ"} & set(codes(read(writer.write(tmp_path))))
+    assert not {"starts_differ", "lengths_differ"} & set(counts(read(writer.write(tmp_path))))
     later = whole["BVP.csv"].replace(str(writer.START_S), str(writer.START_S + 300 * 86_400))
-    assert "starts_differ" in codes(read(writer.write(tmp_path, replaced={"BVP.csv": later})))
+    assert "starts_differ" in counts(read(writer.write(tmp_path, replaced={"BVP.csv": later})))
     faster = whole["ACC.csv"].replace("32.000000", "64.000000")
-    found = codes(read(writer.write(tmp_path, replaced={"ACC.csv": faster})))
+    found = counts(read(writer.write(tmp_path, replaced={"ACC.csv": faster})))
     assert "lengths_differ" in found
     assert "starts_differ" not in found
 

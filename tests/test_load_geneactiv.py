@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.formats import geneactiv as writer
+from tests.gathered import remarks, tracks
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load import geneactiv
 from wristkit.load.gather import Request, Rows
@@ -18,14 +19,6 @@ MARK = b"Recorded Data"
 
 def read(path, *repair):
     return geneactiv.read(path, Request(Spool(), frozenset(repair)))
-
-
-def track(gathered, name):
-    return next(one for one in gathered.tracks if one.name == name)
-
-
-def codes(gathered):
-    return {remark.code: remark for remark in gathered.remarks}
 
 
 def slow_page(text):
@@ -57,16 +50,16 @@ def broken(path, change):
 def test_pages_equal_a_slow_decoder_at_their_times(tmp_path):
     gathered = read(writer.write(tmp_path, pages=4))
     slow = np.concatenate([slow_page(writer.hexed(writer.counts(number))) for number in range(4)])
-    accel, light = track(gathered, "accel"), track(gathered, "light")
+    accel, light = tracks(gathered)["accel"], tracks(gathered)["light"]
     np.testing.assert_array_equal(accel.values, slow[:, :3].astype(np.float32))
     np.testing.assert_allclose(light.values[:, 0], slow[:, 3] * 886 / 42, rtol=1e-6)
     assert accel.time_ns.tolist() == [
         (1_777_615_200_000 + 6000 * page + 20 * k) * 10**6 for page in range(4) for k in range(300)
     ]
     assert light.time_ns is accel.time_ns
-    np.testing.assert_allclose(track(gathered, "temperature").values[:, 0], [28.2, 28.3, 28.4, 28.5], rtol=1e-6)
-    np.testing.assert_allclose(track(gathered, "battery").values[:, 0], np.full(4, 4.1642), rtol=1e-6)
-    assert track(gathered, "battery").time_ns.tolist() == accel.time_ns[::300].tolist()
+    np.testing.assert_allclose(tracks(gathered)["temperature"].values[:, 0], [28.2, 28.3, 28.4, 28.5], rtol=1e-6)
+    np.testing.assert_allclose(tracks(gathered)["battery"].values[:, 0], np.full(4, 4.1642), rtol=1e-6)
+    assert tracks(gathered)["battery"].time_ns.tolist() == accel.time_ns[::300].tolist()
 
 
 def test_presses_of_the_button_are_labels(tmp_path):
@@ -91,7 +84,7 @@ def test_a_button_that_bounces_is_a_finding_and_no_labels(tmp_path):
     broken(path, lambda content: content[:-3601] + noisy + b"\n")
     gathered = read(path)
     assert gathered.marks == []
-    assert codes(gathered)["button_noise"].count == 150
+    assert remarks(gathered)["button_noise"].count == 150
 
 
 @pytest.mark.parametrize(
@@ -107,8 +100,8 @@ def test_a_button_that_bounces_is_a_finding_and_no_labels(tmp_path):
 )
 def test_the_stated_offset_makes_utc_and_says_so(tmp_path, zone, first_ns, clock):
     gathered = read(writer.write(tmp_path, pages=1, **{"Time Zone": zone}))
-    assert (int(track(gathered, "accel").time_ns[0]), gathered.clock) == (first_ns, clock)
-    assert ("zone_offset" in codes(gathered)) == (clock == "utc")
+    assert (int(tracks(gathered)["accel"].time_ns[0]), gathered.clock) == (first_ns, clock)
+    assert ("zone_offset" in remarks(gathered)) == (clock == "utc")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +117,7 @@ def test_the_stated_offset_makes_utc_and_says_so(tmp_path, zone, first_ns, clock
 def test_the_side_is_taken_from_the_header(tmp_path, location, wrist, told):
     gathered = read(writer.write(tmp_path, pages=1, **{"Device Location Code": location}))
     assert gathered.wrist == wrist
-    assert ("not_wrist" in codes(gathered)) == told
+    assert ("not_wrist" in remarks(gathered)) == told
     assert "ankle" not in str(gathered.remarks)
 
 
@@ -142,15 +135,15 @@ def test_nothing_of_the_wearer_or_the_study_leaves(tmp_path):
     told = f"{gathered.source} {gathered.remarks} {gathered.subject} {gathered.marks}"
     for secret in ("S-0042", "1970-2-3", "tea", "Hospital", "Dr Who", "099999", "Jane"):
         assert secret not in told
-    assert "-1.459 s" in codes(gathered)["clock_drift"].note
-    assert codes(gathered)["light_scale"].stream == "light"
+    assert "-1.459 s" in remarks(gathered)["clock_drift"].note
+    assert remarks(gathered)["light_scale"].stream == "light"
     assert gathered.source["device"] == "GENEActiv 1.2"
 
 
 def test_a_gap_between_pages_stays(tmp_path):
     path = writer.write(tmp_path, pages=2)
     broken(path, lambda content: content.replace(b"08:00:06:000", b"08:00:06:500"))
-    steps = np.diff(track(read(path), "accel").time_ns)
+    steps = np.diff(tracks(read(path))["accel"].time_ns)
     assert (steps[299], set(np.delete(steps, 299).tolist())) == (520 * 10**6, {20 * 10**6})
 
 
@@ -163,8 +156,8 @@ def test_pages_out_of_order_are_an_error_unless_sorted(tmp_path):
         read(path)
     assert caught.value.code == "time_backwards"
     np.testing.assert_array_equal(
-        track(read(path, "sort_blocks"), "accel").values,
-        track(read(writer.write(tmp_path, pages=6, name="b.bin")), "accel").values,
+        tracks(read(path, "sort_blocks"))["accel"].values,
+        tracks(read(writer.write(tmp_path, pages=6, name="b.bin")))["accel"].values,
     )
     told = {one.name: [(said.code, said.count) for said in one.remarks] for one in read(path, "sort_blocks").tracks}
     pages, samples = [("sort_blocks", 2)], [("sort_blocks", 600)]
@@ -181,12 +174,12 @@ def test_a_cut_last_page_is_an_error_until_it_is_dropped(tmp_path, kept):
     assert (caught.value.code, caught.value.byte) == ("cut_tail", last)
     assert "drop_tail" in caught.value.remedy
     gathered = read(path, "drop_tail")
-    assert len(track(gathered, "accel").values) == 1200
+    assert len(tracks(gathered)["accel"].values) == 1200
     head = writer.page(4).index(writer.hexed(writer.counts(4))[:12])
     samples, readings = max(0, kept - head) // 12, [("temperature", 1), ("battery", 1)]
     told = [(one.stream, one.count) for one in gathered.remarks if one.code == "drop_tail"]
     assert told == [("light", samples), ("accel", samples), *(readings if kept > head else [])]
-    assert codes(gathered)["page_count"].count == 4
+    assert remarks(gathered)["page_count"].count == 4
 
 
 DAMAGES = {
@@ -211,12 +204,12 @@ def test_a_damaged_page_is_skipped_and_counted_and_the_others_are_bit_equal(tmp_
     gathered = read(path)
     kept = np.r_[0 : 7 * 300, 8 * 300 : 25 * 300]
     for name in ("accel", "light"):
-        np.testing.assert_array_equal(track(gathered, name).values, track(whole, name).values[kept])
-        np.testing.assert_array_equal(track(gathered, name).time_ns, track(whole, name).time_ns[kept])
-    finding = codes(gathered)["damaged_blocks"]
+        np.testing.assert_array_equal(tracks(gathered)[name].values, tracks(whole)[name].values[kept])
+        np.testing.assert_array_equal(tracks(gathered)[name].time_ns, tracks(whole)[name].time_ns[kept])
+    finding = remarks(gathered)["damaged_blocks"]
     assert finding.count == 1
     assert f"byte {edges[7]}" in finding.note
-    assert "page_count" not in codes(gathered)
+    assert "page_count" not in remarks(gathered)
 
 
 def test_much_damage_is_an_error_until_skipping_is_asked_for(tmp_path):
@@ -227,16 +220,16 @@ def test_much_damage_is_an_error_until_skipping_is_asked_for(tmp_path):
         read(path)
     assert (caught.value.code, caught.value.byte) == ("damaged_blocks", first)
     gathered = read(path, "skip_damaged")
-    assert len(track(gathered, "accel").values) == 2700
-    assert codes(gathered)["damaged_blocks"].count == 1
+    assert len(tracks(gathered)["accel"].values) == 2700
+    assert remarks(gathered)["damaged_blocks"].count == 1
 
 
 def test_pages_that_span_blocks_of_reading_are_whole(tmp_path, monkeypatch):
     path = writer.write(tmp_path, pages=9)
-    whole = track(read(path), "accel")
+    whole = tracks(read(path))["accel"]
     monkeypatch.setattr(geneactiv, "_CHUNK_BYTES", 1000)
     monkeypatch.setattr(geneactiv, "_BATCH_PAGES", 2)
-    parts = track(read(path), "accel")
+    parts = tracks(read(path))["accel"]
     np.testing.assert_array_equal(parts.values, whole.values)
     np.testing.assert_array_equal(parts.time_ns, whole.time_ns)
 
@@ -301,7 +294,7 @@ def test_any_damage_ends_in_a_recording_or_a_typed_error(tmp_path):
             ends.add(error.code)
         else:
             ends.add("read")
-            assert len(track(gathered, "accel").values) % 300 == 0
+            assert len(tracks(gathered)["accel"].values) % 300 == 0
     assert {"read", "damaged_blocks", "header"} <= ends
 
 
@@ -309,15 +302,15 @@ def test_any_damage_ends_in_a_recording_or_a_typed_error(tmp_path):
 def test_the_vendors_own_values_are_met(real_data):
     folder = real_data / "devices/skdh"
     gathered, truth = read(folder / "gnactv_sample.bin"), np.load(folder / "gnactv_data.npz", allow_pickle=False)
-    accel = track(gathered, "accel")
+    accel = tracks(gathered)["accel"]
     np.testing.assert_allclose(accel.values, truth["accel"], atol=5e-5)
     seconds = (accel.time_ns - accel.time_ns[0]) / 1e9
     np.testing.assert_allclose(seconds, truth["time"] - truth["time"][0], atol=1e-6)
     assert seconds[300] - seconds[299] == pytest.approx(0.52)
     assert accel.time_ns[0] == (truth["time"][0] + 4 * 3600) * 1e9
-    np.testing.assert_array_equal(np.floor(track(gathered, "light").values[:, 0] + 1e-3), truth["light"])
+    np.testing.assert_array_equal(np.floor(tracks(gathered)["light"].values[:, 0] + 1e-3), truth["light"])
     np.testing.assert_allclose(
-        np.repeat(track(gathered, "temperature").values[:, 0], 300), truth["temperature"], rtol=1e-6
+        np.repeat(tracks(gathered)["temperature"].values[:, 0], 300), truth["temperature"], rtol=1e-6
     )
 
 
@@ -328,10 +321,10 @@ def test_a_real_cut_file_is_an_error_until_its_tail_is_dropped(real_data):
         read(path)
     assert caught.value.byte == 62_543
     gathered = read(path, "drop_tail")
-    assert len(track(gathered, "accel").values) == 16 * 300
+    assert len(tracks(gathered)["accel"].values) == 16 * 300
     told = {one.stream: one.count for one in gathered.remarks if one.code == "drop_tail"}
     assert told == {"accel": 231, "light": 231, "temperature": 1, "battery": 1}
-    assert "222048 pages, the file has 17" in codes(gathered)["page_count"].note
+    assert "222048 pages, the file has 17" in remarks(gathered)["page_count"].note
 
 
 def test_pages_of_two_devices_in_one_file_are_refused_and_no_serial_number_is_told(tmp_path):
@@ -352,8 +345,8 @@ def test_pages_of_two_devices_in_one_file_are_refused_and_no_serial_number_is_to
 def test_one_page_with_another_serial_number_is_read_and_told(tmp_path):
     path = broken(writer.write(tmp_path, pages=4), lambda whole: _last_replaced(whole, b"Code:099999", b"Code:019999"))
     gathered = read(path)
-    assert codes(gathered)["serial_differs"].count == 1
-    assert len(track(gathered, "accel").values) == 4 * 300
+    assert remarks(gathered)["serial_differs"].count == 1
+    assert len(tracks(gathered)["accel"].values) == 4 * 300
 
 
 def _last_replaced(whole, old, new):

@@ -104,3 +104,14 @@ def test_a_hash_of_gzip_is_limited_too(tmp_path):
     with single(tmp_path / "b.gz").open("b.gz") as file, pytest.raises(RecordingError) as caught:
         hashlib.file_digest(file, "sha256")
     assert caught.value.code == "zip_bomb"
+
+
+def test_an_encrypted_zip_is_called_so(tmp_path):
+    path = packed(tmp_path / "a.zip", {"x.csv": b"1,2\n"})
+    content = bytearray(path.read_bytes())
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flags of an entry, here and in the directory
+        content[content.index(signature) + at] |= 1
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match="encrypted") as told, find_members(path, ("x.csv",)).open("x.csv"):
+        pass
+    assert told.value.code == "encrypted"

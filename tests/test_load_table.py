@@ -954,3 +954,16 @@ def test_dates_in_a_column_that_nobody_uses(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, other=lights()["t"].astype("datetime64[us]"), **lights())
     assert len(load(path, schema=LIGHT)["light"]) == 100
+
+
+def test_a_masked_stamp_is_a_row_without_time_and_not_a_float():
+    stamps = np.ma.array(1_772_438_400_000_000_000 + 20_000_000 * np.arange(9), mask=np.arange(9) == 4)
+    with pytest.raises(RecordingError) as told:
+        load({"t": stamps, "a": np.zeros((9, 3))}, schema={"t": ("time", "ns"), "a": ("accel.x,y,z", "g")})
+    assert (told.value.code, told.value.row) == ("time_missing", 4)
+
+
+def test_rows_of_several_lengths_are_refused_by_the_name_of_their_column():
+    with pytest.raises(RecordingError, match="^a is no array") as told:
+        load({"t": [0, 1], "a": [[0, 0, 1], [0, 1]]}, schema={"t": ("time", "s"), "a": ("accel.x,y,z", "g")})
+    assert told.value.code == "shape"

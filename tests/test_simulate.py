@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from wristkit.load import load
+from wristkit.recording import STANDARD_GRAVITY
 from wristkit.simulate import (
     ACTIVITIES,
     STREAMS,
@@ -26,7 +27,7 @@ from wristkit.simulate import (
     people,
     session,
 )
-from wristkit.simulate.body import COLUMN, COORDINATES, STANDARD_GRAVITY, Motion, watch_path
+from wristkit.simulate.body import COLUMN, COORDINATES, Motion, watch_path
 from wristkit.simulate.formats import axivity_cwa, cwa_packed, empatica_csv, health_record, health_xml, zipped
 from wristkit.simulate.raw import RAW_PLAN, RAW_SEED, RAW_START, RAW_ZONE, write_raw
 

@@ -11,9 +11,8 @@ from wristkit.load.gather import Gathered, Mark, Nanoseconds, Remark, Request, R
 from wristkit.load.order import in_order
 from wristkit.load.runs import runs
 from wristkit.load.spool import Spool
-from wristkit.recording import FloatArray, Recording
+from wristkit.recording import STANDARD_GRAVITY, FloatArray, Recording
 
-STANDARD_GRAVITY = 9.80665
 RATER = "authors"
 _LONG_NS = 10**9  # a label is not believed over a longer pause
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from wristkit.datasets.catalogue import SETS
 from wristkit.datasets.frames import (
-    STANDARD_GRAVITY,
     left_out,
     ordered,
     recorded,
@@ -20,7 +19,7 @@ from wristkit.datasets.frames import (
 from wristkit.datasets.text import Layout, matching, plain_name, read_table, refuse_unknown
 from wristkit.load.gather import Gathered, Remark, Rows, Track
 from wristkit.load.stamps import Stamp
-from wristkit.recording import Recording
+from wristkit.recording import STANDARD_GRAVITY, Recording
 
 _IMU = (
     "temperature",

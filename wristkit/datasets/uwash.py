@@ -7,7 +7,6 @@ from pathlib import Path
 from wristkit.datasets.catalogue import SETS
 from wristkit.datasets.frames import (
     RATER,
-    STANDARD_GRAVITY,
     gyro_of_degrees,
     ordered,
     recorded,
@@ -19,7 +18,7 @@ from wristkit.datasets.frames import (
 from wristkit.datasets.text import Layout, matching, plain_name, read_table, refuse_unknown, unpacked_hash
 from wristkit.load.gather import Gathered, Mark, Remark, Rows, Track
 from wristkit.load.stamps import Stamp
-from wristkit.recording import Recording
+from wristkit.recording import STANDARD_GRAVITY, Recording
 
 _STEPS_FILE = "labelData.csv"
 _NEUTRAL = r"subject_\d\d_cond\d\.\d_\d\d\.csv"

@@ -11,9 +11,8 @@ from vqf import VQF, offlineVQF
 
 from wristkit.filters import Filter, FilterState
 from wristkit.fusion.follow import Samples, SingleArray
-from wristkit.recording import FloatArray
+from wristkit.recording import STANDARD_GRAVITY, FloatArray
 
-STANDARD_GRAVITY = 9.80665
 # vqf's earth has x east and y north; here x is north and y west: a quarter turn about z, as a matrix on w, x, y, z.
 _NORTH_FROM_EAST = np.sqrt(0.5) * np.array([[1, 0, 0, 1], [0, 1, 1, 0], [0, -1, 1, 0], [-1, 0, 0, 1]])
 # What an accelerometer may be off by; unlike the rest of an error of tilt it leaves no trace in the signal.

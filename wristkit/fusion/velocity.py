@@ -4,8 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.errors import RecordingError
-from wristkit.fusion.estimate import STANDARD_GRAVITY
-from wristkit.recording import FloatArray, Recording, Stream
+from wristkit.recording import STANDARD_GRAVITY, FloatArray, Recording, Stream
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -387,7 +387,7 @@ def _gathered(
     stated = header.lines.get("Measurement Frequency", "").split(" ")[0].replace(",", ".")
     rate_hz = float(stated) if re.fullmatch(r"\d{1,4}(\.\d{1,6})?", stated) else None
     time_ns, light = samples.time_ns, samples.columns["light"]
-    values = request.spool.mapped(lambda *axes: np.column_stack(axes), *(samples.columns[axis] for axis in "xyz"))
+    values = request.spool.stacked([samples.columns[axis] for axis in "xyz"])
     frame = device_frame(len(values))
     presses, button = _presses(samples)
     paged = {"temperature": "degC", "battery": "V"}

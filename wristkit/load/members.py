@@ -29,6 +29,7 @@ _CHUNK_BYTES = 3 * 2**19  # smaller ones take longer to parse, larger ones leave
 _END_BYTES, _MOST_DIRECTORY_BYTES, _MOST_FILES = 22, 4 * 2**20, 20_000
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2})  # others may ask for any memory
 _LONGEST_LINE = 2**20
+_ENCRYPTED = 1
 
 _MAC_FOLDER = "__MACOSX"  # the Finder's notes beside each file that it packs
 _GZIP_START = b"\x1f\x8b"
@@ -216,6 +217,10 @@ def _check_limits(info: zipfile.ZipInfo) -> None:
             code="packing",
             remedy="unpack it, and pack the folder again as a usual zip",
             file=info.filename,
+        )
+    if info.flag_bits & _ENCRYPTED:
+        raise RecordingError(
+            "it is encrypted", code="encrypted", remedy="unpack the zip with its password first", file=info.filename
         )
     ratio = info.file_size / max(info.compress_size, 1)
     if info.file_size > MOST_BYTES or (info.file_size > _RATIO_COUNTS_FROM and ratio > MOST_RATIO):

@@ -7,11 +7,10 @@ from typing import Literal, NamedTuple
 
 from wristkit.errors import RecordingError
 from wristkit.load.rows import Scale
-from wristkit.recording import CANONICAL
+from wristkit.recording import CANONICAL, STANDARD_GRAVITY
 
 Frame = Literal["device", "android", "core_motion"]
 
-STANDARD_GRAVITY = 9.80665
 _DEGREE = 0.017453292519943295
 # Canonical unit to the units that are converted to it: (factor, offset).
 UNITS: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(

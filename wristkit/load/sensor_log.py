@@ -27,11 +27,10 @@ from wristkit.load.rows import Dialect, opened, read_head, read_rows
 from wristkit.load.runs import longest_step_ns, runs, spans
 from wristkit.load.spool import Spool
 from wristkit.load.stamps import Stamp, from_numbers
-from wristkit.recording import blocks
+from wristkit.recording import STANDARD_GRAVITY, blocks
 
 _XYZ = ("X", "Y", "Z")
-_STANDARD_GRAVITY = 9.80665
-_ACCELERATION = {"G": 1.0, "g": 1.0, **dict.fromkeys(("m/s^2", "m/s²", "m/s2"), 1 / _STANDARD_GRAVITY)}
+_ACCELERATION = {"G": 1.0, "g": 1.0, **dict.fromkeys(("m/s^2", "m/s²", "m/s2"), 1 / STANDARD_GRAVITY)}
 _TURNING = {"rad/s": 1.0, **dict.fromkeys(("deg/s", "°/s"), np.pi / 180)}
 _FIELD = dict.fromkeys(("µT", "μT", "uT"), 1.0)  # both code points of the micro sign
 

@@ -17,7 +17,6 @@ from wristkit.load.motion import check_quaternions, gravity_along_down, median_o
 from wristkit.load.rows import Scale
 from wristkit.load.sensor_logger_export import (
     ALTITUDE,
-    STANDARD_GRAVITY,
     altitude_track,
     holds,
     is_standardised,
@@ -33,7 +32,7 @@ from wristkit.load.sensor_logger_export import (
     stated_hz,
     version_of,
 )
-from wristkit.recording import FloatArray
+from wristkit.recording import STANDARD_GRAVITY, FloatArray
 
 MOTION, HEART, PRESSURE, MAGNET, LOUDNESS = (
     *("WristMotion.csv", "HeartRate.csv", "WatchBarometer.csv", "WatchMagnetometer.csv"),

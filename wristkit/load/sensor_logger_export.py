@@ -26,7 +26,6 @@ from wristkit.recording.hashing import hash_of_parts
 
 NOTES, METADATA = "Annotation.csv", "Metadata.csv"
 ALTITUDE = "relativeAltitude"
-STANDARD_GRAVITY = 9.80665  # the app's own constant
 
 _MOST_METADATA_BYTES = 2**16
 _MOST_NAMES, _LONGEST_NAME = 50, 100  # in a finding; the app has some 40 sensors

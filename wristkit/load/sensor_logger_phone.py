@@ -19,7 +19,6 @@ from wristkit.load.sensor_logger import WATCH_FILES
 from wristkit.load.sensor_logger_export import (
     ALTITUDE,
     METADATA,
-    STANDARD_GRAVITY,
     altitude_track,
     holds,
     is_standardised,
@@ -34,6 +33,7 @@ from wristkit.load.sensor_logger_export import (
     source_of_export,
     version_of,
 )
+from wristkit.recording import STANDARD_GRAVITY
 
 USER, GRAVITY, TOTAL = "Accelerometer.csv", "Gravity.csv", "TotalAcceleration.csv"
 GYRO, MAGNET, AIR, LIGHT, STEPS = "Gyroscope.csv", "Magnetometer.csv", "Barometer.csv", "Light.csv", "Pedometer.csv"

@@ -1,6 +1,6 @@
 """Where the rows of a file go while it is read: into memory, or onto disk where they may be longer than memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ class Spool:
                 column.append(function(*block))
             return column.array()
         return self._by_column(function, arrays, width=first.shape[1], dtype=first.dtype)
+
+    def stacked(self, columns: Sequence[Array]) -> Array:
+        """Return columns (n,) side by side (n, c), each in one piece: all who read them go by column."""
+        return self.mapped(lambda *parts: np.stack(parts).T, *columns)
 
     def _by_column(
         self, function: Callable[..., Array], arrays: tuple[Array, ...], *, width: int, dtype: npt.DTypeLike

@@ -117,16 +117,22 @@ def _of_text(column: str, first: str, *, unit: str | None, file: str) -> Stamp:
 def to_ns(column: Any, stamp: Stamp, *, file: str, first_row: int = 0) -> Nanoseconds:  # noqa: ANN401  a pyarrow.Array, which has no types
     """Return a column of stamps in nanoseconds, or raise the first row that has none."""
     if column.null_count:
-        raise RecordingError(
-            f"{column.null_count} rows have no time",
-            code="time_missing",
-            remedy="drop these rows",
-            file=file,
-            row=first_row + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))),
-        )
+        refuse_missing(column.is_null().to_numpy(zero_copy_only=False), file=file, first_row=first_row)
     if stamp.unit == "iso":
         return from_dates(column.to_numpy(zero_copy_only=False), stamp, file=file, first_row=first_row)
     return from_numbers(column.to_numpy(zero_copy_only=False), stamp, file=file, first_row=first_row)
+
+
+def refuse_missing(missing: "np.ndarray[Any, np.dtype[np.bool_]]", *, file: str, first_row: int) -> None:
+    """Raise at the first of the rows that have no time."""
+    if missing.any():
+        raise RecordingError(
+            f"{int(missing.sum())} rows have no time",
+            code="time_missing",
+            remedy="drop these rows",
+            file=file,
+            row=first_row + int(np.argmax(missing)),
+        )
 
 
 def from_numbers(values: "np.ndarray[Any, Any]", stamp: Stamp, *, file: str, first_row: int = 0) -> Nanoseconds:
@@ -134,21 +140,13 @@ def from_numbers(values: "np.ndarray[Any, Any]", stamp: Stamp, *, file: str, fir
     if values.dtype.kind in "iu":
         _check_room(values, stamp, file, first_row)
         return _checked(values.astype(np.int64) * NS_PER[stamp.unit], stamp, file, first_row)
+    refuse_missing(~np.isfinite(values), file=file, first_row=first_row)
     if stamp.unit == "ns":
         raise RecordingError(
             f"{stamp.column} holds nanoseconds as {values.dtype}, which cannot tell neighbours apart",
             code="time_float",
             remedy="give them as whole numbers; a missing cell often turns them into floats",
             file=file,
-        )
-    finite = np.isfinite(values)
-    if not finite.all():
-        raise RecordingError(
-            f"{int((~finite).sum())} rows have no time",
-            code="time_missing",
-            remedy="drop these rows",
-            file=file,
-            row=first_row + int(np.argmin(finite)),
         )
     _check_room(values, stamp, file, first_row)
     whole = np.floor(values)
@@ -158,15 +156,7 @@ def from_numbers(values: "np.ndarray[Any, Any]", stamp: Stamp, *, file: str, fir
 
 def from_dates(dates: "np.ndarray[Any, Any]", stamp: Stamp, *, file: str, first_row: int = 0) -> Nanoseconds:
     """Return (n,) dates of any unit as nanoseconds; those that would not fit are refused before they could wrap."""
-    missing = np.isnat(dates)
-    if missing.any():
-        raise RecordingError(
-            f"{int(missing.sum())} rows have no time",
-            code="time_missing",
-            remedy="drop these rows",
-            file=file,
-            row=first_row + int(np.argmax(missing)),
-        )
+    refuse_missing(np.isnat(dates), file=file, first_row=first_row)
     if np.datetime_data(dates.dtype)[0] in _FINER:
         dates = dates.astype("datetime64[ns]")
     # A date says 1970 where a clock was not set.

@@ -131,14 +131,21 @@ def read(path: Path, request: Request) -> Gathered:
 def read_memory(table: pd.DataFrame | Mapping[str, npt.ArrayLike], request: Request) -> Gathered:
     """Return the streams of a DataFrame, or of arrays by name."""
     check_header([str(name) for name in table], (), "the table")
-    columns = {str(name): _unmasked(column) for name, column in table.items()}
+    columns = {str(name): _unmasked(column, str(name)) for name, column in table.items()}
     return _gathered(_of_arrays(columns, request, file="the table"), request, {"format": "memory"})
 
 
-def _unmasked(column: npt.ArrayLike) -> Array:
+def _unmasked(column: npt.ArrayLike, name: str) -> Array:
     """Return an array; what is masked is missing, not what lies under the mask."""
     if not isinstance(column, np.ma.MaskedArray) or not column.mask.any():
-        return np.asarray(column)
+        try:
+            return np.asarray(column)
+        except ValueError as error:
+            raise RecordingError(
+                f"{name} is no array, as its rows have several lengths ({error})"[:200],
+                code="shape",
+                remedy="give one number a row, or as many in each row as there are channels",
+            ) from error
     kind = column.dtype.kind
     if kind in "fiu":
         return np.ma.filled(column.astype(np.float64), np.nan)
@@ -563,14 +570,6 @@ def _of_digits(texts: Sequence[str], stamp: Stamp, file: str, first: int) -> Arr
             file=file,
             row=first + int(np.argmax(wrong)),
         )
-    if stamp.unit == "ns" and "" in texts:
-        raise RecordingError(
-            f"{texts.count('')} rows have no time",
-            code="time_missing",
-            remedy="drop these rows",
-            file=file,
-            row=first + texts.index(""),
-        )
     return from_numbers(numbers, stamp, file=file, first_row=first)
 
 
@@ -642,10 +641,7 @@ def _track(stream: str, rows: Rows, plan: Plan, request: Request) -> Track:
     held = {channel: name for part in parts for name, channel in _columns_of(part)}
     canonical = CANONICAL[stream].channels if stream in CANONICAL else ()
     channels = canonical or tuple(held)
-    # Column after column in memory, as all who read it go through it.
-    values = request.spool.mapped(
-        lambda *block: np.stack(block).T, *(rows.columns[held[channel]] for channel in channels)
-    )
+    values = request.spool.stacked([rows.columns[held[channel]] for channel in channels])
     absent: tuple[Remark, ...] = ()
     if stream == "heart_rate":
         values, absent = without_sentinels(values, request.spool, also=_NO_BEAT)

@@ -10,6 +10,7 @@ from wristkit.recording.recording import Recording, Side
 from wristkit.recording.stream import (
     CANONICAL,
     LATEST_S,
+    STANDARD_GRAVITY,
     FloatArray,
     Stream,
     content_id,
@@ -33,6 +34,7 @@ __all__ = [
     "FINDING_COLUMNS",
     "LABEL_COLUMNS",
     "LATEST_S",
+    "STANDARD_GRAVITY",
     "FloatArray",
     "Recording",
     "Side",

@@ -16,6 +16,7 @@ from wristkit.recording.hashing import ContentHash
 FloatArray = npt.NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+STANDARD_GRAVITY = 9.80665  # m/s2 in one g
 GAP_PERIODS = 4.0
 GAP_FLOOR_S = 0.1
 LATEST_S = 1e11

@@ -36,9 +36,12 @@ def missing_samples(stream: Stream) -> list[Finding]:
     """Return a finding of about how many samples were left out between others, outside gaps."""
     if stream.is_uniform or len(stream) < 3 or not is_steady(stream):
         return []
+    shortest_s, longest_s = _range_of_steps(stream)
+    if longest_s <= _MISSING_FROM * shortest_s:
+        return []  # no median is less than the shortest
     changes_s = np.array([time_s for time_s, _, _ in find_rate_changes(stream)])
     usual_s = _usual_step_between(stream, changes_s) if len(changes_s) else np.array([usual_step_s(stream)])
-    if _longest_step_s(stream) <= _MISSING_FROM * usual_s.min():
+    if longest_s <= _MISSING_FROM * usual_s.min():
         return []
     lost, places, first_s, last_s = 0, 0, float("nan"), float("nan")
     for before_s, steps_s in _steps(stream):
@@ -124,8 +127,9 @@ def _mean_steps(stream: Stream) -> FloatArray:
     return np.concatenate(steps_s)
 
 
-def _longest_step_s(stream: Stream) -> float:
-    return max(float(steps_s.max(initial=0.0)) for _, steps_s in _steps(stream))
+def _range_of_steps(stream: Stream) -> tuple[float, float]:
+    edges = [(float(steps_s.min()), float(steps_s.max())) for _, steps_s in _steps(stream) if len(steps_s)]
+    return min(low for low, _ in edges), max(high for _, high in edges)
 
 
 def _stretch_steps(stream: Stream) -> tuple[FloatArray, FloatArray]:

@@ -6,8 +6,8 @@ from types import MappingProxyType
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from wristkit.recording import FloatArray
-from wristkit.simulate.body import COLUMN, COORDINATES, STANDARD_GRAVITY, Motion
+from wristkit.recording import STANDARD_GRAVITY, FloatArray
+from wristkit.simulate.body import COLUMN, COORDINATES, Motion
 from wristkit.simulate.people import Person
 
 Activity = Callable[[Person, FloatArray, np.random.Generator], Motion]

@@ -28,7 +28,6 @@ COORDINATES = (
     "up_m",
 )
 COLUMN: Mapping[str, int] = {name: column for column, name in enumerate(COORDINATES)}
-STANDARD_GRAVITY = 9.80665
 
 # Columns: x distal, y = z cross x, z dorsal, in the axes of a hanging left forearm with the palm towards the body.
 _DISTAL_DORSAL = Rotation.from_matrix([[0.0, -1.0, 0.0], [0.0, 0.0, 1.0], [-1.0, 0.0, 0.0]])

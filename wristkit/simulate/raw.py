@@ -15,8 +15,7 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfilt
 
-from wristkit.recording import FloatArray, Recording
-from wristkit.simulate.body import STANDARD_GRAVITY
+from wristkit.recording import STANDARD_GRAVITY, FloatArray, Recording
 from wristkit.simulate.formats import (
     axivity_cwa,
     empatica_beats,

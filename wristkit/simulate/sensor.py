@@ -8,8 +8,8 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation, Slerp
 
-from wristkit.recording import FloatArray
-from wristkit.simulate.body import STANDARD_GRAVITY, WatchPath
+from wristkit.recording import STANDARD_GRAVITY, FloatArray
+from wristkit.simulate.body import WatchPath
 
 _BANDWIDTH_OF_RATE = 0.4  # of the sampling rate: what the watch's own anti-alias filter lets through; estimate
 
