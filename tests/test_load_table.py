@@ -964,6 +964,6 @@ def test_a_masked_stamp_is_a_row_without_time_and_not_a_float():
 
 
 def test_rows_of_several_lengths_are_refused_by_the_name_of_their_column():
-    with pytest.raises(RecordingError, match="^a is no array") as told:
+    with pytest.raises(RecordingError, match=r"^a is no array") as told:
         load({"t": [0, 1], "a": [[0, 0, 1], [0, 1]]}, schema={"t": ("time", "s"), "a": ("accel.x,y,z", "g")})
     assert told.value.code == "shape"
