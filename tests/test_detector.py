@@ -41,11 +41,13 @@ def make_recording(seed: int = 0, *, span_s: float = 30.0) -> Recording:
     )
 
 
-def make_detector(recording: Recording, *, filters: tuple = (), frame: str = "device", **spec) -> Detector:
+def make_detector(
+    recording: Recording, *, streams: tuple = ("accel", "gyro"), filters: tuple = (), frame: str = "device", **spec
+) -> Detector:
     """A detector with random but fixed weights whose scores move over the whole range."""
     import torch
 
-    conditioning = Conditioning.of([recording], streams=("accel", "gyro"), rate_hz=50, filters=filters, frame=frame)
+    conditioning = Conditioning.of([recording], streams=streams, rate_hz=50, filters=filters, frame=frame)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         net = build("tcn", channels=conditioning.channels, classes=CLASSES, samples=50, hop=10)
@@ -95,6 +97,31 @@ def test_push_in_any_partition_equals_detect(seed: int, cuts: dict, filters: tup
     exact = ["start_s", "stop_s", "label", "decided_s"]
     pd.testing.assert_frame_equal(pushed[exact], whole[exact], check_exact=True)
     np.testing.assert_allclose(pushed["score"], whole["score"], rtol=0, atol=1e-6)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    cuts=st.fixed_dictionaries({"accel": st.lists(st.integers(0, 3000)), "audio": st.lists(st.integers(0, 500_000))})
+)
+def test_a_detector_that_hears_takes_sound_in_any_partition(cuts: dict) -> None:
+    motion = make_recording(2)
+    rng = np.random.default_rng(0)
+    loud = 0.01 + 0.3 * ((np.arange(16_000 * 30) / 16_000 % 7) < 2.5)
+    audio = Stream.uniform("audio", (rng.normal(size=len(loud)) * loud).clip(-1, 1), rate_hz=16_000, channels=("mono",))
+    recording = Recording.of(
+        [motion["accel"], audio],
+        labels=motion.labels,
+        labelled=motion.labelled,
+        subject="s",
+        wrist="left",
+        crown="left",
+    )
+    detector = make_detector(recording, streams=("accel", "mel"))
+    whole = detector.detect(recording)
+    assert len(whole) >= 1
+    pushed = final_table(push_all(detector, pieces_of(recording, cuts)))
+    pd.testing.assert_frame_equal(pushed, whole, check_exact=False, rtol=0, atol=1e-6)
+    assert detector.evaluate([recording]).hours > 0.004
 
 
 def test_one_stream_after_the_other_gives_the_same_events() -> None:

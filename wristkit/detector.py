@@ -323,7 +323,8 @@ class _Session:
 
     def push(self, packets: Mapping[str, Packet]) -> Cut:
         """Return the windows that these packets complete, each once, in order."""
-        for name, grid in self.conditioning.push(self._without_late(packets)).items():
+        known = self._without_late(self.conditioning.by_source(packets))
+        for name, grid in self.conditioning.push_sources(known).items():
             self._pending[name] = Grid.join([self._pending[name], grid])
         self._give_up_waiting()
         pieces = cut(

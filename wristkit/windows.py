@@ -288,7 +288,7 @@ def _touches_gap(
     """Return which windows reach over a gap of a faster recording than the slowest, whose rule the grid follows."""
     touched = np.zeros(len(start_s), dtype=bool)
     for source in conditioning.sources:
-        for gap_start_s, gap_stop_s in recording[source.name].gaps:
+        for gap_start_s, gap_stop_s in conditioning.stream(source, recording).gaps:
             touched |= (start_s < gap_stop_s) & (stop_s > gap_start_s)
     return touched
 

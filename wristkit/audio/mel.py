@@ -124,6 +124,11 @@ class MelParams:
         """Return the seconds from a frame's time to the newest sample that it needs, to within one source sample."""
         return (WINDOW - 1 - CENTRE + polyphase(rate_hz).half) / RATE_HZ
 
+    @property
+    def longest_delay_s(self) -> float:
+        """:meth:`delay_s` of sound that is faster than 16 kHz, and so passes a low-pass first."""
+        return (WINDOW - 1 - CENTRE + _HALF_TAPS) / RATE_HZ
+
     def start(self, rate_hz: float) -> SoundState:
         """Return the state before the first packet of sound at a rate."""
         ratio = polyphase(rate_hz)

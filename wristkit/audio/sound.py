@@ -14,7 +14,7 @@ from wristkit.signals.pieces import pieces, time_at
 FRAME_RATE_HZ = 100
 LOUDEST = 2.0  # of full scale; codecs overshoot 1, whole numbers of PCM do not stop here
 LOST_S = 0.005  # half a frame's step: sound is counted, and a longer step can not be
-_STATED_HZ = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
+USUAL_RATES_HZ = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
 _WITHIN = 0.01  # of the stated rate
 
 
@@ -112,10 +112,10 @@ def stated_rate_hz(stream: Stream) -> float:
     """Return the rate by which samples are counted: as stated, or the usual one within 1 % of the measured one."""
     if stream.is_uniform:
         return stream.rate_hz
-    nearest = min(_STATED_HZ, key=lambda rate_hz: abs(rate_hz - stream.rate_hz))
+    nearest = min(USUAL_RATES_HZ, key=lambda rate_hz: abs(rate_hz - stream.rate_hz))
     if not abs(nearest - stream.rate_hz) <= _WITHIN * nearest:
         raise RecordingError(
-            f"stream {stream.name!r} has {stream.rate_hz:.6g} samples a second, expected one of {list(_STATED_HZ)}",
+            f"stream {stream.name!r} has {stream.rate_hz:.6g} samples a second, expected one of {list(USUAL_RATES_HZ)}",
             code="rate",
             remedy="build it with Stream.uniform from the rate that the microphone states",
         )

@@ -10,8 +10,11 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from wristkit.audio import MelParams
+from wristkit.audio.sound import stretches
 from wristkit.condition.frame import AXIAL, POLAR, Frame, Source
 from wristkit.condition.resample import Grid, Resample
+from wristkit.condition.sound import MEL, SOUND, SoundFront, mel_source
 from wristkit.errors import RecordingError
 from wristkit.filters import Filter, FilterState
 from wristkit.recording import CANONICAL, LATEST_S, FloatArray, Recording, Side, Stream, longest_step_s
@@ -21,26 +24,34 @@ Packet = tuple[npt.ArrayLike, npt.ArrayLike]
 # Sensors of motion, light and sound, none of which says anything at a slower rate.
 STEADY = POLAR | AXIAL | {"mag", "ppg", "audio", "mel"}
 SLOWEST_HZ = 5.0
-Step = Frame | Resample | Filter
+Step = MelParams | Frame | Resample | Filter
 
 
 @dataclass(frozen=True)
 class Conditioning:
     """Sources and the ordered steps that bring them to one grid.
 
-    Build one with :meth:`of`. ``steps`` is a frame, a resampler and any number of filters, in this order.
+    Build one with :meth:`of`. ``steps`` is a frame, a resampler and any number of filters, in this order; before them
+    stands the log-mel front end where the source ``mel`` is made of sound, which then comes as ``audio``.
     """
 
     sources: tuple[Source, ...]
     steps: tuple[Step, ...]
 
     def __post_init__(self) -> None:
-        kinds = [type(step) for step in self.steps]
+        kinds = [type(step) for step in self.steps[0 if self.mel is None else 1 :]]
         if kinds[:2] != [Frame, Resample] or any(kind is not Filter for kind in kinds[2:]):
-            raise ValueError(f"steps are {[kind.__name__ for kind in kinds]}, expected Frame, Resample, then Filters")
+            raise ValueError(
+                f"steps are {[type(step).__name__ for step in self.steps]}, expected Frame, Resample, then Filters; "
+                "before them MelParams, at most once"
+            )
         names = [source.name for source in self.sources]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"streams are {names}, expected one or more different names")
+        if self.mel is not None and mel_source(self.mel) not in self.sources:
+            raise ValueError(
+                f"the log-mel front end makes {mel_source(self.mel)}, which is none of the sources; add it"
+            )
         for source in self.sources:
             self.frame.check(source)
         for filter_ in self.filters:
@@ -58,12 +69,37 @@ class Conditioning:
     ) -> Self:
         """Return the conditioning of these streams, with channels, units and gap rule taken from the recordings.
 
-        A step is a gap where it is longer than max(4 median periods, 0.1 s) of the slowest of the recordings.
+        A step is a gap where it is longer than max(4 median periods, 0.1 s) of the slowest of the recordings. The
+        stream ``mel`` is made of ``audio`` where a recording has it, and else taken as it was stored.
         """
-        sources = tuple(_source_of(name, recordings) for name in streams)
-        made = cls(sources=sources, steps=(Frame(frame), Resample(rate_hz), *filters))
+        heard = MEL in streams and any(SOUND in recording.streams for recording in recordings)
+        front = (MelParams(),) if heard else ()
+        sources = tuple(
+            mel_source(front[0]) if front and name == MEL else _source_of(name, recordings) for name in streams
+        )
+        made = cls(sources=sources, steps=(*front, Frame(frame), Resample(rate_hz), *filters))
         made.frame.check_sides(recordings)
         return made
+
+    @cached_property
+    def mel(self) -> MelParams | None:
+        """The log-mel front end; None where no sound comes."""
+        first = self.steps[0] if self.steps else None
+        return first if isinstance(first, MelParams) else None
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """Names of the streams that packets come under, to the source that each of them becomes."""
+        return {SOUND if self._is_heard(source) else source.name: source.name for source in self.sources}
+
+    def _is_heard(self, source: Source) -> bool:
+        return self.mel is not None and source.name == MEL
+
+    def stream(self, source: Source, recording: Recording) -> Stream:
+        """Return the stream of a recording that a source is made of."""
+        if self._is_heard(source) and not (SOUND not in recording.streams and MEL in recording.streams):
+            return recording[SOUND]
+        return recording[source.name]
 
     @cached_property
     def frame(self) -> Frame:
@@ -91,8 +127,9 @@ class Conditioning:
 
     @property
     def delay_s(self) -> float:
-        """Seconds after ``k / rate_hz`` until sample k can be given: resampler and filters."""
-        return self._resample.delay_s + sum(filter_.delay_s(self.rate_hz) for filter_ in self.filters)
+        """Seconds after ``k / rate_hz`` until sample k can be given: front end, resampler and filters."""
+        front_s = 0.0 if self.mel is None else self.mel.longest_delay_s
+        return front_s + self._resample.delay_s + sum(filter_.delay_s(self.rate_hz) for filter_ in self.filters)
 
     def run(self, recording: Recording) -> dict[str, Grid]:
         """Return the conditioned samples of each source of a recording.
@@ -106,7 +143,10 @@ class Conditioning:
         """
         self.frame.check_sides([recording])
         state = self.start(wrist=recording.wrist, crown=recording.crown)
-        return {source.name: _run_source(state.states[source.name], recording[source.name]) for source in self.sources}
+        return {
+            source.name: _run_source(state.states[source.name], self.stream(source, recording))
+            for source in self.sources
+        }
 
     def start(self, *, wrist: Side | None = None, crown: Side | None = None) -> "ConditioningState":
         """Return the state before the first packet; a wrist frame needs both sides."""
@@ -116,7 +156,8 @@ class Conditioning:
         """Return a JSON-able description."""
         sources = [{**vars(source), "channels": list(source.channels)} for source in self.sources]
         filters = [{"step": "filter", **filter_.to_dict()} for filter_ in self.filters]
-        return {"sources": sources, "steps": [self.frame.to_dict(), self._resample.to_dict(), *filters]}
+        front = [] if self.mel is None else [self.mel.to_dict()]
+        return {"sources": sources, "steps": [*front, self.frame.to_dict(), self._resample.to_dict(), *filters]}
 
     def to_json(self) -> str:
         """Return :meth:`to_dict` as text, the same for equal conditionings."""
@@ -138,7 +179,13 @@ class ConditioningState:
     """Running conditioning of packets; ``push`` gives the grid samples that each packet completes."""
 
     def __init__(self, conditioning: Conditioning, wrist: Side | None, crown: Side | None) -> None:
-        self.states = {source.name: SourceState(conditioning, source, wrist, crown) for source in conditioning.sources}
+        self._inputs = conditioning.inputs
+        self.states: dict[str, SourceState | SoundSourceState] = {
+            source.name: SoundSourceState(conditioning, source)
+            if conditioning._is_heard(source)
+            else SourceState(conditioning, source, wrist, crown)
+            for source in conditioning.sources
+        }
 
     def push(self, packets: Mapping[str, Packet]) -> dict[str, Grid]:
         """Return the newly completed grid samples of each source that has any.
@@ -148,9 +195,17 @@ class ConditioningState:
         packets
             Stream name to ((n,) seconds, (n, c) values); later than what was pushed before, finite.
         """
-        unknown = sorted(set(packets) - set(self.states))
+        return self.push_sources(self.by_source(packets))
+
+    def by_source(self, packets: Mapping[str, Packet]) -> dict[str, Packet]:
+        """Return packets by the source that each becomes, or raise which are none."""
+        unknown = sorted(set(packets) - set(self._inputs))
         if unknown:
-            raise ValueError(f"streams {unknown} are not used here, expected {sorted(self.states)}; leave them out")
+            raise ValueError(f"streams {unknown} are not used here, expected {sorted(self._inputs)}; leave them out")
+        return {self._inputs[name]: packet for name, packet in packets.items()}
+
+    def push_sources(self, packets: Mapping[str, Packet]) -> dict[str, Grid]:
+        """Return what :meth:`push` does, of packets by source."""
         checked = {name: self.states[name].check(*packet) for name, packet in packets.items()}
         return {name: self.states[name].push(*packet) for name, packet in checked.items()}
 
@@ -242,12 +297,66 @@ class SourceState:
         return states
 
 
-def _run_source(state: SourceState, stream: Stream) -> Grid:
+class SoundSourceState:
+    """Running front end, resampler and filters of the source that is made of sound."""
+
+    def __init__(self, conditioning: Conditioning, source: Source) -> None:
+        self.of_frames = SourceState(conditioning, source, None, None)
+        self._front = SoundFront(conditioning.mel or MelParams())
+        self._stamps_s, self._needed_s = np.empty(0), np.empty(0)
+
+    @property
+    def newest_s(self) -> float:
+        """Time of the newest sample of sound."""
+        return self._front.newest_s
+
+    def end_stretch(self) -> None:
+        """Forget all state, as a gap does; time still only moves forward."""
+        self._front.end_stretch()
+        self.of_frames.end_stretch()
+
+    def check(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Return a packet of one channel of sound, or raise what is wrong with it."""
+        return self._front.check(time, values)
+
+    def push(self, time_s: FloatArray, samples: FloatArray) -> Grid:
+        """Return the grid samples that checked samples of sound complete."""
+        frames = self._front.push(time_s, samples)
+        self._stamps_s = np.concatenate([self._stamps_s, frames.time_s])
+        self._needed_s = np.concatenate([self._needed_s, frames.needed_s])
+        grid = self.of_frames.push(frames.time_s, frames.values)
+        if not len(grid.places):
+            return grid
+        # The resampler needs a frame; the frame needs the sound up to some milliseconds after its time.
+        held = np.searchsorted(self._stamps_s, grid.needed_s)
+        needed_s = self._needed_s[held]
+        self._stamps_s, self._needed_s = self._stamps_s[held[-1] :].copy(), self._needed_s[held[-1] :].copy()
+        return grid._replace(needed_s=needed_s)
+
+
+def _run_source(state: "SourceState | SoundSourceState", stream: Stream) -> Grid:
+    if isinstance(state, SoundSourceState):
+        if stream.name == SOUND:
+            return _run_sound(state, stream)
+        state = state.of_frames
     columns = _columns(stream, state.source)
     _check_rate(stream, state.source)
     values = np.asarray(stream.values[:, columns], dtype=np.float64)
     held = np.isfinite(values).all(axis=1)
     return state.push(stream.time[held], values[held])
+
+
+def _run_sound(state: SoundSourceState, stream: Stream) -> Grid:
+    parts = [Grid.empty(len(state.of_frames.source.channels))]
+    try:
+        parts += [state.push(*state.check(time_s, samples)) for _, time_s, samples in stretches(stream, None)]
+    except ValueError as fault:
+        if isinstance(fault, RecordingError):
+            raise
+        raise RecordingError(
+            f"stream {stream.name!r} cannot be analysed: {fault}", code="rate", remedy="record at 16 kHz or more"
+        ) from fault
+    return Grid.join(parts)
 
 
 def _columns(stream: Stream, source: Source) -> list[int]:
@@ -322,6 +431,8 @@ def _longest_step_s(stream: Stream) -> float:
 
 def _step_from_dict(fields: Mapping[str, Any]) -> Step:
     match fields.get("step"):
+        case "log_mel":
+            return MelParams.from_dict(fields)
         case "frame":
             return Frame(fields["kind"])
         case "resample":
@@ -329,4 +440,4 @@ def _step_from_dict(fields: Mapping[str, Any]) -> Step:
         case "filter":
             return Filter.from_dict(dict(fields))
         case other:
-            raise ValueError(f"step {other!r} is not known here, expected 'frame', 'resample' or 'filter'")
+            raise ValueError(f"step {other!r} is not known here, expected 'log_mel', 'frame', 'resample' or 'filter'")

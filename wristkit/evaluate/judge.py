@@ -8,11 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from wristkit.events import BACKGROUND, Scores, match
-from wristkit.recording import FloatArray, Recording, Stream, find_gaps
+from wristkit.recording import FloatArray, Recording, Stream, find_gaps, is_sporadic
 from wristkit.recording.spans import covered_s, intersect, subtract, union
-
-# Streams that come now and then: the time between two of their samples is no time without a sensor.
-SPORADIC = frozenset({"heart_rate", "ibi", "steps", "energy"})
 
 
 @dataclass(frozen=True)
@@ -46,10 +43,12 @@ def recorded_spans(recording: Recording, rule: Rule) -> FloatArray:
     names = recording.streams if rule.streams is None else rule.streams
     if not len(names):
         return np.empty((0, 2))
-    regular = [name for name in names if rule.streams is not None or name not in SPORADIC] or list(names)
+    regular = [name for name in names if rule.streams is not None or not is_sporadic(name)] or list(names)
     spans = np.array([[recording.start_s, recording.stop_s]])
     for name in regular:
-        spans = intersect(spans, _spans_of(recording[name]))
+        # A detector that hears names mel, which it makes of audio where that is there.
+        heard = "audio" if name == "mel" and name not in recording.streams else name
+        spans = intersect(spans, _spans_of(recording[heard]))
     return spans
 
 

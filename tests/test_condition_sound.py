@@ -1,0 +1,157 @@
+"""Sound on the way to a net: the front end is a step of the conditioning, the same by the packet as in one piece."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import wristkit as wk
+from wristkit.audio import MelParams, mel, without_sound
+from wristkit.condition import Conditioning
+from wristkit.errors import RecordingError
+from wristkit.filters import Filter
+from wristkit.recording import Recording, Stream, label_table
+
+RATE_HZ = 50.0
+
+
+def sound_of(seconds, *, rate_hz=16_000, start_s=0.0, seed=0):
+    random = np.random.default_rng(seed)
+    samples = (0.1 * random.normal(size=round(seconds * rate_hz))).astype(np.float32)
+    return Stream.uniform("audio", samples, rate_hz=rate_hz, start_s=start_s, channels=("mono",))
+
+
+def motion_of(seconds, *, seed=0):
+    values = np.random.default_rng(seed).normal([0, 0, -1], 0.1, (round(seconds * 100), 3))
+    return Stream.measured("accel", np.arange(len(values)) / 100, values)
+
+
+def heard(seconds=4.0, **options):
+    return Recording.of([motion_of(seconds), sound_of(seconds, **options)])
+
+
+def conditioning_of(recording, **options):
+    return Conditioning.of([recording], streams=("accel", "mel"), rate_hz=RATE_HZ, **options)
+
+
+def pushed(conditioning, time_s, samples, sizes):
+    """Return what packets of these sizes, again and again, give."""
+    state, parts, first, turn = conditioning.start(), [], 0, 0
+    while first < len(time_s):
+        stop = first + sizes[turn % len(sizes)]
+        parts.append(state.push({"audio": (time_s[first:stop], samples[first:stop])})["mel"])
+        first, turn = stop, turn + 1
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.one_of(st.integers(1, 40), st.integers(200, 9000)), min_size=1, max_size=6).filter(
+        lambda s: sum(s) > 400
+    ),
+    st.sampled_from([16_000, 22_050, 44_100, 48_000, 20_000]),
+    st.sampled_from([0.0, 0.3, 7.1]),
+)
+def test_packets_of_any_size_give_the_bits_of_the_whole(sizes, rate_hz, start_s):
+    recording = Recording.of([motion_of(9), sound_of(1.5, rate_hz=rate_hz, start_s=start_s)])
+    made = conditioning_of(recording, filters=(Filter("lowpass", (12.0,), order=3),))
+    whole = made.run(recording)["mel"]
+    audio = recording["audio"]
+    places, values, needed_s = pushed(made, audio.time, audio.values, sizes)
+    np.testing.assert_array_equal(places, whole.places)
+    np.testing.assert_array_equal(values, whole.values)
+    np.testing.assert_array_equal(needed_s, whole.needed_s)
+    assert len(places) > 40
+
+
+def test_the_grid_is_that_of_the_stored_frames_and_says_which_sound_it_needed():
+    recording = heard()
+    made = conditioning_of(recording)
+    stored = Recording.of([recording["accel"], mel(recording)])
+    of_sound, of_frames = made.run(recording)["mel"], made.run(stored)["mel"]
+    np.testing.assert_array_equal(of_sound.places, of_frames.places)
+    np.testing.assert_allclose(of_sound.values, of_frames.values, atol=1e-9)
+    late_s = of_sound.needed_s - of_frames.needed_s
+    np.testing.assert_allclose(late_s, MelParams().delay_s(16_000), atol=1.5 / 16_000)
+    assert (of_sound.needed_s <= of_sound.places / RATE_HZ + made.delay_s + 1 / RATE_HZ).all()
+
+
+def test_no_output_changes_with_sound_that_comes_after_what_it_needed():
+    recording = heard(2.0)
+    made, audio = conditioning_of(recording), recording["audio"]
+    whole = made.run(recording)["mel"]
+    other = np.array(audio.values)
+    other[20_000:] = 0.3
+    changed = made.run(Recording.of([recording["accel"], Stream.uniform("audio", other, rate_hz=16_000)]))["mel"]
+    before = whole.needed_s < audio.time[20_000]
+    np.testing.assert_array_equal(whole.values[before], changed.values[before])
+    first = int(np.argmin(before))
+    assert (whole.values[first + 3] != changed.values[first + 3]).any()
+
+
+@pytest.mark.parametrize("hole_s", [0.2, 3.0])
+def test_a_hole_in_the_sound_is_a_gap(hole_s):
+    one, two = sound_of(1.0), sound_of(1.0, start_s=1.0 + hole_s, seed=1)
+    time_s = np.concatenate([one.time, two.time])
+    audio = Stream.measured("audio", time_s, np.concatenate([one.values, two.values]), channels=("mono",))
+    recording = Recording.of([motion_of(6), audio])
+    made = conditioning_of(recording)
+    grid = made.run(recording)["mel"]
+    alone = made.run(Recording.of([motion_of(6), two]))["mel"]
+    after = grid.places >= alone.places[0]
+    np.testing.assert_array_equal(grid.values[after], alone.values)
+    assert not ((grid.places / RATE_HZ > 1.0) & (grid.places / RATE_HZ < 1.0 + hole_s)).any()
+
+
+def test_missing_samples_are_those_that_never_came():
+    recording = heard(1.0)
+    values = np.array(recording["audio"].values)
+    values[5000:9000] = np.nan
+    holed = Recording.of([recording["accel"], Stream.uniform("audio", values, rate_hz=16_000)])
+    made, held = conditioning_of(recording), np.isfinite(values[:, 0])
+    whole = made.run(holed)["mel"]
+    places, pushed_values, _ = pushed(made, recording["audio"].time[held], values[held], [777])
+    np.testing.assert_array_equal(places, whole.places)
+    np.testing.assert_array_equal(pushed_values, whole.values)
+    assert np.isfinite(whole.values).all()
+
+
+def test_it_is_written_and_read_as_json_and_named_by_its_input():
+    made = conditioning_of(heard())
+    assert Conditioning.from_json(made.to_json()) == made
+    assert made.inputs == {"accel": "accel", "audio": "mel"}
+    assert made.channels[3:5] == ("mel_0", "mel_1")
+    assert [step["step"] for step in made.to_dict()["steps"]] == ["log_mel", "frame", "resample"]
+    stored = conditioning_of(without_sound(heard()))
+    assert stored.mel is None
+    assert stored.inputs == {"accel": "accel", "mel": "mel"}
+
+
+def test_wrong_packets_and_sounds_are_refused_by_name():
+    recording = heard(1.0)
+    state = conditioning_of(recording).start()
+    time_s, samples = np.arange(1600) / 16_000, np.zeros(1600)
+    with pytest.raises(ValueError, match=r"streams \['mel'\] are not used here, expected \['accel', 'audio'\]"):
+        state.push({"mel": (time_s, samples)})
+    with pytest.raises(ValueError, match="NaN"):
+        state.push({"audio": (time_s, np.where(time_s > 0.05, np.nan, 0))})
+    with pytest.raises(ValueError, match="one channel"):
+        state.push({"audio": (time_s, np.zeros((1600, 2)))})
+    state.push({"audio": (time_s, samples)})
+    with pytest.raises(ValueError, match="do not increase"):
+        state.push({"audio": (time_s, samples)})
+    slow = Recording.of([motion_of(1), sound_of(1.0, rate_hz=8000)])
+    with pytest.raises(RecordingError) as told:
+        conditioning_of(recording).run(slow)
+    assert told.value.code == "rate"
+    with pytest.raises(RecordingError, match="audio"):
+        conditioning_of(recording).run(Recording.of([motion_of(1)]))
+
+
+def test_windows_of_motion_and_sound_share_a_grid_and_a_gap_in_the_sound_counts():
+    labels = [(0.0, 4.0, "tap", "truth", "simulated")]
+    recording = heard().with_labels(label_table(labels))
+    found = wk.windows([recording], streams=("accel", "mel"), rate_hz=RATE_HZ, length_s=1.0, hop_s=0.5)
+    assert found.values.shape[1:] == (43, 50)
+    assert found.channels[:4] == ("accel_x", "accel_y", "accel_z", "mel_0")
+    assert len(found) >= 4

@@ -1,0 +1,80 @@
+"""Sound on its way to the grid: the log-mel front end in place of a sensor."""
+
+import numpy as np
+import numpy.typing as npt
+
+from wristkit.audio import Frames, MelParams, SoundState
+from wristkit.audio.sound import LOST_S, USUAL_RATES_HZ
+from wristkit.condition.frame import Source
+from wristkit.recording import FloatArray
+
+SOUND, MEL = "audio", "mel"
+_RATE_FROM_S = 0.010  # of sound; by the count of its samples, so that packets of any size find the same rate
+_RATE_WITHIN = 0.01
+
+
+def mel_source(step: MelParams) -> Source:
+    """Return the source whose samples are the front end's frames."""
+    return Source(MEL, tuple(str(band) for band in range(step.bands)), "log power", 0.1)
+
+
+class SoundFront:
+    """Running log-mel front end of packets of sound, whose rate it finds from their first stamps."""
+
+    def __init__(self, step: MelParams) -> None:
+        self.newest_s = -np.inf
+        self._step = step
+        self._state: SoundState | None = None
+        self._held: tuple[FloatArray, FloatArray] = (np.empty(0), np.empty(0))
+
+    def end_stretch(self) -> None:
+        """Forget all sound, as a gap does; its rate stays known."""
+        self._held = (np.empty(0), np.empty(0))
+        if self._state is not None:
+            self._state.end_stretch()
+
+    def check(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Return a packet as (n,) seconds and (n,) samples, or raise what is wrong with it."""
+        time_s, samples = np.asarray(time, dtype=np.float64), np.asarray(values, dtype=np.float32)
+        if samples.ndim == 2 and samples.shape[1] == 1:
+            samples = samples[:, 0]
+        if time_s.ndim != 1 or samples.shape != time_s.shape:
+            raise ValueError(
+                f"packet of {SOUND!r} has time {time_s.shape} and values {samples.shape}, expected (n,) and (n,) or "
+                "(n, 1): one channel of sound"
+            )
+        if not (np.isfinite(time_s).all() and np.isfinite(samples).all()):
+            raise ValueError(
+                f"packet of {SOUND!r} holds NaN or infinite numbers; leave such samples out, the gap rule covers them"
+            )
+        if (np.diff(time_s, prepend=self.newest_s) <= 0).any():
+            raise ValueError(
+                f"packet of {SOUND!r} has times that do not increase, or that came before {self.newest_s} s; drop "
+                "repeated packets, and call reset() before another recording"
+            )
+        return time_s, samples.astype(np.float64)
+
+    def push(self, time_s: FloatArray, samples: FloatArray) -> Frames:
+        """Return the frames that checked samples complete, rounded to float32 as a stored stream has them."""
+        if not len(time_s):
+            return Frames.empty(self._step.bands)
+        self.newest_s = float(time_s[-1])
+        if self._state is None:
+            time_s, samples = (np.concatenate(pair) for pair in zip(self._held, (time_s, samples), strict=True))
+            # What a gap ends so soon is too short for any frame.
+            first = int(np.flatnonzero(np.diff(time_s, prepend=-np.inf) > LOST_S)[-1])
+            time_s, samples = time_s[first:], samples[first:]
+            count = int(np.searchsorted(time_s, time_s[0] + _RATE_FROM_S)) + 1
+            if count > len(time_s):
+                self._held = (time_s, samples)
+                return Frames.empty(self._step.bands)
+            self._state = self._step.start(_rate_hz(time_s[:count]))
+        frames = self._state.push(time_s, samples)
+        return frames._replace(values=frames.values.astype(np.float32).astype(np.float64))
+
+
+def _rate_hz(time_s: FloatArray) -> float:
+    """Return the usual rate that lies within 1 % of what stamps show, or what they show."""
+    measured_hz = (len(time_s) - 1) / (time_s[-1] - time_s[0])
+    nearest_hz = min(USUAL_RATES_HZ, key=lambda rate_hz: abs(rate_hz - measured_hz))
+    return float(nearest_hz if abs(nearest_hz / measured_hz - 1) <= _RATE_WITHIN else round(measured_hz))
