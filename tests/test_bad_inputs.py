@@ -942,9 +942,9 @@ def test_f20_zero_bytes(tmp_path, at):
 
 def test_f21_a_quote_that_never_closes(tmp_path):
     numbers = csv_of(edit=in_row(50, 1, '"0.5'))
-    refused(file(tmp_path, numbers), "not_a_table", row=50)
+    refused(file(tmp_path, numbers), "open_quote", row=50)
     opened = labelled(lambda row: '"walk' if row == 50 else "rest")
-    refused(file(tmp_path, opened), "open_quote", row=50, schema=WITH_LABEL, says="takes in the lines", cure="close")
+    refused(file(tmp_path, opened), "open_quote", row=50, schema=WITH_LABEL, says="is not closed", cure="close")
     again = labelled(lambda row: '"walk' if row in {50, 51} else "rest")
     refused(file(tmp_path, again), "open_quote", row=50, schema=WITH_LABEL)
     assert len(loaded(tmp_path, labelled(lambda row: '"a, ""b"""'), schema=WITH_LABEL).accel) == 200
@@ -1049,7 +1049,7 @@ def test_h02_archives_that_unpack_to_far_more(tmp_path):
     )
     packed = gzip.compress(csv_of(2) + b"1,0,0,-1\n" * 4_000_000, 9)
     stampless = PLAIN | {"t": "ignore"}
-    refused(file(tmp_path, packed, "a.csv.gz"), "zip_bomb", schema=stampless, rate_hz=50, says="100 times")
+    refused(file(tmp_path, packed, "a.csv.gz"), "zip_bomb", schema=stampless, rate_hz=50, says="200 times")
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("t.npy", zeros)
     refused(tmp_path / "a.npz", "zip_bomb", schema={"t": ("accel.x,y,z", "g")}, rate_hz=50)

@@ -28,6 +28,7 @@ from wristkit.datasets.fetch import unpack
 from wristkit.datasets.uci_har import joined, stretches
 from wristkit.errors import RecordingError
 from wristkit.load import load
+from wristkit.load.gather import device_frame
 from wristkit.load.runs import runs
 from wristkit.recording import LABEL_COLUMNS, blocks
 from wristkit.simulate import ACTIVITIES, people
@@ -227,6 +228,7 @@ def test_the_catalogue_has_a_row_a_set_and_names_what_nobody_checked():
     assert table["url"].str.startswith("https://").all()
     pinned = table.set_index("name")["sha256"].dropna()
     assert pinned.map(lambda text: bool(re.fullmatch("[0-9a-f]{64}", text))).all()
+    assert not table["url"].str.contains("/refs/").any(), "a branch is another commit tomorrow"
     unpinned = table[table["sha256"].isna()]
     assert unpinned["checked"].str.contains("no hash|bytes are not promised").all()
 
@@ -316,7 +318,11 @@ def test_uwash_tells_steps_washes_duplicates_and_no_initials(tmp_path):
     assert "duplicate_of" not in set(third.findings["code"])
     assert finding(third, "sort_blocks")["count"] == 2
     assert len(third.accel) == 200
-    assert finding(first, "unit_converted")["count"] == 200
+    converted = first.findings.query("code == 'unit_converted'")
+    assert list(converted[["stream", "count", "note"]].itertuples(index=False, name=None)) == [
+        ("accel", 200, "accel was converted from m/s2 to g"),
+        ("gyro", 200, "gyro was converted from deg/s to rad/s"),
+    ]
     assert np.abs(first.gyro.values).max() < 6
     assert first.accel.values[:, 2].mean() == pytest.approx(1.0, abs=0.05)  # the sign is not known, and kept
     assert finding(first, "sign_unknown")["count"] == 200
@@ -388,6 +394,27 @@ def test_uci_har_joins_windows_that_share_a_half_and_no_others(tmp_path):
     assert [list(one.labels["label"]) for one in found] == [["standing"], ["walking"], ["laying"]]
     assert [finding(one, "windows_joined")["count"] for one in found] == [4, 2, 3]
     assert all(one.start is None for one in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("uci_har", ("subject_train.txt", "y_train.txt", "total_acc_x_train.txt", "body_gyro_z_train.txt")),
+        ("wisdm", ("data_1600_accel_watch.txt", "data_1600_gyro_watch.txt")),
+    ],
+)
+def test_the_hash_of_several_files_is_that_of_each_of_them(name, files, tmp_path):
+    folder = writer.write(name, tmp_path)
+    hashes = [list(recordings(name, folder))[-1].source["content_hash"]]
+    for file in files:
+        path = next(folder.rglob(file))
+        before = path.read_bytes()
+        path.write_bytes(before[:-1])  # a last line without its end, which holds the same numbers
+        if name == "wisdm":
+            path.write_bytes(before.replace(b";\n", b"0;\n", 1))
+        hashes.append(list(recordings(name, folder))[-1].source["content_hash"])
+        path.write_bytes(before)
+    assert len(set(hashes)) == 1 + len(files)
 
 
 @hypothesis.given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 2)), min_size=1, max_size=6), st.integers(0, 99))
@@ -472,6 +499,8 @@ def test_capture24_keeps_annotations_as_text_and_adds_the_schemes(tmp_path):
     assert day.source["local_start"].startswith("2014-05-07T13:29:50.43")
     assert day.accel.values[:, 2].mean() == pytest.approx(1.0, abs=0.05)  # the device's own sign
     assert {"frame_device", "zone_missing"} <= set(day.findings["code"])
+    said = finding(day, "frame_device")[["stream", "count", "note", "remedy"]]
+    assert tuple(said) == ("accel", 400, device_frame(400).note, device_frame(400).remedy)
     (tmp_path / "capture24" / "annotation-label-dictionary.csv").unlink()
     (alone,) = recordings("capture24", tmp_path)
     assert set(alone.labels["tier"]) == {"truth"}
@@ -544,6 +573,16 @@ def test_damaged_bytes_for_long(name, tmp_path):
     folder, dice = writer.write(name, tmp_path), random.Random(name * 2)  # noqa: S311  damage, not secrets
     for _ in range(200):
         survives(name, folder, dice)
+
+
+def test_acceleration_in_metres_is_told_as_converted_beside_its_sign(tmp_path):
+    for name in ("spsw", "uwash", "broad", "oxford_steps", "pamap2", "wisdm"):
+        one = read(name, tmp_path / name)[0]
+        (row,) = one.findings.query("stream == 'accel' and code == 'unit_converted'").itertuples()
+        assert (row.note, row.count) == ("accel was converted from m/s2 to g", len(one.accel))
+        assert {"frame_converted", "sign_unknown"} & set(one.findings["code"])
+    for name in ("uci_har", "capture24"):
+        assert "unit_converted" not in set(read(name, tmp_path / name)[0].findings["code"])
 
 
 def test_gzip_that_unpacks_without_end_is_stopped(tmp_path):

@@ -2,11 +2,13 @@
 
 import concurrent.futures
 import csv
+import importlib.metadata
 import inspect
 import io
 import json
 import os
 import struct
+import sys
 import zipfile
 
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.formats import sensor_logger as writer
 from wristkit import store
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load import load
@@ -308,7 +311,7 @@ def test_old_versions_that_ignored_the_flag_are_read_by_what_the_data_show(tmp_p
     assert "standardisation_ignored" in codes(ignored)
     obeyed = load(as_folder(tmp_path / "c", files | old | {"WristMotion.csv": as_csv(standardised(motion))}))
     np.testing.assert_allclose(obeyed.accel.values, ignored.accel.values, atol=1e-6)
-    assert codes(obeyed) == set()
+    assert codes(obeyed) == {"unit_converted"}
 
 
 @pytest.mark.parametrize("unit", ["m/s2", "g"])
@@ -325,7 +328,9 @@ def test_without_a_stated_unit_the_data_decide_and_a_finding_says_so(tmp_path, m
     recording = load(as_folder(tmp_path / "b", kept | stated | {"WristMotion.csv": as_csv(table)}))
     np.testing.assert_allclose(recording.accel.values, expected.accel.values, atol=1e-6)
     np.testing.assert_allclose(recording.gravity.values, expected.gravity.values, atol=1e-6)
-    assert codes(recording) == {"unit_from_data"} | ({"metadata_missing"} if without == "no metadata" else set())
+    converted = {"unit_converted"} if unit == "m/s2" else set()
+    missing = {"metadata_missing"} if without == "no metadata" else set()
+    assert codes(recording) == {"unit_from_data"} | converted | missing
     found = recording.findings.query("code == 'unit_from_data' and stream == 'accel'").iloc[0]
     assert f"read as {unit}" in found["note"]
     assert "attitude confirms the signs" in found["note"]
@@ -487,7 +492,7 @@ def line_edit(number, edit):
         (lambda content: content.replace(b"gravityX", b"gravityY", 1), RecordingError, "duplicate_columns", None),
         (line_edit(6, lambda line: line + b",1"), RecordingError, "not_a_table", 5),
         (line_edit(6, lambda line: line[:30]), RecordingError, "not_a_table", 5),
-        (line_edit(6, lambda line: b""), RecordingError, "time_missing", 5),
+        (line_edit(6, lambda line: b""), RecordingError, "blank_line", 5),
         (line_edit(6, lambda line: b"x".join(line.rsplit(b".", 1))), RecordingError, "not_a_table", 5),
         (line_edit(6, lambda line: b'"'.join(line.rsplit(b".", 1))), RecordingError, "not_a_table", 5),
         (line_edit(6, lambda line: b"\xff".join(line.rsplit(b".", 1))), RecordingError, "encoding", None),
@@ -514,7 +519,7 @@ def test_metadata_without_a_last_newline_are_read_whole(tmp_path, motion, files,
     recording = load(as_zip(tmp_path / "a.zip", changed) if packed else as_folder(tmp_path / "a", changed))
     assert recording.zone == "Europe/Paris"
     assert recording.source["app_version"] == "1.63"
-    assert codes(recording) == {"rate_differs"}
+    assert codes(recording) == {"rate_differs", "unit_converted"}
 
 
 @pytest.mark.parametrize("end", [0, 12, -30])
@@ -810,3 +815,45 @@ def test_stamps_closer_than_any_sensor_are_told():
     table = pd.DataFrame({"t": np.arange(100) * 20, "x": np.arange(100.0) % 7})
     recording = load(table, schema={"t": ("time", "ns"), "x": ("light", "lux")})
     assert "rate_implausible" in codes(recording)
+
+
+load_room = sys.modules["wristkit.load"]  # the package's own attribute of this name is the function
+
+
+@pytest.fixture
+def entry_points(monkeypatch):
+    """Return a function that lets packages bring readers: name to what it is imported from."""
+
+    def bring(**readers):
+        group = load_room.READERS_GROUP
+        points = [importlib.metadata.EntryPoint(name, value, group) for name, value in readers.items()]
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
+        load_room._of_others.cache_clear()
+
+    yield bring
+    load_room._of_others.cache_clear()
+
+
+def test_a_reader_that_cannot_be_imported_harms_no_other_format(tmp_path, entry_points):
+    entry_points(oddball="no_such_package.reader")
+    path = writer.write(tmp_path)
+    assert load(path).source["format"] == "sensor_logger"
+    with pytest.raises(RecordingError, match="no_such_package") as told:
+        load(path, format="oddball")
+    assert (told.value.code, told.value.file) == ("reader_broken", path.name)
+
+
+def test_a_reader_under_a_name_that_is_taken_is_listed_with_what_to_do(tmp_path, entry_points):
+    entry_points(table="wristkit.load.sound")
+    name = "table of wristkit.load.sound"
+    assert list(load_room.formats()).count("table") == 1
+    with pytest.raises(RecordingError, match="rename the entry point"):
+        load(writer.write(tmp_path), format=name)
+
+
+def test_readers_of_other_packages_are_asked_before_tables(tmp_path, entry_points):
+    entry_points(oddball="tests.formats.oddball")
+    path = tmp_path / "a.csv"
+    path.write_text("oddball,1\n0,0\n1,1\n")
+    assert list(load_room.formats())[-2:] == ["oddball", "table"]
+    assert load(path).source["format"] == "oddball"

@@ -13,14 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.formats import apple_health as writer
-from tests.gathered import counts, tracks
+from tests.gathered import counts, remarks, tracks
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load import apple_health, load
 from wristkit.load.assemble import assemble
 from wristkit.load.gather import Request, Rows
 from wristkit.load.spool import Spool
+from wristkit.recording import deidentify
 
 START_NS = int(writer.START.timestamp()) * 10**9
+USUAL_STREAMS = 7  # heart rate and its context, HRV, and steps and energy with a duration each
 PRIVATE = ("Somebody", "Nameless", "1815", "de_DE", "route_")
 
 
@@ -52,7 +54,7 @@ def seconds(track):
 def test_it_is_known_by_what_it_holds_under_any_name(tmp_path, kind, name):
     path = writer.write(tmp_path, kind=kind, name=name)
     assert apple_health.recognises(path)
-    assert len(read(path).tracks) == 5
+    assert len(read(path).tracks) == USUAL_STREAMS
     assert apple_health.recognises(tmp_path) is (kind != "zip")
 
 
@@ -83,12 +85,42 @@ def test_values_and_stamps_are_those_of_the_records(tmp_path):
         writer.energy(120, 180, "4.184", "kJ"),
     ]
     found = tracks(read_records(tmp_path, "".join(records)))
-    assert list(found) == ["heart_rate", "hrv_sdnn", "steps", "energy"]
+    assert list(found) == ["heart_rate", "hrv_sdnn", "steps", "steps_duration", "energy", "energy_duration"]
     assert (found["heart_rate"].values[:, 0].tolist(), seconds(found["heart_rate"])) == ([61, 72.5], [0, 5])
     assert (found["hrv_sdnn"].values[0, 0], found["hrv_sdnn"].unit) == (np.float32(0.04525), "s")
-    assert found["steps"].channels == ("count", "duration_s")
-    assert (found["steps"].values.tolist(), seconds(found["steps"])) == ([[40, 25], [3, 0]], [35, 40])
+    assert (found["steps"].values.tolist(), seconds(found["steps"])) == ([[40], [3]], [35, 40])
     np.testing.assert_allclose(found["energy"].values[:, 0], [2.5, 2.5, 1.0], rtol=1e-7)
+
+
+def test_how_long_a_record_lasted_is_a_stream_of_its_own_unit_on_the_same_stamps(tmp_path):
+    records = [writer.steps(40, 40, 3), writer.steps(10, 35, 40), writer.energy(0, 60, "2.5")]
+    found = tracks(read_records(tmp_path, "".join(records)))
+    assert [(one.unit, one.channels) for one in found.values()] == [
+        *(("count", ("steps",)), ("s", ("steps_duration",))),
+        *(("kcal", ("energy",)), ("s", ("energy_duration",))),
+    ]
+    assert found["steps_duration"].values[:, 0].tolist() == [25, 0]
+    assert found["energy_duration"].values[:, 0].tolist() == [60]
+    assert found["steps_duration"].time_ns is found["steps"].time_ns
+    recording = load(tmp_path / "export.xml")
+    assert np.shares_memory(recording["steps_duration"].time, recording.steps.time)
+
+
+def test_units_that_were_converted_are_told_once_a_stream(tmp_path):
+    energies = [(0, "2.5", "kcal"), (60, "2.5", "Cal"), (120, "4.184", "kJ"), (180, "1", "kJ"), (240, "9", "cal")]
+    records = [writer.energy(at, at + 60, value, unit) for at, value, unit in energies]
+    records += [writer.energy(0, 60, "8", "J", model=writer.PHONE), writer.hrv(100, "45.25"), writer.heart_rate(0, 61)]
+    beat = {"changed": {"unit": "count/s"}}
+    found = tracks(read_records(tmp_path, "".join(records)))
+    said = {name: [(one.code, one.count, one.note) for one in track.remarks] for name, track in found.items()}
+    assert said == {
+        "heart_rate": [],
+        "hrv_sdnn": [("unit_converted", 1, "hrv_sdnn was converted from ms to s")],
+        "energy": [("unit_converted", 3, "energy was converted from kJ and cal to kcal")],
+        "energy_duration": [],
+    }
+    (slow,) = read_records(tmp_path, writer.heart_rate(0, 1, **beat)).tracks
+    assert (slow.values.tolist(), [remark.code for remark in slow.remarks]) == ([[60]], ["unit_converted"])
 
 
 def test_the_context_of_a_heart_rate_is_a_stream_of_its_own(tmp_path):
@@ -99,7 +131,7 @@ def test_the_context_of_a_heart_rate_is_a_stream_of_its_own(tmp_path):
     assert len(found["heart_rate"].values) == 4
     inside = '<MetadataEntry key="HKMetadataKeyHeartRateMotionContext" value="1"/>'
     walk = writer.record("HKQuantityTypeIdentifierStepCount", 0, 1, 5, "count", inside=inside)
-    assert list(tracks(read_records(tmp_path, walk))) == ["steps"]
+    assert list(tracks(read_records(tmp_path, walk))) == ["steps", "steps_duration"]
 
 
 @pytest.mark.parametrize("hours", [-8, 0, 5.5, 12.75])
@@ -197,7 +229,8 @@ def test_every_record_is_accounted_for(tmp_path):
     path = writer.write(tmp_path, kind="file")
     gathered = read(path)
     said = counts(gathered)
-    kept = sum(len(track.values) for track in gathered.tracks if track.name != "heart_rate_motion_context")
+    of_records = [one for one in gathered.tracks if not one.name.endswith(("_motion_context", "_duration"))]
+    kept = sum(len(track.values) for track in of_records)
     asleep = sum(mark.tier == "sleep" for mark in gathered.marks)
     elements_not_read = 7  # a correlation, a summary, beats of four HRVs and a pause, which are no records
     assert kept + asleep + said["other_devices"] + said["not_read"] - elements_not_read == path.read_text().count(
@@ -285,17 +318,64 @@ def test_ecgs_are_numbered_in_the_order_of_time_and_one_device_gives_them(tmp_pa
         (lambda text: text[:-2], "cut_tail"),
     ],
 )
-def test_a_wrong_ecg_is_refused(tmp_path, change, code):
-    error = refused(writer.write(tmp_path, ecgs=[change(writer.ecg(count=50))]))
-    assert (error.code, error.file) == (code, "ecg_0.csv")
+def test_a_wrong_ecg_is_told_and_the_rest_is_loaded(tmp_path, change, code):
+    wrong, right = change(writer.ecg(count=50)), writer.ecg(count=60, seed=1)
+    path = writer.write(tmp_path, ecgs=[wrong, right])
+    gathered = read(path)
+    assert len(gathered.tracks) == USUAL_STREAMS + 1
+    assert len(tracks(gathered)["ecg_01"].values) == 60
+    told = remarks(gathered)["ecg_not_read"]
+    row = ", row 50" if code == "not_a_number" else ", row 49" if code == "cut_tail" else ""
+    assert told.note.startswith(f"ecg_0.csv{row}: ")
+    assert told.note.endswith(f"[{code}]")
+    assert told.remedy
+    assert counts(gathered)["files_not_read"] == 1  # the clinical document alone
+    anonymous = deidentify(load(path)).findings.set_index("code")
+    assert "ecg_0" not in anonymous.loc["ecg_not_read", "note"]
+
+
+def test_where_a_wrong_ecg_is_all_it_is_refused(tmp_path):
+    for records in ("", writer.sleep(0, 900, "AsleepCore")):
+        path = writer.write(tmp_path, records=records, ecgs=[writer.ecg(count=50) + "nan\n"])
+        error = refused(path)
+        assert (error.code, error.file, error.row) == ("not_a_number", "ecg_0.csv", 50)
+
+
+def test_a_wrong_ecg_hides_no_fault_of_the_records(tmp_path):
+    wrong = [writer.ecg(count=50) + "nan\n"]
+    assert refused(writer.write(tmp_path, records=writer.heart_rate(0, "fast"), ecgs=wrong)).file == "export.xml"
+    cut = writer.xml(writer.usual()).encode()[:-40]
+    assert refused(writer.write(tmp_path, content=cut, ecgs=wrong), kind=TruncatedError).file == "export.xml"
+
+
+def test_a_wrong_ecg_tells_nothing_of_the_person(tmp_path):
+    lines = writer.ecg(count=50).splitlines()
+    person = [line for line in lines if writer.PERSON in line or "1815" in line]
+    moved = [line for line in lines if line not in person]
+    ecgs = ["\n".join([*moved, line, ""]) for line in person]
+    gathered = read(writer.write(tmp_path, ecgs=ecgs))
+    told = [remark.note for remark in gathered.remarks if remark.code == "ecg_not_read"]
+    assert len(told) == len(person) == 2
+    assert [word for word in PRIVATE if word in "".join(told)] == []
+
+
+def test_an_ecg_that_cannot_be_opened_or_is_too_long_is_told_and_many_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(apple_health, "_MOST_NAMES", 1)
+    path = writer.write(tmp_path, kind="folder", ecgs=[writer.ecg(count=50)] * 2 + [writer.ecg(count=100_000)])
+    for number in range(2):
+        (path / f"electrocardiograms/ecg_{number}.csv").write_bytes(b"\x1f\x8bno gzip")
+    said = [remark for remark in read(path).remarks if remark.code == "ecg_not_read"]
+    assert [(one.count, "ecg_0.csv" in one.note) for one in said] == [(1, True), (2, False)]
+    monkeypatch.undo()
+    notes = [remark.note for remark in read(path).remarks if remark.code == "ecg_not_read"]
+    assert [note.rpartition("[")[2] for note in notes] == ["truncated]", "truncated]", "too_large]"]
 
 
 def test_too_many_samples_of_ecgs_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(apple_health, "_MOST_ECG_SAMPLES", 100)
     ecgs = [writer.ecg(count=60, date=writer.stamp(at)) for at in range(2)]
-    assert len(read(writer.write(tmp_path, ecgs=ecgs[:1])).tracks) == 6
+    assert len(read(writer.write(tmp_path, ecgs=ecgs[:1])).tracks) == USUAL_STREAMS + 1
     assert refused(writer.write(tmp_path, ecgs=ecgs)).code == "too_many_ecgs"
-    assert refused(writer.write(tmp_path, ecgs=[writer.ecg(count=100_000)])).code == "too_large"
 
 
 def test_the_cut_line_of_an_ecg_is_dropped_as_asked(tmp_path):
@@ -394,6 +474,15 @@ def test_malformed_and_hostile_xml_ends_in_a_typed_error(tmp_path, content, code
     assert refused(writer.write(tmp_path, kind="file", content=content)).code == code
 
 
+def test_an_export_of_labels_alone_says_how_to_get_samples(tmp_path):
+    records = writer.sleep(0, 900, "AsleepCore") + writer.workout(1000, 1600, "Running")
+    error = refused_records(tmp_path, records, kind=EmptyRecordingError)
+    assert (error.code, error.file) == ("labels_only", "export.xml")
+    assert "2 labels" in error.message
+    assert "heart rate" in error.remedy
+    assert len(read_records(tmp_path, records + writer.heart_rate(0, 60)).marks) == 2
+
+
 def test_an_export_without_samples_is_empty(tmp_path):
     gathered = read_records(tmp_path, "")
     assert gathered.tracks == []
@@ -403,7 +492,7 @@ def test_an_export_without_samples_is_empty(tmp_path):
 
 def test_too_many_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(apple_health, "_MOST_FILES", 4)
-    assert len(read(writer.write(tmp_path, gpx=2)).tracks) == 5
+    assert len(read(writer.write(tmp_path, gpx=2)).tracks) == USUAL_STREAMS
     for kind in ("zip", "folder"):
         path = writer.write(tmp_path, kind=kind, gpx=3)
         assert not apple_health.recognises(path)
@@ -512,3 +601,11 @@ def test_heart_rates_that_mean_none_are_missing(tmp_path):
     heart = tracks(read_records(tmp_path, records))["heart_rate"]
     np.testing.assert_array_equal(heart.values[:, 0], [70, np.nan, np.nan, np.nan])
     assert {remark.code: remark.count for remark in heart.remarks} == {"no_beat": 3}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_heart_rate_beyond_float32_is_an_error_and_no_warning(tmp_path):
+    (tmp_path / "export.xml").write_text(writer.xml(writer.heart_rate(0, 60) + writer.heart_rate(60, 1e99)))
+    with pytest.raises(RecordingError) as caught:
+        load(tmp_path / "export.xml")
+    assert caught.value.code == "infinite"

@@ -340,7 +340,7 @@ def test_a_repeated_block_is_dropped_only_when_asked(tmp_path, to):
     found = tracks(path, "drop_exact")["accel"]
     np.testing.assert_array_equal(found.values, whole.values)
     np.testing.assert_array_equal(found.time_ns, whole.time_ns)
-    assert counted(path, "repeated_blocks", "drop_exact") == of_all(120, 1)
+    assert counted(path, "drop_exact", "drop_exact") == of_all(120, 1)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -193,14 +193,15 @@ def test_a_magnetometer_that_is_not_calibrated_has_no_values(tmp_path):
 def test_rows_from_headphones_are_told(tmp_path):
     columns = writer.sources()["device_motion.csv"]
     files = {"device_motion.csv": {**columns, "sensorLocation": np.where(np.arange(200) < 30, 1, 0)}}
-    assert said(writer.write(tmp_path, files=files))["not_a_wrist"].count == 30
+    assert said(writer.write(tmp_path, files=files))["not_wrist"].count == 30
 
 
 def test_no_beat_is_a_missing_value(tmp_path):
-    path = writer.write(tmp_path, files={"heart_rate.csv": "timestamp,heartRate\n5322.0,0.0\n5323.0,61.0\n"})
-    np.testing.assert_array_equal(tracks(path)["heart_rate"].values[:, 0], [np.nan, 61])
+    beats = "timestamp,heartRate\n5322.0,0.0\n5323.0,61.0\n5324.0,255.0\n"
+    path = writer.write(tmp_path, files={"heart_rate.csv": beats})
+    np.testing.assert_array_equal(tracks(path)["heart_rate"].values[:, 0], [np.nan, 61, np.nan])
     assert "heart_rate_confidence" not in tracks(path)
-    assert said(path)["no_beat"].count == 1
+    assert said(path)["no_beat"].count == 2
 
 
 def test_a_quaternion_of_another_length_is_refused_with_its_row(tmp_path):
@@ -235,6 +236,16 @@ def test_a_source_that_never_delivered_is_told(tmp_path, text):
     path = writer.write(tmp_path, files={"accelerometer.csv": text})
     assert said(path)["empty_file"].note == "accelerometer.csv holds no rows"
     assert len(tracks(path)["accel"].values) == 200
+
+
+def test_the_only_row_of_a_source_is_counted_when_it_is_dropped(tmp_path):
+    cut = "startDate,accelerationX,accelerationY,accelerationZ\n1714550000.5,0.1,0."
+    path = writer.write(tmp_path, files={"recorder.csv": cut})
+    with pytest.raises(RecordingError) as caught:
+        gathered(path)
+    assert caught.value.code == "cut_tail"
+    found = gathered(path, repair=["drop_tail"])
+    assert [(remark.code, remark.count) for remark in found.remarks] == [("empty_file", 1), ("drop_tail", 1)]
 
 
 def test_a_log_without_rows_is_empty(tmp_path):
@@ -337,6 +348,9 @@ def test_the_logger_writes_the_files_and_columns_that_are_read(root):
     header = re.sub(r"\\\n\s*", "", swift)
     for file in ("clock", "accelerometer", "device_motion"):
         assert f'to: "{file}"' in swift
+    written = {f"{name}.csv" for name in re.findall(r'to: "(\w+)"', swift)} | {"wristkit.json"}
+    for text in (core_motion.__doc__.partition("The other files")[0], swift.partition("import")[0]):
+        assert written == set(re.findall(r"\w+\.(?:csv|json)", text))  # what is said to be written is written
     assert "maxConcurrentOperationCount = 1" in swift  # any other queue may mix up the order of samples
     for names in (core_motion._ACCELERATION, core_motion._NEEDED["device_motion.csv"]):
         for name in names:

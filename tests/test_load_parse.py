@@ -70,11 +70,41 @@ def test_a_quote_within_a_cell_opens_nothing(notes, size):
     assert len(cells(text, [size], form)) == len(notes)
 
 
-def test_a_quote_that_never_closes_is_told_before_it_fills_the_memory():
-    text = b'0,a,0\n1,"b,0\n' + b"2,c,0\n" * 400_000
-    with pytest.raises(RecordingError, match="a quote opens") as told:
-        cells(text, [1000], Form(("k", "note", "end"), quoted=True, multiline=True))
-    assert told.value.code == "open_quote"
+@pytest.mark.parametrize("multiline", [False, True])
+@pytest.mark.parametrize("size", [1, 1000, 10**6])
+def test_a_quote_that_never_closes_is_told_by_its_row(multiline, size):
+    text = b"0,a,0\n" * 700 + b'1,"b\n",0\n' * multiline + b'1,"b,0\n' + b"2,c,0\n" * 900
+    with pytest.raises(RowError, match="a quote opens") as told:
+        cells(text, [size], Form(("k", "note", "end"), quoted=True, multiline=multiline))
+    assert (told.value.code, told.value.row) == ("open_quote", 700 + multiline)
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 70), st.sampled_from(["\n", "\r\n"]))
+def test_stray_quotes_in_any_column_take_no_rows_in(first, second, size, end):
+    """Two of them would be one long text of the rows between; read or not, a cell beside numbers ends in its line."""
+    lines = [f"{k},a,{k}" for k in range(61)]
+    lines[first] = lines[first].replace("a", '"b')
+    lines[second] = f'{second},"c' + lines[second].partition(",")[2].partition(",")[1] + f'"",{second}'
+    with pytest.raises(RowError) as told:
+        cells((end.join(lines) + end).encode(), [size], Form(("k", "note", "end"), quoted=True))
+    assert told.value.row == min(first, second)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_blank_lines_are_no_rows_at_the_end_and_refused_elsewhere(end, size):
+    rows_ = [f"{k},a,{k}{end}" for k in range(9)]
+    form = Form(("k", "note", "end"), missing=("",))
+    assert len(cells("".join([*rows_, end * 3]).encode(), [size], form)) == 9
+    with pytest.raises(RowError) as told:
+        cells("".join([*rows_[:4], end, *rows_[4:]]).encode(), [size], form)
+    assert (told.value.code, told.value.row) == ("blank_line", 4)
+
+
+def test_only_the_delimiter_of_the_table_begins_a_cell():
+    text = b'0,a;"b,0\n1,|"c,1\n2,"d,""e""",2\n'
+    found = cells(text, [1], Form(("k", "note", "end"), quoted=True))
+    assert [note for _, note, _ in found] == ['a;"b', '|"c', 'd,"e"']
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])

@@ -10,12 +10,16 @@ import pytest
 from tests.formats import sensor_log as writer
 from tests.gathered import assert_same_arrays
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError
+from wristkit.load import load
 from wristkit.load.assemble import assemble
+from wristkit.load.clocks import of_drift
 from wristkit.load.gather import Request
 from wristkit.load.sensor_log import read, recognises
 from wristkit.load.spool import Spool
 
 XYZ = "XYZ"
+SLOW = {"pressure", "relative_altitude", "steps_total"}
+ACCURACY = "motionMagneticFieldCalibrationAccuracy(Z)"
 WALL_NS = round(writer.WALL.timestamp() * 1e6) * 1000 + round(writer.LAG_S * 1e9)
 
 
@@ -39,7 +43,8 @@ def cells(*names, every=1):
 def test_each_sensor_has_its_own_rows_and_values(tmp_path):
     found = tracks(writer.write(tmp_path))
     assert list(found) == [
-        *("accel", "gyro", "gravity", "user_accel", "attitude", "mag", "pressure", "altitude", "steps"),
+        *("accel", "gyro", "gravity", "user_accel", "attitude", "mag", "pressure"),
+        *("relative_altitude", "steps_total"),
     ]
     expected = {
         "accel": cells(*(f"accelerometerAcceleration{axis}(G)" for axis in XYZ)),
@@ -49,7 +54,7 @@ def test_each_sensor_has_its_own_rows_and_values(tmp_path):
         "attitude": cells(*(f"motionQuaternion{axis}(R)" for axis in "WXYZ"), every=2),
         "mag": cells(*(f"motionMagneticField{axis}(µT)" for axis in XYZ), every=2),
         "pressure": cells("altimeterPressure(kPa)", every=100),
-        "altitude": cells("altimeterRelativeAltitude(m)", every=100),
+        "relative_altitude": cells("altimeterRelativeAltitude(m)", every=100),
     }
     for name, values in expected.items():
         np.testing.assert_allclose(found[name].values, values, atol=1e-6, err_msg=name)
@@ -73,7 +78,8 @@ def test_stamps_are_those_since_boot_on_the_wall_clock(tmp_path):
 
 
 def test_steps_lie_at_the_dates_of_the_pedometer(tmp_path):
-    steps = tracks(writer.write(tmp_path, seconds=3))["steps"]
+    steps = tracks(writer.write(tmp_path, seconds=3))["steps_total"]  # the count runs on; "steps" are those of a record
+    assert steps.unit == "count"
     np.testing.assert_array_equal(steps.values[:, 0], [10, 20])
     second = int(writer.WALL.timestamp()) * 10**9
     np.testing.assert_array_equal(steps.time_ns, [second + 10**9, second + 2 * 10**9])
@@ -88,7 +94,7 @@ def test_heart_rate_is_read_by_its_own_dates(tmp_path):
     assert heart.time_ns[1] - heart.time_ns[0] == 10**9
 
 
-@pytest.mark.parametrize(("delimiter", "decimal"), [(";", ","), (";", "."), ("\t", ",")])
+@pytest.mark.parametrize(("delimiter", "decimal"), [(";", ","), (";", "."), ("\t", ","), ("|", "."), ("|", ",")])
 def test_separators_of_another_region_change_nothing(tmp_path, delimiter, decimal):
     here = tmp_path / "here"
     here.mkdir()
@@ -155,12 +161,12 @@ def test_a_field_without_unit_is_left_out_and_told_as_older_versions_wrote_it_so
     [
         (
             ("accelerometer",),
-            {"accel", "gyro", "gravity", "user_accel", "attitude", "mag", "pressure", "altitude", "steps"},
+            {"accel", "gyro", "gravity", "user_accel", "attitude", "mag"} | SLOW,
         ),
         (("motion", "altimeter", "pedometer"), {"accel"}),
         (
             ("accelerometer", "motionGravity"),
-            {"gyro", "user_accel", "attitude", "mag", "pressure", "altitude", "steps"},
+            {"gyro", "user_accel", "attitude", "mag"} | SLOW,
         ),
     ],
 )
@@ -187,6 +193,73 @@ def test_raw_gyroscope_and_magnetometer_stand_in_for_device_motion(tmp_path):
     both = writer.write(tmp_path, changed=changed)
     assert len(tracks(both)["gyro"].values) == 100
     assert "gyroRotationX(rad/s)" in said(both)["not_read"].note
+
+
+def raw_field():
+    ticks = np.arange(200)
+    return {
+        "magnetometerTimestamp_sinceReboot(s)": [repr(float(writer.BOOT_S + tick / 100)) for tick in ticks],
+        **{f"magnetometer{axis}(µT)": [repr(float(tick)) for tick in ticks] for axis in XYZ},
+    }
+
+
+def test_a_field_that_is_not_calibrated_is_missing(tmp_path):
+    field = {f"motionMagneticField{axis}(µT)": ["0.0"] * 100 + ["20.5"] * 100 for axis in XYZ}
+    path = writer.write(tmp_path, changed={**field, **raw_field(), ACCURACY: ["-1"] * 100 + ["2"] * 100})
+    mag = tracks(path)["mag"]
+    assert len(mag.values) == 100
+    assert np.isnan(mag.values[:50]).all()
+    np.testing.assert_array_equal(mag.values[50:], np.full((50, 3), 20.5, np.float32))
+    assert {remark.code: remark.count for remark in mag.remarks}["not_calibrated"] == 50
+    assert "magnetometerX(µT)" in said(path)["not_read"].note
+    assert ACCURACY not in said(path)["not_read"].note
+
+
+def test_where_no_field_is_calibrated_the_raw_one_is_read(tmp_path):
+    path = writer.write(tmp_path, changed={**raw_field(), ACCURACY: ["-1"] * 200})
+    np.testing.assert_array_equal(tracks(path)["mag"].values, np.repeat(np.arange(200.0)[:, None], 3, axis=1))
+    found = said(path)
+    assert (found["not_calibrated"].count, found["not_calibrated"].stream) == (200, "mag")
+    assert "raw magnetometer" in found["not_calibrated"].note
+    assert "motionMagneticFieldX(µT)" in found["not_read"].note
+    findings = assemble(gathered(path), Request(Spool())).findings
+    assert list(findings.loc[findings["code"] == "not_calibrated", "stream"]) == ["mag"]
+
+
+def test_where_no_field_is_calibrated_and_none_is_raw_all_are_missing(tmp_path):
+    silent = {name: ["null"] * 200 for name in raw_field()}
+    for changed in ({}, silent):
+        mag = tracks(writer.write(tmp_path, changed={**changed, ACCURACY: ["-1"] * 200}))["mag"]
+        assert np.isnan(mag.values).all()
+        assert {remark.code: remark.count for remark in mag.remarks}["not_calibrated"] == 100
+
+
+def test_a_log_of_older_versions_is_refused_with_a_cure_that_works(tmp_path):
+    older = tmp_path / "older"
+    older.mkdir()
+    columns = writer.columns(label="state(N)")
+    path = writer.write(older, label="state(N)", renamed={name: name.partition("(")[0] for name in columns})
+    with pytest.raises(RecordingError) as caught:
+        load(path)
+    assert caught.value.code == "unit_missing"
+    remedy = caught.value.remedy
+    assert "repair=('drop_exact',)" in remedy
+    assert "{'accelerometerTimestamp_sinceReboot': ('time', 's'), 'accelerometerAccelerationX': ('accel.x', " in remedy
+    usual = load(writer.write(tmp_path))
+    for stream, base, stamp in (
+        ("accel", "accelerometerAcceleration", "accelerometerTimestamp_sinceReboot"),
+        ("gyro", "motionRotationRate", "motionTimestamp_sinceReboot"),
+    ):
+        unit = "g" if stream == "accel" else "rad/s"
+        schema = {stamp: ("time", "s"), **{f"{base}{axis}": (f"{stream}.{axis.lower()}", unit) for axis in XYZ}}
+        found = load(path, format="table", schema=schema, repair=("drop_exact",))[stream]
+        np.testing.assert_array_equal(found.values, usual[stream].values)
+        np.testing.assert_allclose(np.diff(found.time), np.diff(usual[stream].time), atol=1e-9)
+
+
+def test_height_above_the_start_is_a_stream_of_its_own(tmp_path):
+    height = load(writer.write(tmp_path))["relative_altitude"]
+    assert (height.unit, height.channels) == ("m", ("relative_altitude",))
 
 
 def test_a_sensor_that_speaks_late_has_no_rows_before(tmp_path):
@@ -248,7 +321,7 @@ def test_rows_that_repeat_a_slow_sensor_are_no_gaps(tmp_path):
 
 def test_no_beat_is_a_missing_value(tmp_path):
     dates = [f"2024-08-22 14:12:{8 + row // 50:02d} +0200" for row in range(200)]
-    beats = [["61", "0", "-1", "62"][row // 50] for row in range(200)]
+    beats = [["61", "0", "255", "62"][row // 50] for row in range(200)]
     changed = {"heartRateBPM(N)": beats, "heartRateBPMTimestamp(txt)": dates}
     heart = tracks(writer.write(tmp_path, changed=changed))["heart_rate"]
     np.testing.assert_array_equal(heart.values[:, 0], [61, np.nan, np.nan, 62])
@@ -296,7 +369,7 @@ def test_without_a_wall_clock_the_date_is_unknown(tmp_path):
     assert found.clock == "none"
     assert found.tracks[0].time_ns[0] == round(writer.BOOT_S * 1e9)
     assert {"clock_missing", "not_read"} <= {remark.code for remark in found.remarks}
-    assert "steps" not in tracks(path)  # its dates have no place on a clock since boot
+    assert "steps_total" not in tracks(path)  # its dates have no place on a clock since boot
 
 
 def test_a_date_with_the_day_first_is_refused(tmp_path):
@@ -308,7 +381,7 @@ def test_a_date_with_the_day_first_is_refused(tmp_path):
 
 def test_dates_of_the_pedometer_that_cannot_be_read_cost_the_steps_alone(tmp_path):
     path = writer.write(tmp_path, changed={"pedometerEndDate(txt)": ["22.08.2024"] * 200})
-    assert "steps" not in tracks(path)
+    assert "steps_total" not in tracks(path)
     assert {"accel", "gyro"} <= set(tracks(path))
     notes = [remark.note for remark in gathered(path).remarks]
     assert any("pedometerNumberofSteps(N), date_format" in note for note in notes)
@@ -332,6 +405,11 @@ def test_drift_between_both_clocks_is_told_in_ppm(tmp_path):
     assert ppm == pytest.approx(80, abs=2)
 
 
+def test_stamps_that_go_back_give_no_drift():
+    boot_ns = 10**9 * np.array([0, 700, 0, *[100] * 24, 0, 0, 650])
+    assert of_drift(boot_ns, boot_ns + 5, jumps_above_ns=10**9) == ()
+
+
 def test_rows_that_were_written_late_are_told(tmp_path):
     times = writer.columns()["loggingTime(txt)"]
     late = [one.replace("14:12:0", "14:12:3") if 50 <= row < 60 else one for row, one in enumerate(times)]
@@ -339,6 +417,7 @@ def test_rows_that_were_written_late_are_told(tmp_path):
     jump = said(path)["clock_jump"]
     assert jump.count == 2
     assert "30.0 s" in jump.note
+    assert jump.span_ns == pytest.approx((WALL_NS + 490_000_000, WALL_NS + 600_000_000), abs=1_000_000)
     assert abs(gathered(path).tracks[0].time_ns[0] - WALL_NS) <= 1_000_000  # the median does not follow them
 
 

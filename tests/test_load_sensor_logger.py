@@ -1,14 +1,19 @@
 """Sensor Logger beyond the watch's motion: the phone, JSON, pressure, magnetic field and sound."""
 
 import json
+import shutil
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests.formats import apple_health
 from tests.formats import sensor_logger as writer
-from wristkit.errors import RecordingError, TruncatedError
-from wristkit.load import load, sensor_logger_export
+from wristkit.errors import NotThisFormatError, RecordingError, TruncatedError
+from wristkit.load import load, sensor_logger, sensor_logger_json, sensor_logger_phone
+from wristkit.load.schema import example
 
 START_NS = 1_772_438_400_000_000_000
 GRAVITY = 9.80665
@@ -281,8 +286,8 @@ def test_json_is_the_same_in_parts_of_any_size(tmp_path, moves, chunk, monkeypat
     folder = watch(tmp_path / "a", moves)
     (tmp_path / "b.json").write_text(as_json(folder) + "\r\n \t\n" * 2000)
     whole = load(tmp_path / "b.json", format="sensor_logger")
-    monkeypatch.setattr(sensor_logger_export, "_CHUNK_CHARACTERS", chunk)
-    monkeypatch.setattr(sensor_logger_export, "_LONGEST_READING", 500)
+    monkeypatch.setattr(sensor_logger_json, "_CHUNK_CHARACTERS", chunk)
+    monkeypatch.setattr(sensor_logger_json, "_LONGEST_READING", 500)
     assert load(tmp_path / "b.json", format="sensor_logger").id == whole.id
 
 
@@ -337,3 +342,296 @@ def test_a_heart_rate_of_255_means_that_there_is_none(tmp_path):
     assert not (values == 255).any()
     assert np.isnan(values).any()
     assert "no_beat" in set(recording.findings["code"])
+
+
+# Signs of the watch
+
+
+@pytest.mark.parametrize("size", [1.0, -1.0, GRAVITY, -GRAVITY])
+@pytest.mark.parametrize("standardisation", ["false", "true", ""])
+def test_signs_of_a_wear_os_watch_are_those_that_attitude_shows(tmp_path, size, standardisation):
+    apple = load(writer.write(tmp_path, rows=200))
+    written = writer.contents(rows=200, size=size, platform="android", standardisation=standardisation)
+    recording = load(writer.write(tmp_path, replaced=written))
+    for stream in ("accel", "user_accel", "gravity", "gyro", "attitude"):
+        np.testing.assert_allclose(recording[stream].values, apple[stream].values, atol=2e-6)
+    told = recording.findings.query("code == 'sign_from_data' and stream == 'accel'").iloc[0]
+    assert ("were turned" in told["note"]) == (size < 0)
+    assert ("m/s2" in told["note"]) == (abs(size) > 1)
+    assert told["count"] == 200
+
+
+def test_signs_of_a_wear_os_watch_that_nothing_shows_are_asked_for_and_can_be_given(tmp_path):
+    folder = writer.write(tmp_path, size=-1.0, attitude=False, platform="android")
+    with pytest.raises(RecordingError, match="platform is android") as caught:
+        load(folder)
+    assert (caught.value.code, caught.value.file) == ("sign_unknown", "WristMotion.csv")
+    assert "format='table'" in caught.value.remedy
+    schema = {"time": ("time", "ns")} | {
+        f"gravity{axis}": (f"gravity.{axis.lower()}", "g", "android") for axis in "XYZ"
+    }
+    given = load(folder / "WristMotion.csv", format="table", schema=schema)
+    np.testing.assert_allclose(given.gravity.values[0], [0, 0, -1], atol=1e-6)
+
+
+def test_an_attitude_that_shows_neither_sign_decides_nothing(tmp_path):
+    upright = writer.contents(platform="android")["WristMotion.csv"].decode().splitlines()
+    lines = [upright[0], *(f"{line.rsplit(',', 4)[0]},0.707107,0.707107,0,0" for line in upright[1:3])]
+    path = writer.write(tmp_path, replaced={"WristMotion.csv": ("\n".join(lines) + "\n").encode()}, platform="android")
+    with pytest.raises(RecordingError) as caught:
+        load(path)
+    assert caught.value.code == "sign_unknown"
+
+
+@pytest.mark.parametrize(("size", "standardisation"), [(1.0, "false"), (-GRAVITY, "true"), (1.0, "")])
+def test_signs_of_an_apple_watch_without_attitude_are_assumed_and_that_is_said(tmp_path, size, standardisation):
+    stated = {"size": size, "standardisation": standardisation}
+    recording = load(writer.write(tmp_path, attitude=False, **stated))
+    told = recording.findings.query("code == 'sign_assumed'")
+    assert set(told["stream"]) == {"accel", "user_accel", "gravity"}
+    assert ("opposite" in told["note"].iloc[0]) == (size < 0)
+    np.testing.assert_allclose(recording.gravity.values[0], [0, 0, -1], atol=1e-6)
+    with_attitude = load(writer.write(tmp_path, **stated))
+    assert "sign_assumed" not in set(with_attitude.findings["code"])
+
+
+@pytest.mark.parametrize("stated", [{"standardisation": "true"}, {"attitude": False, "platform": "android"}])
+def test_no_remedy_asks_to_write_metadata_by_hand(tmp_path, moves, stated):
+    for path in (writer.write(tmp_path, **stated), undeclared(tmp_path / "a", moves)):
+        with pytest.raises(RecordingError) as caught:
+            load(path)
+        assert caught.value.code in {"unit_contradicts", "sign_unknown"}
+        assert "export it again" in caught.value.remedy
+        assert not {"add", "correct", "change", "edit"} & set(caught.value.remedy.replace(",", "").split())
+
+
+# Units
+
+
+def test_every_stream_that_was_converted_says_from_what(tmp_path, moves):
+    def told(recording):
+        found = recording.findings.query("code == 'unit_converted'")
+        return {row["stream"]: (row["count"], row["note"]) for row in found.to_dict("records")}
+
+    assert told(load(writer.write(tmp_path))) == {}
+    turned = "was converted from m/s2 with signs opposite to Core Motion's to g"
+    watch_folder = watch(tmp_path / "a", moves)
+    standardised = writer.contents(size=-GRAVITY, standardisation="true")
+    for name in ("WristMotion.csv", "Metadata.csv"):
+        (watch_folder / name).write_bytes(standardised[name])
+    (watch_folder / "WatchBarometer.csv").write_text(rows_of({"pressure": np.full(4, 1013.0)}, step_ns=10**9))
+    assert told(load(watch_folder)) == {
+        **{stream: (60, f"{stream} {turned}") for stream in ("accel", "user_accel", "gravity")},
+        "pressure": (4, "pressure was converted from mbar to kPa"),
+    }
+    for platform, written in (("ios", "was converted from m/s2 to g"), ("android", turned)):
+        assert told(
+            load(phone(tmp_path / platform, moves, platform=platform, sign=1 if platform == "ios" else -1))
+        ) == {
+            **{stream: (ROWS, f"{stream} {written}") for stream in ("accel", "user_accel", "gravity")},
+            "pressure": (4, "pressure was converted from mbar to kPa"),
+        }
+
+
+# Rates
+
+SENSORS = "Accelerometer|Gravity|Gyroscope|Orientation|Magnetometer|Barometer|Light|Heart Rate|Microphone|Pedometer"
+
+
+def rates(recording):
+    """Return the streams whose rate is not the stated one, and the stated one."""
+    found = recording.findings.query("code == 'rate_differs'")
+    return {row["stream"]: row["note"].split(" Hz is stated")[0] for row in found.to_dict("records")}
+
+
+@pytest.mark.parametrize(
+    ("steps_ms", "expected"),
+    [
+        ("10|10|10|10|10|1000|1000|10|100|10", {}),
+        ("0|0|0|0|0|0|0|0|0|0", {}),
+        ("10|10|10", {}),
+        ("20|10|10", {"accel": "50", "user_accel": "50"}),
+        ("10|20|10", {"gravity": "50"}),
+        ("10|10|20|10|5|100|0|10", {"gyro": "50", "mag": "200", "pressure": "10"}),
+    ],
+)
+def test_rates_of_the_phone_that_the_metadata_state_are_compared(tmp_path, moves, steps_ms, expected):
+    folder = phone(tmp_path / "a", moves)
+    header = "platform,appVersion,standardisation,sensors,sampleRateMs"
+    (folder / "Metadata.csv").write_text(f"{header}\nios,1.60.1,False,{SENSORS},{steps_ms}\n")
+    assert rates(load(folder)) == expected
+
+
+def test_the_file_that_android_writes_beside_has_the_interval_of_its_sensor(tmp_path, moves):
+    folder = phone(tmp_path / "a", moves, platform="android", sign=-1, total=True)
+    header = "platform,appVersion,standardisation,sensors,sampleRateMs"
+    for sensors, expected in (("Accelerometer", {"accel", "user_accel"}), ("TotalAcceleration", {"accel"})):
+        (folder / "Metadata.csv").write_text(f"{header}\nandroid,1.61.0,False,{sensors},20\n")
+        assert set(rates(load(folder))) == expected
+
+
+# Whose an export is
+
+
+def heart(folder, *, header="time,seconds_elapsed,bpm"):
+    (folder / "HeartRate.csv").write_text(f"{header}\n{START_NS},0,60\n{START_NS + 2 * 10**9},2,61\n")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["folder", "json"])
+def test_a_heart_rate_beside_a_phone_takes_nothing_of_its_motion(tmp_path, moves, kind):
+    path = heart(phone(tmp_path / "a", moves))
+    (path / "Location.csv").unlink()
+    if kind == "json":
+        (tmp_path / "b.json").write_text(as_json(path))
+        path = tmp_path / "b.json"
+    recording = load(path)
+    assert recording.source["format"] == "sensor_logger_phone"
+    assert {"accel", "gyro", "mag", "heart_rate"} <= set(recording.streams)
+    assert recording.heart_rate.values[:, 0].tolist() == [60, 61]
+    assert "watch or strap" in noted(recording, "other_device")
+    assert "not_read" not in set(recording.findings["code"])
+
+
+def test_a_heart_rate_beside_a_watch_and_a_phone_is_the_watchs(tmp_path, moves):
+    folder = heart(watch(tmp_path / "a", moves))
+    ours, theirs = load(folder), load(folder, format="sensor_logger_phone")
+    assert "heart_rate" in ours.streams
+    assert "heart_rate" not in theirs.streams
+    remedies = [one.findings.set_index("code").loc["not_read", "remedy"] for one in (ours, theirs)]
+    assert ["'sensor_logger_phone'" in remedies[0], "'sensor_logger'" in remedies[1]] == [True, True]
+
+
+@pytest.mark.parametrize("file", ["WatchBarometer.csv", "WatchMagnetometer.csv"])
+def test_any_sensor_of_the_watch_makes_it_one_of_a_watch(tmp_path, moves, file):
+    folder = heart(phone(tmp_path / "a", moves))
+    columns = {"pressure": np.full(4, 101.3)} if "Bar" in file else xyz(np.full((4, 3), 20.0))
+    (folder / file).write_text(rows_of(columns, step_ns=10**9))
+    recording = load(folder)
+    assert recording.source["format"] == "sensor_logger"
+    assert "heart_rate" in recording.streams
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_health_export_beside_a_heart_rate_is_one_of_apple_health(tmp_path, zipped):
+    if zipped:
+        path = apple_health.write(tmp_path)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("apple_health_export/HeartRate.csv", "Date,Min,Max\n2026-03-02,51,160\n")
+    else:
+        path = heart(apple_health.write(tmp_path, kind="folder"), header="Date,Min,Max")
+    assert load(path).source["format"] == "apple_health"
+
+
+PHYPHOX = '"Time (s)","Acceleration x (m/s^2)","Acceleration y (m/s^2)","Acceleration z (m/s^2)"\n0.0,0.1,0.2,9.8\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Accelerometer.csv", PHYPHOX),
+        ("HeartRate.csv", "Date,Heart Rate\n2026-03-02,61\n"),
+        ("HeartRate.csv", "time,value\n1,61\n"),
+        ("WristMotion.csv", "t,gravityX\n1,61\n"),
+        ("Gyroscope.csv", ""),
+    ],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_files_of_the_same_name_by_others_are_not_this_apps(tmp_path, name, text, zipped):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / name).write_text(text)
+    path = Path(shutil.make_archive(str(tmp_path / "b"), "zip", folder)) if zipped else folder
+    with pytest.raises(NotThisFormatError) as caught:
+        load(path)
+    assert "no known format" in str(caught.value)
+
+
+def test_a_header_may_be_quoted_or_have_other_delimiters_which_is_then_told(tmp_path, moves):
+    folder = phone(tmp_path / "a", moves)
+    plain = load(folder)
+    for file in folder.glob("*.csv"):
+        header, _, rest = file.read_text().partition("\n")
+        quoted = ",".join(f'"{name}"' for name in header.split(","))
+        file.write_text(f"\ufeff{quoted}\r\n{rest}")
+    assert load(folder).id == plain.id
+    for file in folder.glob("*.csv"):
+        file.write_text(file.read_text().replace(",", ";"))
+    with pytest.raises(RecordingError, match="comma-separated") as caught:
+        load(folder)
+    assert caught.value.code == "columns_missing"
+
+
+@pytest.mark.parametrize("phone_alone", [False, True])
+def test_damage_never_escapes_from_recognition_and_ends_in_its_own_error(tmp_path, phone_alone):
+    whole = writer.write(tmp_path, zipped=True, phone=phone_alone).read_bytes()
+    twice = writer.of_phone() if phone_alone else writer.contents()
+    path = tmp_path / "day.zip"
+    path.write_bytes(whole[: len(whole) // 2])
+    readers = (sensor_logger, sensor_logger_phone)
+    assert [reader.recognises(path) for reader in readers] == [False, False]
+    with pytest.raises(TruncatedError) as caught:
+        load(path)
+    assert (caught.value.code, caught.value.file) == ("truncated_zip", "day.zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for folder in "ab":
+            for name, content in twice.items():
+                archive.writestr(f"{folder}/{name}", content)
+    assert [reader.recognises(path) for reader in readers] == [not phone_alone, phone_alone]
+    with pytest.raises(RecordingError) as caught:
+        load(path)
+    assert caught.value.code == "several_recordings"
+
+
+# One file by itself
+
+
+def test_the_motion_of_the_watch_by_itself_is_a_recording(tmp_path):
+    whole = load(writer.write(tmp_path))
+    path = writer.write_alone(tmp_path).rename(tmp_path / "monday.txt")
+    recording = load(path)
+    np.testing.assert_array_equal(recording.accel.values, whole.accel.values)
+    assert recording.source["file"] == "monday.txt"
+    assert set(recording.findings["code"]) == {"metadata_missing", "unit_from_data"}
+    assert "folder or zip" in recording.findings.set_index("code").loc["metadata_missing", "remedy"]
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(TruncatedError) as caught:
+        load(path)
+    assert (caught.value.code, caught.value.file) == ("cut_tail", "monday.txt")
+
+
+def test_a_heart_rate_by_itself_is_a_recording(tmp_path):
+    recording = load(writer.write_alone(tmp_path, "HeartRate.csv"))
+    assert recording.source["format"] == "sensor_logger"
+    assert len(recording.heart_rate) == 5
+
+
+@pytest.mark.parametrize("column", ["devicelocation", "deviceLocation"])
+def test_headphones_have_the_columns_of_a_wrist_and_are_none(tmp_path, column):
+    lines = writer.write_alone(tmp_path).read_text().splitlines()
+    (tmp_path / "Headphone.csv").write_text(
+        "".join(f"{line},{column if not row else 'left'}\n" for row, line in enumerate(lines))
+    )
+    assert not sensor_logger.recognises(tmp_path / "Headphone.csv")
+
+
+def test_one_file_of_the_phone_is_asked_for_with_those_beside_it(tmp_path, moves):
+    with pytest.raises(RecordingError) as caught:
+        load(phone(tmp_path / "a", moves) / "Accelerometer.csv")
+    assert caught.value.code == "schema_missing"
+    assert "give the folder or zip" in caught.value.remedy
+    assert "'time': ('time', 'ns'), 'z': ('<stream>.<channel>', '<unit>')" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["t_ms", "ax [mg]"], "{'t_ms': ('time', 'ms'), 'ax [mg]': ('<stream>.<channel>', 'mg'), ...}"),
+        (["Time (s)", "a (m/s^2)"], "{'Time (s)': ('time', 's'), 'a (m/s^2)': ('<stream>.<channel>', 'm/s^2'), ...}"),
+        (["timestamp", "ax"], "{'timestamp': ('time', '<unit>'), 'ax': ('<stream>.<channel>', '<unit>'), ...}"),
+        (["x [lsb]"], "{'column of time': ('time', '<unit>'), 'x [lsb]': ('<stream>.<channel>', '<unit>'), ...}"),
+        ([], "{'column of time': ('time', '<unit>'), 'a column': ('<stream>.<channel>', '<unit>'), ...}"),
+    ],
+)
+def test_an_example_of_a_schema_states_only_units_that_names_state(names, shown):
+    assert f"give schema={shown}" in example(names)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -213,6 +215,26 @@ def test_units_are_converted_to_canonical_ones(tmp_path, stream, unit, given_, e
         assert track.unit == CANONICAL[stream].unit
         np.testing.assert_allclose(track.values[0], expected, rtol=1e-6)
         assert np.isnan(track.values[2]).all()
+        said = [(one.code, one.count) for one in track.remarks]
+        assert said == ([("unit_converted", 3)] if given_ != expected else [])
+
+
+def test_a_conversion_is_told_once_a_stream_with_its_units():
+    schema = {"t": ("time", "s"), "x": ("accel.x", "mg"), "y": ("accel.y", "m/s2"), "z": ("accel.z", "g")}
+    schema |= {f"r{axis}": (f"gyro.{axis}", "dps") for axis in "xyz"} | {"n": ("force", "N")}
+    findings = load(motion().assign(rx=1.0, ry=1.0, rz=1.0, n=1.0), schema=schema).findings
+    said = findings.query("code == 'unit_converted'")[["stream", "count", "note"]].itertuples(index=False, name=None)
+    assert sorted(said) == [
+        ("accel", 50, "accel was converted from mg and m/s2 to g"),
+        ("gyro", 50, "gyro was converted from deg/s to rad/s"),
+    ]
+
+
+def test_a_unit_in_the_row_below_the_header_is_told_where_it_is_converted(tmp_path):
+    (tmp_path / "t.csv").write_text("t,x,y,z\ns,m/s2,m/s2,m/s2\n0,0,0,-9.81\n0.1,0,0,-9.81\n0.2,0,0.1,-9.81\n")
+    schema = {"t": "time", **{axis: f"accel.{axis}" for axis in "xyz"}}
+    (note,) = load(tmp_path / "t.csv", schema=schema).findings.query("code == 'unit_converted'")["note"]
+    assert note == "accel was converted from m/s2 to g"
 
 
 def test_the_frame_of_android_turns_forces_and_nothing_else():
@@ -967,3 +989,103 @@ def test_rows_of_several_lengths_are_refused_by_the_name_of_their_column():
     with pytest.raises(RecordingError, match=r"^a is no array") as told:
         load({"t": [0, 1], "a": [[0, 0, 1], [0, 1]]}, schema={"t": ("time", "s"), "a": ("accel.x,y,z", "g")})
     assert told.value.code == "shape"
+
+
+BIG = 2**53 + 1  # float64 does not hold it
+
+
+def whole_with_one_missing(kind, tmp_path):
+    """Return a table whose column ``who`` is BIG in all rows but row 5."""
+    hidden = np.arange(100) == 5
+    listed = [None if one else BIG for one in hidden]
+    match kind:
+        case "parquet" | "parquet category":
+            column = pa.array(listed, pa.int64())
+            pq.write_table(
+                pa.table(lights(who=column.dictionary_encode() if "category" in kind else column)),
+                tmp_path / "t.parquet",
+            )
+            return tmp_path / "t.parquet"
+        case "masked":
+            return lights(who=np.ma.array(np.full(100, BIG), mask=hidden))
+        case "masked objects":
+            return lights(who=np.ma.array(np.full(100, BIG, dtype=object), mask=hidden))
+        case "list":
+            return lights(who=[float("nan") if one is None else one for one in listed])
+        case "category":
+            return pd.DataFrame(lights()).assign(who=pd.Categorical(listed))
+        case _:
+            return pd.DataFrame(lights()).assign(who=pd.array(listed, dtype=kind))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("parquet", "parquet category", "masked", "masked objects", "list", "category"),
+        *("Int64", "UInt64", "int64[pyarrow]"),
+    ],
+)
+def test_whole_labels_and_ids_stay_what_they_are_where_one_is_missing(tmp_path, kind):
+    source = whole_with_one_missing(kind, tmp_path)
+    labels = load(source, schema=LIGHT | {"who": "label"}).labels
+    assert list(labels["label"]) == [str(BIG)] * 2
+    np.testing.assert_allclose(labels[["start_s", "stop_s"]], [[0, 0.1], [0.12, 1.98]])
+    findings = load(source, schema=LIGHT | {"who": "id"}).findings.set_index("code")
+    assert findings.loc["id_missing", "count"] == 1
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_id_is_no_device_and_is_counted(tmp_path, empty):
+    names = ["A"] * 100
+    names[5] = names[7] = empty
+    schema = LIGHT | {"who": "id"}
+    path = tmp_path / "t.csv"
+    for source in (lights(who=names), path):
+        pd.DataFrame(lights(who=names)).to_csv(path, index=False)
+        findings = load(source, schema=schema).findings.set_index("code")
+        assert findings.loc["id_missing", "count"] == 2
+    assert "id_missing" not in set(load(lights(who=[empty] * 100), schema=schema).findings["code"])
+    with pytest.raises(RecordingError, match="it holds 2 devices"):
+        load(lights(who=[*names[:-1], "B"]), schema=schema)
+
+
+@pytest.mark.parametrize("role", ["label", "id"])
+@pytest.mark.parametrize(
+    ("values", "row"),
+    [
+        (np.array("walk"), None),
+        (np.array(3), None),
+        (np.array([["a", "b"]] * 100), None),
+        (np.ones((100, 2), dtype=int), None),
+        (np.ones((100, 0)), None),
+        (pd.Series([*["walk"] * 3, *[["a", "b"]] * 97]), 3),
+        (pd.Series([None, *[np.array([1, 2])] * 99]), 1),
+        ([["a"], ["a", "b"]] * 50, 0),
+    ],
+    ids=["text", "number", "texts", "numbers", "none", "lists", "arrays", "ragged"],
+)
+def test_a_label_or_id_is_one_value_a_row(values, row, role):
+    with pytest.raises(RecordingError, match=r"who .*, expected one value a row") as told:
+        load(lights(who=values), schema=LIGHT | {"who": role})
+    assert (told.value.code, told.value.row) == ("shape", row)
+
+
+@pytest.mark.parametrize("role", ["label", "id"])
+def test_a_label_or_id_of_a_file_is_one_value_a_row(tmp_path, role):
+    np.savez(tmp_path / "t.npz", **lights(who=np.array("walk")))
+    pq.write_table(pa.table(lights(who=pa.array([["a", "b"]] * 100))), tmp_path / "t.parquet")
+    for name in ("t.npz", "t.parquet"):
+        with pytest.raises(RecordingError, match="expected one value a row") as told:
+            load(tmp_path / name, schema=LIGHT | {"who": role})
+        assert told.value.code == "shape"
+
+
+@pytest.mark.parametrize("label", ["2,5", "2,500", "a;b 2,500"])
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_a_comma_in_a_label_says_nothing_of_numbers(tmp_path, label, decimal):
+    table = pd.DataFrame(lights(v=np.arange(100) + 0.25)).assign(what=label, unread="7,500")
+    table[["what", "t", "v", "unread"]].to_csv(tmp_path / "t.csv", sep=";", decimal=decimal, index=False)
+    recording = load(tmp_path / "t.csv", schema=LIGHT | {"what": "label"})
+    np.testing.assert_array_equal(recording["light"].values[:, 0], np.arange(100) + 0.25)
+    assert list(recording.labels["label"]) == [label]
+    assert ("decimal_comma" in set(recording.findings["code"])) == (decimal == ",")

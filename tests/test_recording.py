@@ -15,7 +15,18 @@ from hypothesis.extra import numpy as arrays
 
 import wristkit as wk
 from wristkit.errors import RecordingError
-from wristkit.recording import CANONICAL, FINDING_COLUMNS, LABEL_COLUMNS, Recording, Stream, finding_table, label_table
+from wristkit.recording import (
+    CANONICAL,
+    FINDING_COLUMNS,
+    LABEL_COLUMNS,
+    Recording,
+    Stream,
+    finding_table,
+    label_table,
+    longest_step_s,
+    middle_two,
+)
+from wristkit.recording import stream as stream_room
 from wristkit.recording.spans import covered_s, intersect, subtract, union
 
 TIME_S = np.arange(200) / 50
@@ -262,6 +273,23 @@ def test_a_rate_needs_two_samples(count):
     assert np.isnan(stream.rate_hz)
     assert stream.gaps.shape == (0, 2)
     assert np.isnan(stream.start_s) == np.isnan(stream.stop_s) == (count == 0)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float64])
+@given(numbers=st.lists(st.integers(1, 2**52), min_size=1, max_size=40), rows=st.integers(1, 7))
+def test_the_two_in_the_middle_are_those_of_sorted_numbers(kind, numbers, rows):
+    array = np.array(numbers, dtype=kind) * (1 if kind is np.int64 else 2.0**-30)
+    pair = middle_two(lambda: (array[first : first + rows] for first in range(0, len(array), rows)), len(array))
+    assert pair == (np.sort(array)[(len(array) - 1) // 2], np.sort(array)[len(array) // 2])
+    assert {type(one) for one in pair} == {kind}
+
+
+@pytest.mark.parametrize("count", [1000, 1001])
+def test_a_median_in_bounded_memory_is_the_same(monkeypatch, count):
+    time_s = np.cumsum(np.random.default_rng(3).uniform(0.05, 0.4, count))
+    at_once = longest_step_s(time_s)
+    monkeypatch.setattr(stream_room, "_SORTED_AT_ONCE", 10)
+    assert longest_step_s(time_s) == at_once
 
 
 steps_s = st.lists(st.sampled_from([0.001, 0.01, 0.02, 0.0999, 0.1, 0.101, 0.3, 1.0, 7.0]), max_size=60)

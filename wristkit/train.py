@@ -1,8 +1,6 @@
 """One call from windows to an honest fit: whole people are kept apart, and there is no keyword for anything else."""
 
 import logging
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ import pandas as pd
 from wristkit.condition import AXIAL, POLAR, WRIST_SIGNS, Conditioning
 from wristkit.detector import Detector, DetectorSpec, one_thread
 from wristkit.events import BACKGROUND, EventDecoder, Scores, match
+from wristkit.load.progress import is_headless
 from wristkit.recording import FloatArray
 from wristkit.windows import PeopleSplit, Windows, split_people
 
@@ -277,7 +276,7 @@ def _run_epochs(
     best: tuple[float, int, dict[str, torch.Tensor]] = (np.inf, 0, {})
     interrupted = False
     try:
-        for epoch in tqdm(range(1, epochs + 1), desc="training", unit="epoch", disable=_is_headless(), leave=False):
+        for epoch in tqdm(range(1, epochs + 1), desc="training", unit="epoch", disable=is_headless(), leave=False):
             rate = float(schedule.get_last_lr()[0])
             train_loss = _one_epoch(net, train, optimiser, rng)
             schedule.step()
@@ -299,13 +298,6 @@ def _run_epochs(
     net.load_state_dict(best[2])
     history = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS)).astype({"epoch": int})
     return history, interrupted
-
-
-def _is_headless() -> bool | None:
-    """Whether nobody watches: None lets tqdm look for a terminal, where there is no live notebook."""
-    if "TQDM_DISABLE" in os.environ:
-        return True
-    return False if "ipykernel" in sys.modules else None
 
 
 def _one_epoch(net: "Tcn", train: Windows, optimiser: "torch.optim.Optimizer", rng: np.random.Generator) -> float:

@@ -34,7 +34,8 @@ def _table(kind: str) -> Example:
     return Example(lambda folder: table.write(folder, kind=kind), table.schema(kind), counts)
 
 
-_LOGGED = dict.fromkeys(("accel", "user_accel", "gravity", "gyro", "attitude"), 60) | {"heart_rate": 5}
+_ALONE = dict.fromkeys(("accel", "user_accel", "gravity", "gyro", "attitude"), 60)
+_LOGGED = _ALONE | {"heart_rate": 5}
 _MOVED = {"accel": 400, "gyro": 100, "mag": 100, "accel_history": 25, "heart_rate": 1}
 _OF_PHONE = dict.fromkeys(("accel", "user_accel", "gravity", "gyro"), 60)
 
@@ -43,6 +44,7 @@ EXAMPLES: Mapping[str, Mapping[str, Example]] = {
         "folder": Example(sensor_logger.write, samples=_LOGGED),
         "zip": Example(lambda folder: sensor_logger.write(folder, zipped=True, prefix="day/"), samples=_LOGGED),
         "json": Example(sensor_logger.write_json, samples=_LOGGED),
+        "alone": Example(sensor_logger.write_alone, samples=_ALONE),
     },
     "sensor_logger_phone": {
         "folder": Example(lambda folder: sensor_logger.write(folder, phone=True), samples=_OF_PHONE),

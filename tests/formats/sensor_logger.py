@@ -27,26 +27,33 @@ METADATA = {
 }
 
 
-def contents(*, rows=60, seed=0):
-    """Return file name to content of an export with every file that is read."""
+def contents(*, rows=60, seed=0, size=1.0, attitude=True, **stated):
+    """Return file name to content of an export with every file that is read.
+
+    ``size`` is 1 g in the unit and sign of acceleration, such as -9.80665 where it is standardised; without attitude
+    there are no quaternions; ``stated`` goes to the metadata.
+    """
     random = np.random.default_rng(seed)
-    lines = (_row(number, random.normal(0, 0.01, 3)) for number in range(rows))
+    width = len(HEADER) if attitude else HEADER.index("quaternionW")
+    lines = (_row(number, random.normal(0, 0.01, 3), size, width) for number in range(rows))
+    metadata = METADATA | stated
     heart = (f"{START_NS + 10**9 * (1 + k)},{1.0 + k},{61 + k % 3}" for k in range(5))
     note = f'{START_NS + 10**9},1.0,"None, yet",90'
     return {
-        "WristMotion.csv": _table(",".join(HEADER), lines),
+        "WristMotion.csv": _table(",".join(HEADER[:width]), lines),
         "HeartRate.csv": _table("time,seconds_elapsed,bpm", heart),
         "Annotation.csv": _table("time,seconds_elapsed,text,millisecond_press_duration", [note]),
-        "Metadata.csv": _table(",".join(METADATA), [",".join(METADATA.values())]),
+        "Metadata.csv": _table(",".join(metadata), [",".join(metadata.values())]),
     }
 
 
-def _row(number, user):
+def _row(number, user, size, width):
     elapsed_s = number * 0.02
     half = 0.2 * elapsed_s
     turn, gravity = (0.4, 0.0, 0.0), (0.0, -np.sin(2 * half), -np.cos(2 * half))
-    values = (*turn, *gravity, *user, np.cos(half), np.sin(half), 0.0, 0.0)
-    return ",".join([str(START_NS + 20_000_000 * number), f"{elapsed_s:.2f}", *(f"{value:.6f}" for value in values)])
+    values = (*turn, *np.multiply(gravity, size), *np.multiply(user, size), np.cos(half), np.sin(half), 0.0, 0.0)
+    fields = [str(START_NS + 20_000_000 * number), f"{elapsed_s:.2f}", *(f"{value:.6f}" for value in values)]
+    return ",".join(fields[:width])
 
 
 def _table(header, lines):
@@ -78,6 +85,13 @@ def write(folder: Path, *, zipped=False, prefix="", replaced=None, phone=False, 
     path.mkdir(exist_ok=True)
     for name, content in files.items():
         (path / name).write_bytes(content)
+    return path
+
+
+def write_alone(folder: Path, file="WristMotion.csv", **options) -> Path:
+    """Return one file of an export by itself."""
+    path = folder / file
+    path.write_bytes(contents(**options)[file])
     return path
 
 

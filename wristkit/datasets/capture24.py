@@ -11,7 +11,7 @@ from wristkit.datasets.catalogue import SETS
 from wristkit.datasets.frames import ordered, recorded, source, spans_of, truth_marks
 from wristkit.datasets.text import Layout, matching, plain_name, read_table
 from wristkit.errors import EmptyRecordingError, RecordingError
-from wristkit.load.gather import Gathered, Mark, Remark, Rows, Track
+from wristkit.load.gather import Gathered, Mark, Remark, Rows, Track, device_frame
 from wristkit.load.stamps import Stamp
 from wristkit.recording import Recording
 
@@ -40,14 +40,12 @@ def _recording(path: Path, schemes: Schemes) -> Recording:
     said = rows.columns["annotation"]
     tiers = {"truth": _marks(rows, said, "truth", {word: word for word in set(said.tolist()) if word.strip()})}
     tiers |= {scheme: _marks(rows, said, scheme, names) for scheme, names in schemes.items()}
-    note = "axes and signs are the device's own: the axis that points up reads +1 g at rest, Core Motion would read -1"
-    frame = Remark("frame_device", len(said), note, "turn the signs before you use a detector for Core Motion")
     return recorded(
         Gathered(
-            [Track("accel", rows.matrix(_AXES), rows.time_ns, stated_rate_hz=100.0, remarks=(frame,))],
+            [Track("accel", rows.matrix(_AXES), rows.time_ns, stated_rate_hz=100.0)],
             clock="local",
             marks=[mark for marks in tiers.values() for mark in marks],
-            remarks=(*rows.remarks, *_of_dictionary(schemes)),
+            remarks=(*rows.remarks, device_frame(len(said)), *_of_dictionary(schemes)),
             labelled={tier: spans_of(marks) for tier, marks in tiers.items()},
             subject=name[:4],
             source=source(name, "capture24", rows.content_hash, device="Axivity AX3", place="wrist"),

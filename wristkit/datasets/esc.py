@@ -58,7 +58,9 @@ def _clip(path: Path, name: str, label: str, *, fold: str, sound: str) -> Record
             marks=[Mark(*span, label, "truth", RATER)],
             labelled={"truth": [span]},
             subject=f"freesound_{sound}",
-            source=source(path.name, name, unpacked_hash(path), device="microphone", place="none", fold=fold),
+            source=source(
+                path.name, name, unpacked_hash(path), device="microphone", place="none", stated={"fold": fold}
+            ),
         )
     )
 

@@ -14,8 +14,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from wristkit.datasets.catalogue import PublicSet, RemoteFile, public_set
-from wristkit.datasets.text import unpacked_hash
-from wristkit.datasets.uwash import neutral_name
+from wristkit.datasets.text import neutral_name, unpacked_hash
 from wristkit.errors import EmptyRecordingError, RecordingError
 from wristkit.load.members import MOST_BYTES, MOST_RATIO
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from wristkit.load.assemble import assemble
-from wristkit.load.gather import Gathered, Mark, Nanoseconds, Remark, Request, Rows, Track, source_of
+from wristkit.load.gather import Gathered, Mark, Nanoseconds, Remark, Request, Rows, Track, converted, source_of
 from wristkit.load.order import in_order
 from wristkit.load.runs import runs
 from wristkit.load.spool import Spool
@@ -16,6 +18,7 @@ from wristkit.recording import STANDARD_GRAVITY, FloatArray, Recording
 RATER = "authors"
 _LONG_NS = 10**9  # a label is not believed over a longer pause
 
+MotionUnit = Literal["g", "m/s2"]
 Spans = list[tuple[int, int]]
 
 
@@ -29,33 +32,47 @@ def ordered(rows: Rows, repairs: Sequence[str]) -> Rows:
     return in_order(rows, repairs, Spool())
 
 
-def source(file: str, name: str, content_hash: str, **stated: str) -> Mapping[str, str]:
+def source(
+    file: str,
+    name: str,
+    content_hash: str,
+    *,
+    device: str,
+    place: str,
+    stated: Mapping[str, str] = MappingProxyType({}),
+) -> Mapping[str, str]:
     """Return the source of a recording of the set ``name``, with what else the set states and may be told."""
-    return source_of(Path(file), name, content_hash, **stated)
+    return source_of(Path(file), name, content_hash, {"device": device, "place": place, **stated})
 
 
 def upward_accel(time_ns: Nanoseconds | None, metres: FloatArray, *, rate_hz: float | None = None) -> Track:
     """Return acceleration in m/s2 that reads +9.81 upwards at rest as ``accel``, which reads -1 g."""
-    note = "the axis that points up read +9.81 m/s2 at rest, as on Android: every value was divided by -9.80665"
-    remark = Remark("frame_converted", len(metres), note, "none: it reads -1 g now")
-    return _accel(time_ns, metres / -STANDARD_GRAVITY, remark, rate_hz)
+    note = "signs were turned: the axis that points up read +9.81 m/s2 at rest, as on Android, and reads -1 g now"
+    remark = Remark("frame_converted", len(metres), note, "nothing")
+    return _accel(time_ns, -metres, "m/s2", remark, rate_hz)
 
 
-def unsigned_accel(time_ns: Nanoseconds | None, g: FloatArray, *, rate_hz: float | None = None) -> Track:
-    """Return acceleration in g of which no document tells the sign as ``accel``, its sign as it stands."""
+def unsigned_accel(
+    time_ns: Nanoseconds | None, values: FloatArray, unit: MotionUnit, *, rate_hz: float | None = None
+) -> Track:
+    """Return acceleration of which no document tells the sign as ``accel`` in g, its sign as it stands."""
     note = "the source does not say whether the axis that points up reads +1 g or -1 g at rest; its sign was kept"
-    remark = Remark("sign_unknown", len(g), note, "compare a known posture, and turn the sign if it reads +1 g upwards")
-    return _accel(time_ns, g, remark, rate_hz)
+    remedy = "compare a known posture, and turn the sign if it reads +1 g upwards"
+    return _accel(time_ns, values, unit, Remark("sign_unknown", len(values), note, remedy), rate_hz)
 
 
-def _accel(time_ns: Nanoseconds | None, g: FloatArray, remark: Remark, rate_hz: float | None) -> Track:
-    return Track("accel", g, time_ns, rate_hz=rate_hz, remarks=(remark,))
+def _accel(
+    time_ns: Nanoseconds | None, values: FloatArray, unit: MotionUnit, remark: Remark, rate_hz: float | None
+) -> Track:
+    if unit == "g":
+        return Track("accel", values, time_ns, rate_hz=rate_hz, remarks=(remark,))
+    remarks = (converted("accel", unit, "g", len(values)), remark)
+    return Track("accel", values / STANDARD_GRAVITY, time_ns, rate_hz=rate_hz, remarks=remarks)
 
 
 def gyro_of_degrees(time_ns: Nanoseconds, degrees: FloatArray) -> Track:
     """Return angular velocity in deg/s as ``gyro`` in rad/s."""
-    remark = Remark("unit_converted", len(degrees), "deg/s became rad/s", "none")
-    return Track("gyro", np.deg2rad(degrees), time_ns, remarks=(remark,))
+    return Track("gyro", np.deg2rad(degrees), time_ns, remarks=(converted("gyro", "deg/s", "rad/s", len(degrees)),))
 
 
 def truth_marks(

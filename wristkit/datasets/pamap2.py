@@ -19,7 +19,7 @@ from wristkit.datasets.frames import (
 from wristkit.datasets.text import Layout, matching, plain_name, read_table, refuse_unknown
 from wristkit.load.gather import Gathered, Remark, Rows, Track
 from wristkit.load.stamps import Stamp
-from wristkit.recording import STANDARD_GRAVITY, Recording
+from wristkit.recording import Recording
 
 _IMU = (
     "temperature",
@@ -74,7 +74,9 @@ def _recording(path: Path) -> Recording:
             remarks=(*rows.remarks, *_remarks(rows)),
             labelled={"truth": spans_of(marks)},
             subject=name[:10],
-            source=source(name, "pamap2", rows.content_hash, device="Colibri wireless", place="wrist", part=part),
+            source=source(
+                name, "pamap2", rows.content_hash, device="Colibri wireless", place="wrist", stated={"part": part}
+            ),
         )
     )
 
@@ -82,7 +84,7 @@ def _recording(path: Path) -> Recording:
 def _tracks(rows: Rows) -> list[Track]:
     beats = np.isfinite(rows.columns["heart_rate"])
     tracks = [
-        unsigned_accel(rows.time_ns, rows.matrix(_ACCEL) / STANDARD_GRAVITY),
+        unsigned_accel(rows.time_ns, rows.matrix(_ACCEL), "m/s2"),
         Track("gyro", rows.matrix(_GYRO), rows.time_ns),
         Track("mag", rows.matrix(_MAG), rows.time_ns),
         Track("temperature", rows.columns["hand_temperature"], rows.time_ns),

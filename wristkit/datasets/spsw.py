@@ -40,6 +40,6 @@ def _recording(path: Path) -> Recording:
             remarks=rows.remarks,
             labelled={"truth": whole_span(rows.time_ns)},
             subject=who,
-            source=source(name, "spsw", rows.content_hash, device=device, place=place, execution=name[:6]),
+            source=source(name, "spsw", rows.content_hash, device=device, place=place, stated={"execution": name[:6]}),
         )
     )

@@ -1,26 +1,24 @@
 """Tables of text as public sets have them, plain or in gzip: read strictly by column, damage named by row."""
 
-import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from io import BufferedIOBase
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from wristkit.errors import EmptyRecordingError, RecordingError
 from wristkit.load.gather import Nanoseconds, Rows
-from wristkit.load.members import MOST_BYTES, MOST_RATIO, Lines
+from wristkit.load.members import Lines, Members
 from wristkit.load.parse import Form, RowError, parse, whole_rows
 from wristkit.load.stamps import Stamp, to_ns
 from wristkit.recording.hashing import ContentHash
 
-_FREE_BYTES = 2**20  # what a small file may unpack to, however well it packs
+WITH_INITIALS = r"imuData_(\d+)\s+\S+_(\d\.\d)\.(\d+)\.csv"  # UWash's own names: \S+ are initials, which nobody needs
 _MISSING = ("", "NaN", "nan")
 _DOWNLOAD_AGAIN = "fetch the set again and verify it"
 
@@ -76,7 +74,7 @@ def unpacked_hash(
     digest, shown = kind(), file or path.name
     with _opened(path, shown) as unpacked:
         try:
-            while chunk := unpacked.read1(2**20):
+            while chunk := unpacked.read(2**20):
                 digest.update(chunk)
         except (OSError, EOFError, zlib.error) as error:
             raise RecordingError(
@@ -88,6 +86,13 @@ def unpacked_hash(
 def plain_name(path: Path) -> str:
     """Return the name of a file without the ``.gz`` that packing added."""
     return path.name.removesuffix(".gz")
+
+
+def neutral_name(path: Path) -> str:
+    """Return the plain name of a file without the initials of a person that one source has in it."""
+    name = plain_name(path)
+    found = re.fullmatch(WITH_INITIALS, name)
+    return f"subject_{int(found[1]):02d}_cond{found[2]}_{int(found[3]):02d}.csv" if found else name
 
 
 def matching(folder: Path, pattern: str, *, what: str) -> list[Path]:
@@ -118,37 +123,9 @@ def matching(folder: Path, pattern: str, *, what: str) -> list[Path]:
     return sorted(found, key=lambda path: (plain_name(path), path.parts))
 
 
-class _Limited:
-    """A file being unpacked that stops at a limit, so that a few bytes cannot fill the memory."""
-
-    def __init__(self, file: BufferedIOBase, *, left: int, name: str) -> None:
-        self._file, self._left, self._name = file, left, name
-
-    def read1(self, count: int) -> bytes:
-        """Return at most ``count`` bytes."""
-        chunk = self._file.read1(count)
-        self._left -= len(chunk)
-        if self._left < 0:
-            raise RecordingError(
-                f"it unpacks to more than {MOST_RATIO} times its size",
-                code="zip_bomb",
-                remedy=_DOWNLOAD_AGAIN,
-                file=self._name,
-            )
-        return chunk
-
-
-@contextmanager
-def _opened(path: Path, name: str) -> Iterator[Any]:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        if not packed:
-            yield file
-            return
-        most = min(MOST_BYTES, max(_FREE_BYTES, MOST_RATIO * path.stat().st_size))
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            yield _Limited(unpacked, left=most, name=name)
+def _opened(path: Path, name: str) -> AbstractContextManager[IO[bytes]]:
+    """Return the bytes of a file, unpacked where it is in gzip; errors call it ``name``."""
+    return Members(path.parent, {name: path.name}).open(name)
 
 
 def _header(lines: Lines, layout: Layout, file: str) -> tuple[str, ...]:

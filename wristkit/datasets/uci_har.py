@@ -17,6 +17,7 @@ from wristkit.datasets.text import matching, ns_of_rows, unpacked_hash
 from wristkit.errors import RecordingError
 from wristkit.load.gather import Gathered, Remark, Track
 from wristkit.recording import FloatArray, Recording
+from wristkit.recording.hashing import hash_of_parts
 
 RATE_HZ, WINDOW, HOP = 50.0, 128, 64
 _SIGNALS = tuple(f"{sensor}_{axis}" for sensor in ("total_acc", "body_gyro") for axis in "xyz")
@@ -40,14 +41,16 @@ def read(folder: Path) -> Iterator[Recording]:
 
 
 def _split(path: Path, split: str) -> Iterator[Recording]:
-    people, labels = _whole(path), _whole(path.with_name(f"y_{split}.txt"))
+    of_labels = path.with_name(f"y_{split}.txt")
+    people, labels = _whole(path), _whole(of_labels)
     files = [path.parent / "Inertial Signals" / f"{name}_{split}.txt" for name in _SIGNALS]
     signals = [_numbers(file, WINDOW) for file in files]
     if counts := {len(one) for one in (labels, *signals)} - {len(people)}:
         raise _damaged(path, f"it has {len(people)} rows, the files of labels and signals have {sorted(counts)}")
     if strange := sorted(set(labels.tolist()) - set(_LABELS)):
-        raise _damaged(path.with_name(f"y_{split}.txt"), f"labels are {strange[:5]}, expected 1 to 6")
-    windows, content_hash = np.stack(signals, axis=-1), unpacked_hash(files[0])
+        raise _damaged(of_labels, f"labels are {strange[:5]}, expected 1 to 6")
+    windows = np.stack(signals, axis=-1)
+    content_hash = hash_of_parts((one.name, unpacked_hash(one)) for one in (path, of_labels, *files))
     for first, stop in stretches(windows, people):
         yield _recording(windows[first:stop], labels[first:stop], str(people[first]), f"{split}_{first}", content_hash)
 
@@ -71,7 +74,7 @@ def _recording(windows: FloatArray, labels: Integers, who: str, stretch: str, co
     note = f"{len(windows)} windows of {WINDOW} samples; {HOP * (len(windows) - 1)} samples came twice, the same"
     return recorded(
         Gathered(
-            [unsigned_accel(None, values[:, :3], rate_hz=RATE_HZ), Track("gyro", values[:, 3:], rate_hz=RATE_HZ)],
+            [unsigned_accel(None, values[:, :3], "g", rate_hz=RATE_HZ), Track("gyro", values[:, 3:], rate_hz=RATE_HZ)],
             clock="none",
             marks=truth_marks(time_ns, of_samples, _LABELS),
             remarks=(
@@ -80,7 +83,9 @@ def _recording(windows: FloatArray, labels: Integers, who: str, stretch: str, co
             ),
             labelled={"truth": whole_span(time_ns)},
             subject=who,
-            source=source("Inertial Signals", "uci_har", content_hash, device="phone", place="waist", stretch=stretch),
+            source=source(
+                "Inertial Signals", "uci_har", content_hash, device="phone", place="waist", stated={"stretch": stretch}
+            ),
         )
     )
 

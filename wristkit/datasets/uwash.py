@@ -1,6 +1,5 @@
 """UWash: washing of hands with a watch; one recording with its steps, and whole washes without."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,15 +14,22 @@ from wristkit.datasets.frames import (
     unsigned_accel,
     whole_span,
 )
-from wristkit.datasets.text import Layout, matching, plain_name, read_table, refuse_unknown, unpacked_hash
+from wristkit.datasets.text import (
+    WITH_INITIALS,
+    Layout,
+    matching,
+    neutral_name,
+    read_table,
+    refuse_unknown,
+    unpacked_hash,
+)
 from wristkit.load.gather import Gathered, Mark, Remark, Rows, Track
 from wristkit.load.stamps import Stamp
-from wristkit.recording import STANDARD_GRAVITY, Recording
+from wristkit.recording import Recording
 
 _STEPS_FILE = "labelData.csv"
 _NEUTRAL = r"subject_\d\d_cond\d\.\d_\d\d\.csv"
-_ORIGINAL = r"imuData_(\d+)\s+\S+_(\d\.\d)\.(\d+)\.csv"  # \S+ are initials of a person, which nobody needs to see
-_FILES = rf"{_STEPS_FILE}|{_NEUTRAL}|{_ORIGINAL}"
+_FILES = rf"{_STEPS_FILE}|{_NEUTRAL}|{WITH_INITIALS}"
 _ACCEL, _GYRO = ("acc_x", "acc_y", "acc_z"), ("gyr_x", "gyr_y", "gyr_z")
 _LAYOUT = Layout(Stamp("timestamp", "ms"), (*_ACCEL, *_GYRO, "label"))
 _STEPS: dict[object, str] = {
@@ -51,13 +57,6 @@ def read(folder: Path) -> Iterator[Recording]:
         yield _recording(path, twins)
 
 
-def neutral_name(path: Path) -> str:
-    """Return the name of a file without the initials that the source has in it."""
-    name = plain_name(path)
-    found = re.fullmatch(_ORIGINAL, name)
-    return f"subject_{int(found[1]):02d}_cond{found[2]}_{int(found[3]):02d}.csv" if found else name
-
-
 def _recording(path: Path, others: Sequence[str]) -> Recording:
     name = neutral_name(path)
     rows = read_table(path, _LAYOUT, file=name)
@@ -78,7 +77,7 @@ def _recording(path: Path, others: Sequence[str]) -> Recording:
 
 
 def _tracks(rows: Rows) -> list[Track]:
-    accel = unsigned_accel(rows.time_ns, rows.matrix(_ACCEL) / STANDARD_GRAVITY)
+    accel = unsigned_accel(rows.time_ns, rows.matrix(_ACCEL), "m/s2")
     return [accel, gyro_of_degrees(rows.time_ns, rows.matrix(_GYRO))]
 
 

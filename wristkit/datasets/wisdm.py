@@ -15,6 +15,7 @@ from wristkit.errors import RecordingError
 from wristkit.load.gather import Gathered, Remark, Rows, Track
 from wristkit.load.stamps import Stamp
 from wristkit.recording import Recording
+from wristkit.recording.hashing import hash_of_parts
 
 _FILE = r"data_(\d{4})_(accel|gyro)_(watch|phone)\.txt"
 _NAMES = ("subject", "code", "nanoseconds", "x", "y", "z")
@@ -58,6 +59,7 @@ def _recording(who: str, device: str, sensors: Mapping[str, Path]) -> Recording:
     zero_ns = min(int(one.time_ns[0]) for one in rows.values())
     rows = {sensor: replace(one, time_ns=one.time_ns - zero_ns) for sensor, one in rows.items()}
     labelled = rows.get("accel", next(iter(rows.values())))
+    content_hash = hash_of_parts((one.file, one.content_hash) for one in rows.values())
     marks = truth_marks(labelled.time_ns, labelled.columns["code"], _LABELS)
     return recorded(
         Gathered(
@@ -67,7 +69,7 @@ def _recording(who: str, device: str, sensors: Mapping[str, Path]) -> Recording:
             remarks=_remarks(rows),
             labelled={"truth": spans_of(marks)},
             subject=who,
-            source=source(labelled.file, "wisdm", labelled.content_hash, device=device, place=_PLACES[device]),
+            source=source(labelled.file, "wisdm", content_hash, device=device, place=_PLACES[device]),
         )
     )
 

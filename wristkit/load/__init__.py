@@ -39,6 +39,7 @@ from wristkit.load import (
 )
 from wristkit.load.assemble import assemble, zone_info
 from wristkit.load.gather import Gathered, Request
+from wristkit.load.members import find_members, is_zip
 from wristkit.load.order import REPAIRS
 from wristkit.load.spool import Spool
 from wristkit.recording import Recording, Side, content_id, finding_table
@@ -180,8 +181,38 @@ def on_trial(name: str, reader: Reader) -> Iterator[None]:
 
 @functools.cache
 def _of_others() -> Mapping[str, Reader]:
-    points = importlib.metadata.entry_points(group=READERS_GROUP)
-    return {point.name: point.load() for point in points if point.name not in FORMATS}
+    """Return the readers of other packages; one that cannot be used says why where it is asked for by name."""
+    readers: dict[str, Reader] = {}
+    for point in importlib.metadata.entry_points(group=READERS_GROUP):
+        if point.name in {*FORMATS, *readers, "native"}:
+            taken = ValueError(f"its name {point.name!r} is that of another format; rename the entry point")
+            readers[f"{point.name} of {point.value}"] = _BrokenReader(point, taken)
+            continue
+        try:
+            readers[point.name] = point.load()
+        except Exception as error:  # noqa: BLE001  whatever another package does, other formats load
+            readers[point.name] = _BrokenReader(point, error)
+    return readers
+
+
+class _BrokenReader:
+    """In place of a reader that cannot be used."""
+
+    def __init__(self, point: importlib.metadata.EntryPoint, error: Exception) -> None:
+        self._point, self._error = point, error
+
+    def recognises(self, path: Path) -> bool:  # noqa: ARG002  as all readers
+        """Return False: nobody can ask it."""
+        return False
+
+    def read(self, path: Path, request: Request) -> Gathered:  # noqa: ARG002  as all readers
+        """Raise why it cannot be used."""
+        raise RecordingError(
+            f"the reader {self._point.value!r} of the format {self._point.name!r} cannot be used: {self._error!r}",
+            code="reader_broken",
+            remedy="mend or uninstall the package that brings it",
+            file=path,
+        ) from self._error
 
 
 @contextmanager
@@ -234,8 +265,8 @@ def _read_unchanged(path: Path, reader: Reader, request: Request) -> Gathered:
 
 
 def _state(path: Path) -> list[tuple[str, int, int]]:
-    files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
-    return [(one.name, (found := one.stat()).st_size, found.st_mtime_ns) for one in files]
+    files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+    return [(str(one.relative_to(path)), (found := one.stat()).st_size, found.st_mtime_ns) for one in files]
 
 
 def _existing(path: Path) -> Path:
@@ -266,6 +297,8 @@ def _nearest(path: Path) -> str:
 def _recognised(path: Path) -> str:
     if is_native(path):
         return "native"
+    if path.is_file() and is_zip(path):
+        find_members(path, ())  # raises: no reader can say of a zip without a directory or files whether it is theirs
     known = formats()
     for name, reader in known.items():
         if reader.recognises(path):

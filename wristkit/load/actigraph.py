@@ -17,25 +17,14 @@ _HASHED_BYTES = 2**20
 
 
 def recognises(path: Path) -> bool:
-    """Return whether a zip or folder holds what an ActiGraph writes; a cut zip tells by its first file."""
+    """Return whether a zip or folder holds what an ActiGraph writes."""
     try:
         if path.is_file() and not is_zip(path):
             return False
         members = find_members(path, (LOG, OLD))
-    except RecordingError:
-        return _cut_zip_starts_so(path)
-    except OSError:
+    except (RecordingError, OSError):
         return False
     return members is not None and INFO in members.names
-
-
-def _cut_zip_starts_so(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-    except OSError:
-        return False
-    return any(head[30:].startswith(name.encode()) for name in (INFO, LOG, OLD, OLD_LIGHT))
 
 
 def read(path: Path, request: Request) -> Gathered:
@@ -53,7 +42,7 @@ def read(path: Path, request: Request) -> Gathered:
     gathered = read_log(members, info, request) if is_new else read_old(members, info, request)
     read_files = [name for name in ((INFO, LOG) if is_new else (INFO, OLD, OLD_LIGHT)) if name in members.names]
     content_hash = _content_hash(path, members, read_files)
-    source = source_of(path, "actigraph", content_hash, device=info.model, firmware=info.firmware)
+    source = source_of(path, "actigraph", content_hash, {"device": info.model, "firmware": info.firmware})
     return replace(gathered, wrist=info.wrist, source=source)
 
 

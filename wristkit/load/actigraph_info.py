@@ -1,24 +1,22 @@
 """What both generations of an ActiGraph's files share: info.txt, the scale of its counts, and its clock."""
 
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wristkit.errors import RecordingError, TruncatedError
+from wristkit.errors import RecordingError
 from wristkit.load.gather import Remark
-from wristkit.load.members import Members
+from wristkit.load.members import MOST_BINARY_RATIO, Members, reading
+from wristkit.load.progress import byte_bar
 from wristkit.recording import Side
 
 INFO, LOG, OLD, OLD_LIGHT = "info.txt", "log.bin", "activity.bin", "lux.bin"
 _TICKS_TO_1970 = 621_355_968_000_000_000  # .NET counts 100 ns from year 1
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
 
 # Counts per g, by the start of the serial number, where the file states none.
 _SCALES: Mapping[str, float] = MappingProxyType({"NEO": 341.0, "CLE": 341.0, "MRA": 341.0, "MOS": 256.0, "TAS": 256.0})
@@ -102,24 +100,16 @@ def _side(lines: Mapping[str, str]) -> Side | None:
 
 def chunks_of(members: Members, name: str, size: int) -> Iterator[bytes]:
     """Yield all bytes of one file; damage of the zip itself raises."""
-    with members.open(name) as file:
-        while True:
-            try:
-                chunk = file.read(size)
-            except EOFError as fault:
-                raise TruncatedError(
-                    "its packed data end early", code="truncated_zip", remedy="copy or export it again", file=name
-                ) from fault
-            except _BROKEN as fault:
-                raise RecordingError(
-                    f"the packed data are damaged ({fault})",
-                    code="damaged_zip",
-                    remedy="copy or export the zip again",
-                    file=name,
-                ) from fault
-            if not chunk:
-                return
+    opened = members.open(name, most_ratio=MOST_BINARY_RATIO)
+    with opened as file, byte_bar(name, members.size(name)) as bar:
+        while chunk := _next_chunk(file, size, name):
+            bar.update(len(chunk))
             yield chunk
+
+
+def _next_chunk(file: IO[bytes], size: int, name: str) -> bytes:
+    with reading(name):
+        return file.read(size)
 
 
 def in_g(counts: tuple[npt.NDArray[Any], ...], scale: float) -> npt.NDArray[np.float32]:

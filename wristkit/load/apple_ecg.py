@@ -26,7 +26,7 @@ _DATE = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)\s?([+-]\d\d:?\d\d|Z)"
 _NUMBER = re.compile(r"[+-]?\d{1,12}(?:[.,]\d{1,12})?", re.ASCII)
 _MODEL = re.compile(r"(?:Watch|iPhone|iPad)\d{1,3},\d{1,3}", re.ASCII)
 
-REMEDY = "export again; or take the file out of the folder to load the rest"
+REMEDY = "export again"
 
 
 class Ecg(NamedTuple):
@@ -122,7 +122,8 @@ def _samples(
     wrong = next((row for row, text in enumerate(samples) if not _NUMBER.fullmatch(text)), None)
     if wrong is not None:
         raise RecordingError(
-            f"sample {wrong} is {samples[wrong][:40]!r}, expected a number",
+            # What stands there instead may be a name or a birth date out of place.
+            f"sample {wrong} is none, but {len(samples[wrong])} characters, expected a number such as -12.5",
             code="not_a_number",
             remedy=REMEDY,
             file=file,

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wristkit.errors import NotThisFormatError, RecordingError
+from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError
 from wristkit.load.apple_ecg import Ecg, is_ecg, read_ecg
 from wristkit.load.apple_records import NO_DEVICE, ROOT, STREAMS, Elements, Quantity, parse
 from wristkit.load.beats import without_sentinels
-from wristkit.load.gather import Gathered, Remark, Request, Rows, Track, source_of
+from wristkit.load.gather import Gathered, Remark, Request, Rows, Track, converted, source_of
 from wristkit.load.members import Members, is_zip, reading, single, zip_files, zip_sizes
 from wristkit.load.order import in_order
 from wristkit.load.spool import Column, Spool
@@ -49,7 +49,12 @@ def read(path: Path, request: Request) -> Gathered:
     """Return the records of one device as streams, sleep and workouts of all devices as labels, and ECGs.
 
     Of several devices the watch is taken, of several watches the one with most records. A stamp is the end of what a
-    record counts; records are sorted by it.
+    record counts; records are sorted by it. An ECG that cannot be read is a finding ``ecg_not_read``.
+
+    Raises
+    ------
+    RecordingError
+        For a fault of the XML; with code ``labels_only`` where it holds sleep or workouts and no samples.
     """
     found = _export(path)
     if found is None:
@@ -63,20 +68,24 @@ def read(path: Path, request: Request) -> Gathered:
     drop_tail = "drop_tail" in request.repair
     elements = Elements(request.spool, PurePosixPath(file).name)
     source = parse(members, file, elements, drop_tail=drop_tail)
-    ecgs = _ecgs(members, file, drop_tail=drop_tail)
+    ecgs, faults = _ecgs(members, file, drop_tail=drop_tail)
     counts = elements.counts + Counter((_ECG, one.device) for one in ecgs if one.device)
     device = _chosen(counts)
     digest = hash_of("\n".join([source.content_hash, *(one.content_hash for one in ecgs)]).encode())
+    tracks = [*_tracks(elements, device, request), *_ecg_tracks(ecgs, device)]
+    if not tracks:
+        _refuse_no_samples(elements, faults)
     return Gathered(
-        [*_tracks(elements, device, request), *_ecg_tracks(ecgs, device)],
+        tracks,
         marks=elements.marks,
         remarks=[
             *source.remarks,
             *_of_devices(counts, device),
             *_of_elements(elements),
-            *_of_files(members, file, ecgs),
+            *_of_faults(faults),
+            *_of_files(members, file, ecgs=len(ecgs) + len(faults)),
         ],
-        source=source_of(path, "apple_health", digest, device=device),
+        source=source_of(path, "apple_health", digest, {"device": device}),
     )
 
 
@@ -156,14 +165,34 @@ def _refuse_many(count: int, path: Path) -> None:
         )
 
 
-def _ecgs(members: Members, export: str, *, drop_tail: bool) -> list[Ecg]:
+def _refuse_no_samples(elements: Elements, faults: Sequence[RecordingError]) -> None:
+    """Raise why there are no samples: an ECG that cannot be read, or labels alone."""
+    if faults:
+        raise faults[0]
+    if elements.marks:
+        raise EmptyRecordingError(
+            f"it holds {len(elements.marks)} labels of sleep and workouts, and no samples",
+            code="labels_only",
+            remedy="allow heart rate in the export (or steps, energy, ECGs), so that labels have a signal beside them",
+            file=elements.file,
+        )
+
+
+def _ecgs(members: Members, export: str, *, drop_tail: bool) -> tuple[list[Ecg], list[RecordingError]]:
+    """Return the ECGs that can be read, and why others cannot."""
     found: list[Ecg] = []
+    faults: list[RecordingError] = []
     samples = 0
     for name in sorted(name for name in members.names if name != export and name.lower().endswith(".csv")):
-        if not is_ecg(_head(members, name)):
+        try:
+            one = read_ecg(members, name, drop_tail=drop_tail) if is_ecg(_head(members, name)) else None
+        except RecordingError as fault:
+            faults.append(fault.of_file(name))  # anew: what was raised holds on to all that was read
             continue
-        found.append(read_ecg(members, name, drop_tail=drop_tail))
-        samples += len(found[-1].millivolts)
+        if one is None:
+            continue
+        found.append(one)
+        samples += len(one.millivolts)
         if samples > _MOST_ECG_SAMPLES:
             raise RecordingError(
                 f"its ECGs have more than {_MOST_ECG_SAMPLES} samples together",
@@ -171,7 +200,7 @@ def _ecgs(members: Members, export: str, *, drop_tail: bool) -> list[Ecg]:
                 remedy="take some of them out of the folder",
                 file=members.path,
             )
-    return found
+    return found, faults
 
 
 def _chosen(counts: Mapping[tuple[str, str], int]) -> str:
@@ -197,29 +226,29 @@ def _tracks(elements: Elements, device: str, request: Request) -> list[Track]:
         time_ns, *values = elements.of(quantity.stream, device, request.spool)
         if not len(time_ns):
             continue
-        rows = Rows(f"{elements.file} ({quantity.stream})", time_ns, dict(zip(quantity.channels, values, strict=True)))
-        found.append(_track(quantity, in_order(_sorted(rows, request.spool), request.repair, request.spool), request))
+        rows = Rows(f"{elements.file} ({quantity.stream})", time_ns, dict(zip(quantity.streams, values, strict=True)))
+        rows = in_order(_sorted(rows, request.spool), request.repair, request.spool)
+        said = {quantity.stream: _of_units(quantity, elements.converted[quantity.stream, device])}
+        found += [_track(name, unit, rows, said.get(name, ()), request) for name, unit in quantity.streams.items()]
     return found
 
 
-def _track(quantity: Quantity, rows: Rows, request: Request) -> Track:
-    columns = [rows.columns[name] for name in quantity.channels]
-    values: npt.NDArray[Any] = request.spool.mapped(_float32_matrix, *columns)
+def _track(name: str, unit: str, rows: Rows, said: Sequence[Remark], request: Request) -> Track:
+    values: npt.NDArray[Any] = request.spool.mapped(_float32, rows.columns[name])
     absent: tuple[Remark, ...] = ()
-    if quantity.unit == "bpm":
-        values, absent = without_sentinels(values, request.spool, also=(255,))
-    return Track(
-        quantity.stream,
-        values,
-        rows.time_ns,
-        channels=quantity.channels,
-        unit=quantity.unit,
-        remarks=(*rows.remarks, *absent),
-    )
+    if unit == "bpm":
+        values, absent = without_sentinels(values, request.spool)
+    return Track(name, values, rows.time_ns, channels=(name,), unit=unit, remarks=(*rows.remarks, *said, *absent))
 
 
-def _float32_matrix(*columns: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    return np.column_stack(columns).astype(np.float32)
+def _float32(column: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused by the stream, with its row
+        return column.astype(np.float32)[:, None]
+
+
+def _of_units(quantity: Quantity, counts: Counter[str]) -> tuple[Remark, ...]:
+    """Return what to say of records in other units than their stream."""
+    return (converted(quantity.stream, " and ".join(counts), quantity.unit, counts.total()),) if counts else ()
 
 
 def _sorted(rows: Rows, spool: Spool) -> Rows:
@@ -326,10 +355,21 @@ def _of_elements(elements: Elements) -> list[Remark]:
     return said
 
 
-def _of_files(members: Members, export: str, ecgs: Sequence[Ecg]) -> list[Remark]:
+def _of_faults(faults: Sequence[RecordingError]) -> list[Remark]:
+    """Return what to say of ECGs that cannot be read."""
+    said = []
+    for fault in faults[:_MOST_NAMES]:
+        row = "" if fault.row is None else f", row {fault.row}"
+        said.append(Remark("ecg_not_read", 1, f"{fault.file}{row}: {fault.message} [{fault.code}]", fault.remedy))
+    if more := len(faults) - len(said):
+        said.append(Remark("ecg_not_read", more, f"{more} more ECGs cannot be read", "export again"))
+    return said
+
+
+def _of_files(members: Members, export: str, *, ecgs: int) -> list[Remark]:
     """Return what to say of other files, by their kind alone: names tell dates and places."""
     suffixes = Counter(PurePosixPath(name).suffix.lower()[:8] or "none" for name in members.names if name != export)
-    suffixes[".csv"] -= len(ecgs)
+    suffixes[".csv"] -= ecgs
     others = +suffixes
     if not others:
         return []

@@ -6,7 +6,7 @@ defusedxml forbids cannot be declared without a DTD, and a tree would cost five 
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -20,6 +20,7 @@ from wristkit.errors import NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load.gather import Mark, Remark
 from wristkit.load.members import Members, reading
 from wristkit.load.progress import byte_bar
+from wristkit.load.schema import UNITS
 from wristkit.load.spool import Spool
 from wristkit.recording import blocks
 from wristkit.recording.hashing import ContentHash
@@ -53,7 +54,10 @@ _CLOCK_NS = {f":{m:02d}:{s:02d}": (60 * m + s) * 10**9 for m in range(60) for s 
 
 
 class Quantity(NamedTuple):
-    """What a type of record becomes: stream, unit, factors to it, and whether its length in time is a channel."""
+    """What a type of record becomes: stream, unit, factors to it, and whether its length in time is a stream as well.
+
+    That one has the name of the first with ``_duration``, and its stamps.
+    """
 
     stream: str
     unit: str
@@ -61,15 +65,20 @@ class Quantity(NamedTuple):
     timed: bool = False
 
     @property
-    def channels(self) -> tuple[str, ...]:
-        """Names of the channels."""
-        return (self.unit, "duration_s") if self.timed else (self.stream,)
+    def streams(self) -> Mapping[str, str]:
+        """Name to unit of the streams that it becomes."""
+        return {self.stream: self.unit} | ({f"{self.stream}_duration": "s"} if self.timed else {})
 
 
-_KCAL = {"kcal": 1.0, "Cal": 1.0, "cal": 1e-3, "kJ": 1 / 4.184, "J": 1 / 4184}
+def _factors(unit: str) -> dict[str, float]:
+    """Return the factors to a unit from those that tables may be in, too."""
+    return {name: factor for name, (factor, offset) in UNITS[unit].items() if not offset}
+
+
+_KCAL = {**_factors("kcal"), "Cal": 1.0}
 _QUANTITIES = {
     "HKQuantityTypeIdentifierHeartRate": Quantity("heart_rate", "bpm", {"count/min": 1.0, "count/s": 60.0}),
-    "HKQuantityTypeIdentifierHeartRateVariabilitySDNN": Quantity("hrv_sdnn", "s", {"ms": 1e-3, "s": 1.0}),
+    "HKQuantityTypeIdentifierHeartRateVariabilitySDNN": Quantity("hrv_sdnn", "s", _factors("s")),
     "HKQuantityTypeIdentifierStepCount": Quantity("steps", "count", {"count": 1.0}, timed=True),
     "HKQuantityTypeIdentifierActiveEnergyBurned": Quantity("energy", "kcal", _KCAL, timed=True),
     "HKQuantityTypeIdentifierBasalEnergyBurned": Quantity("energy_basal", "kcal", _KCAL, timed=True),
@@ -126,6 +135,8 @@ class Elements:
         Name of the file, for errors.
     counts
         (stream, device) to records; sleep and workouts are labels, and are not among them.
+    converted
+        (stream, device) to unit to records that are in another unit than the stream.
     not_read
         Types of records and names of elements that become nothing.
     marks
@@ -136,6 +147,7 @@ class Elements:
 
     def __init__(self, spool: Spool, file: str) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.converted: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self.not_read: Counter[str] = Counter()
         self.marks: list[Mark] = []
         self.events = self.routes = self.repeated = 0
@@ -143,7 +155,7 @@ class Elements:
         self._series = {one.stream: _Series(spool, timed=one.timed) for one in STREAMS}
         self._records = self._depth = 0
         self._correlated = self._in_record = False
-        self._open_record: tuple[str, str, tuple[float, ...]] | None = None
+        self._open_record: tuple[str, str, str, tuple[float, ...]] | None = None
         self._open_context: float | None = None
         self._open_marks: dict[str, Mark] = {}
         # Caches of this export alone: what they hold is text of a person's devices.
@@ -203,8 +215,10 @@ class Elements:
         if name in self._open_marks:
             self._commit_mark(self._open_marks.pop(name))
 
-    def _commit(self, stream: str, device: str, record: tuple[float, ...]) -> None:
+    def _commit(self, stream: str, device: str, given: str, record: tuple[float, ...]) -> None:
         self.counts[stream, device] += 1
+        if given:
+            self.converted[stream, device][given] += 1
         self._series[stream].append(record)
         if self._open_context is not None:
             self._series[_CONTEXT.stream].append((*record[:2], self._open_context))
@@ -233,15 +247,18 @@ class Elements:
     def _measure(self, quantity: Quantity, attributes: Mapping[str, str]) -> None:
         start_ns, stop_ns = self._span(attributes)
         device = self._device(attributes)
-        factor, text = quantity.factors.get(attributes.get("unit", "")), attributes.get("value", "")
+        unit, text = attributes.get("unit", ""), attributes.get("value", "")
+        factor = quantity.factors.get(unit)
         value = self._number(text) if len(text) <= _LONGEST_NUMBER else None
         if factor is None:
-            unit = attributes.get("unit", "")[:20]
-            raise self._fault(f"{quantity.stream} is in {unit!r}, expected {' or '.join(quantity.factors)}", "unit")
+            raise self._fault(
+                f"{quantity.stream} is in {unit[:20]!r}, expected {' or '.join(quantity.factors)}", "unit"
+            )
         if value is None:
             raise self._fault(f"{quantity.stream} is {text[:40]!r}, expected a number", "not_a_number")
         length_s = ((stop_ns - start_ns) / 1e9,) if quantity.timed else ()
-        self._open_record = (quantity.stream, device, (stop_ns, self._codes[device], value * factor, *length_s))
+        given = "" if factor == 1 else unit
+        self._open_record = (quantity.stream, device, given, (stop_ns, self._codes[device], value * factor, *length_s))
 
     def _context(self, text: str) -> None:
         value = self._number(text) if len(text) <= _LONGEST_NUMBER else None
@@ -376,8 +393,9 @@ def _end_of(elements: Elements, file: str, size: int, *, drop_tail: bool) -> tup
     except expat.ExpatError as error:
         if not drop_tail:
             raise _truncated(file, size) from error
-        note = f"the XML ends early; {elements.unfinished} records or workouts had begun and were left out"
-        return (Remark("drop_tail", max(elements.unfinished, 1), note, "copy or export the file again"),)
+        begun = f"{elements.unfinished} records or workouts had begun and were left out"
+        note = f"the XML ends early; {begun}; what is missing below, nobody knows"
+        return (Remark("drop_tail", elements.unfinished, note, "copy or export the file again"),)
     return ()
 
 

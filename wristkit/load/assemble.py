@@ -34,7 +34,8 @@ def assemble(gathered: Gathered, request: Request) -> Recording:
     """Return the recording of what a reader gathered, inspected; raise where its units cannot be what they say."""
     held = [track for track in gathered.tracks if len(track.values)]
     if not held:
-        raise EmptyRecordingError("it holds no samples", code="empty", remedy="export the recording again")
+        what = f"{len(gathered.marks)} labels and no samples" if gathered.marks else "no samples"
+        raise EmptyRecordingError(f"it holds {what}", code="empty", remedy="export the recording with its sensors")
     edges_ns = [_edges_ns(track) for track in held]
     clock = _clock(
         gathered, request, first_ns=min(first for first, _ in edges_ns), last_ns=max(last for _, last in edges_ns)

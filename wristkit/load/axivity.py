@@ -30,6 +30,7 @@ from wristkit.load.axivity_blocks import (
 )
 from wristkit.load.gather import Gathered, Nanoseconds, Remark, Request, Rows, Track, device_frame, source_of
 from wristkit.load.order import in_order
+from wristkit.load.progress import byte_bar
 from wristkit.recording import Side
 from wristkit.recording.hashing import hash_of_file
 
@@ -73,7 +74,7 @@ def read(path: Path, request: Request) -> Gathered:
         clock="local",
         remarks=(*_of_header(header), *remarks, _frame(tracks)),
         wrist=_wrist(header[64:]),
-        source=source_of(path, "axivity", digest, **_stated(header)),
+        source=source_of(path, "axivity", digest, _stated(header)),
     )
 
 
@@ -103,19 +104,21 @@ def _samples(
     rows = int(blocks.headers["count"].sum())
     stamps = request.spool.column(np.int64, rows=rows)
     columns = {name: [request.spool.column(np.float32, rows=rows) for _ in range(3)] for name in names}
-    for first in range(0, len(blocks), CHUNK_BLOCKS):
-        part = slice(first, first + CHUNK_BLOCKS)
-        headers = blocks.headers[part]
-        counts = _unpacked(blocks.content.at(blocks.offsets[part], BLOCK_BYTES)[:, SAMPLES], headers)
-        held = np.arange(counts.shape[1]) < headers["count"][:, None]
-        picked = slice(None) if held.all() else held
-        step = (end_ns[part] - start_ns[part]) / headers["count"]
-        times = start_ns[part, None] + np.rint(np.arange(counts.shape[1]) * step[:, None]).astype(np.int64)
-        stamps.append(times[picked].ravel())
-        for place, name in enumerate(names):
-            scales = _scales(name, headers)[:, None]
-            for axis, column in enumerate(columns[name]):
-                column.append((counts[:, :, 3 * place + axis] * scales)[picked].ravel())
+    with byte_bar(blocks.file, BLOCK_BYTES * len(blocks)) as bar:
+        for first in range(0, len(blocks), CHUNK_BLOCKS):
+            part = slice(first, first + CHUNK_BLOCKS)
+            headers = blocks.headers[part]
+            counts = _unpacked(blocks.content.at(blocks.offsets[part], BLOCK_BYTES)[:, SAMPLES], headers)
+            held = np.arange(counts.shape[1]) < headers["count"][:, None]
+            picked = slice(None) if held.all() else held
+            step = (end_ns[part] - start_ns[part]) / headers["count"]
+            times = start_ns[part, None] + np.rint(np.arange(counts.shape[1]) * step[:, None]).astype(np.int64)
+            stamps.append(times[picked].ravel())
+            for place, name in enumerate(names):
+                scales = _scales(name, headers)[:, None]
+                for axis, column in enumerate(columns[name]):
+                    column.append((counts[:, :, 3 * place + axis] * scales)[picked].ravel())
+            bar.update(BLOCK_BYTES * len(headers))
     return stamps.array(), {
         name: request.spool.stacked([axis.array() for axis in three]) for name, three in columns.items()
     }
@@ -230,7 +233,7 @@ def _read_wave(path: Path, head: bytes) -> Gathered:
         clock="local" if known else "none",
         remarks=(_frame([accel]), *(() if known else (unknown,))),
         wrist=_wrist(head),
-        source=source_of(path, "axivity_wav", digest, firmware=firmware if firmware.isdigit() else ""),
+        source=source_of(path, "axivity_wav", digest, {"firmware": firmware if firmware.isdigit() else ""}),
     )
 
 

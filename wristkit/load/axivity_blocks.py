@@ -457,7 +457,7 @@ def _without_repeats(found: Blocks, request: Request) -> tuple[Blocks, list[Repa
             byte=int(found.offsets[np.argmax(repeated)]),
         )
     note, remedy = f"{text} and were dropped", "find out why they are there twice"
-    return found.taken(~repeated), [Repair("repeated_blocks", count, int(repeated.sum()), note, remedy)]
+    return found.taken(~repeated), [Repair("drop_exact", count, int(repeated.sum()), note, remedy)]
 
 
 def _repeated(found: Blocks) -> Mask:

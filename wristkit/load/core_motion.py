@@ -1,6 +1,8 @@
 """Core Motion logs: what an app of one's own writes on the watch, a folder (or a zip of it) with one CSV a source.
 
-``core_motion.swift`` beside this file is a logger that writes them. A folder holds
+``core_motion.swift`` beside this file is a logger that writes ``wristkit.json``, ``clock.csv``, ``device_motion.csv``
+without its optional columns, and on a watch that delivers batches ``accelerometer.csv``. The other files and columns
+are as much part of the format: an app that wants them writes them as they stand here. A folder holds
 
 ``wristkit.json``
     ``format`` ("core_motion"), ``version`` (1), and where known ``device`` ("Watch7,5"), ``system`` ("watchOS 11.5"),
@@ -45,11 +47,12 @@ import numpy.typing as npt
 
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError
 from wristkit.load.beats import without_sentinels
-from wristkit.load.gather import Gathered, Nanoseconds, Remark, Request, Rows, Track, source_of
+from wristkit.load.clocks import of_drift, of_jumps
+from wristkit.load.gather import Gathered, Remark, Request, Rows, Track, source_of
 from wristkit.load.members import Members, find_members
-from wristkit.load.motion import check_quaternions
+from wristkit.load.motion import check_quaternions, where_calibrated
 from wristkit.load.order import in_order
-from wristkit.load.rows import opened, read_head, read_rows
+from wristkit.load.rows import dropped, empty_file, no_rows, opened, read_head, read_rows
 from wristkit.load.spool import Spool
 from wristkit.load.stamps import Stamp, from_numbers
 from wristkit.recording import Side, blocks
@@ -80,7 +83,6 @@ _RECORDER_HZ = 50.0  # a CMSensorRecorder knows no other
 
 _MOST_STATED_BYTES = 2**16
 _JUMP_NS = 500_000_000  # clocks that run apart do so by milliseconds a minute
-_LEAST_DRIFT_NS = 600 * 10**9
 _MOST_NAMES = 20
 
 Values = npt.NDArray[np.float32]
@@ -129,17 +131,15 @@ def read(path: Path, request: Request) -> Gathered:
             path,
             "core_motion",
             hash_of_parts((one.file, one.content_hash) for one in (pairs, *read) if one.content_hash),
-            device=stated.device,
-            system=stated.system,
+            {"device": stated.device, "system": stated.system},
         ),
     )
 
 
 def _rows(members: Members, file: str, request: Request) -> Rows:
     """Return the ordered rows of one source; none where its file is not there, or holds none."""
-    nothing = Rows(file, np.empty(0, dtype=np.int64), {})
     if file not in members.names:
-        return nothing
+        return no_rows(file)
     try:
         with opened(members, file, request.repair) as lines:
             names = read_head(lines, file).names
@@ -151,9 +151,8 @@ def _rows(members: Members, file: str, request: Request) -> Rows:
             spool=request.spool,
             stamp=_SINCE_1970 if file in _DATED else _SINCE_BOOT,
         )
-    except EmptyRecordingError:
-        note = f"{file} holds no rows"
-        return Rows(file, nothing.time_ns, {}, (Remark("empty_file", 1, note, "nothing, if none were expected"),))
+    except EmptyRecordingError as error:
+        return no_rows(file, empty_file(file), *dropped(error))
     return in_order(rows, request.repair, request.spool)
 
 
@@ -224,41 +223,16 @@ def _placed(rows: Mapping[str, Rows], pairs: Rows, spool: Spool) -> tuple[Mappin
             )
         note = f"{CLOCK} has no rows: when it was recorded is unknown"
         return rows, (Remark("clock_missing", 1, note, f"write one row to {CLOCK} when recording starts"),)
-    offset_ns = int(_wall_ns(pairs)[0] - pairs.time_ns[0])
+    wall_ns = from_numbers(pairs.columns["unix"], Stamp("unix", "s"), file=CLOCK)
+    offset_ns = int(wall_ns[0] - pairs.time_ns[0])
     placed = {
         file: Rows(file, spool.mapped(lambda block: block + offset_ns, one.time_ns), one.columns, one.remarks)
         for file, one in rows.items()
         if file in counted
     }
-    return {**rows, **placed}, _of_clock(pairs)
-
-
-def _wall_ns(pairs: Rows) -> Nanoseconds:
-    return from_numbers(pairs.columns["unix"], Stamp("unix", "s"), file=CLOCK)
-
-
-def _of_clock(pairs: Rows) -> list[Remark]:
-    """Return what the pairs say: how fast the clock on the wall runs against that since boot, and where it jumped."""
-    ahead = _wall_ns(pairs) - pairs.time_ns
-    steps = np.diff(ahead)
-    jumped = np.abs(steps) > _JUMP_NS
-    found = []
-    if jumped.any():
-        at = np.flatnonzero(jumped)
-        span = (int(pairs.time_ns[at[0]] + ahead[0]), int(pairs.time_ns[at[-1] + 1] + ahead[0]))
-        note = (
-            f"the clock on the wall moved by {steps[jumped].sum() / 1e9:+.3f} s against the time since boot in "
-            f"{len(at)} places: the watch slept, or its clock was set; times after it are as if it had not"
-        )
-        found.append(Remark("clock_jump", len(at), note, "split the log there if time of day matters", span_ns=span))
-    apart_ns = int(pairs.time_ns[-1] - pairs.time_ns[0])
-    if apart_ns >= _LEAST_DRIFT_NS:
-        ppm = float(steps[~jumped].sum()) / apart_ns * 1e6
-        note = (
-            f"the clock on the wall ran {ppm:+.1f} ppm against the time since boot over {apart_ns / 6e10:.0f} minutes"
-        )
-        found.append(Remark("clock_drift", 1, note, "align before comparing with another device"))
-    return found
+    cause = "the watch slept, or its clock was set"
+    jumps = of_jumps(pairs.time_ns, wall_ns, above_ns=_JUMP_NS, offset_ns=offset_ns, cause=cause)
+    return {**rows, **placed}, (*jumps, *of_drift(pairs.time_ns, wall_ns, jumps_above_ns=_JUMP_NS))
 
 
 def _tracks(rows: Mapping[str, Rows], stated: _Stated, spool: Spool) -> Iterator[Track]:
@@ -328,19 +302,10 @@ def _where_known(
     name: str, motion: Rows, columns: Sequence[str], spool: Spool, *, known: npt.NDArray[Any] | None
 ) -> Iterator[Track]:
     """Yield values with NaN where ``known`` is negative."""
-    unit, given = "deg" if name == "heading" else None, [motion.columns[one] for one in columns]
-    if known is None:
-        yield Track(name, spool.mapped(_stacked, *given), motion.time_ns, unit=unit, remarks=motion.remarks)
-        return
-    unknown = sum(int((block < 0).sum()) for (block,) in blocks(known))
-    note = f"Core Motion calls {unknown} values unknown or not calibrated; they are missing"
-    told = (Remark("not_calibrated", unknown, note, "let the watch calibrate before recording"),) if unknown else ()
-    values = spool.mapped(_masked, known, *given)
+    values = spool.mapped(_stacked, *(motion.columns[one] for one in columns))
+    values, told = (values, ()) if known is None else where_calibrated(values, known, spool)
+    unit = "deg" if name == "heading" else None
     yield Track(name, values, motion.time_ns, unit=unit, remarks=(*motion.remarks, *told))
-
-
-def _masked(known: npt.NDArray[Any], *columns: npt.NDArray[Any]) -> Values:
-    return np.where(known[:, None] < 0, np.float32(np.nan), _stacked(*columns))
 
 
 def _heart_tracks(name: str, heart: Rows, spool: Spool) -> Iterator[Track]:
@@ -371,7 +336,7 @@ def _of_location(motion: Rows) -> tuple[Remark, ...]:
         return ()
     elsewhere = sum(int((block > 0).sum()) for (block,) in blocks(motion.columns["sensorLocation"]))
     note = f"{elsewhere} rows are from headphones, not from a wrist"
-    return (Remark("not_a_wrist", elsewhere, note, "record with the watch's own sensors"),) if elsewhere else ()
+    return (Remark("not_wrist", elsewhere, note, "record with the watch's own sensors"),) if elsewhere else ()
 
 
 def _not_read(members: Members) -> tuple[Remark, ...]:

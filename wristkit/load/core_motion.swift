@@ -1,4 +1,5 @@
-// A logger for the watch that writes what wristkit.load reads; core_motion.py beside it describes the files.
+// A logger for the watch that writes what wristkit.load reads: wristkit.json, clock.csv, device_motion.csv and, where the
+// watch delivers batches, accelerometer.csv. core_motion.py beside it describes these, and what else may lie with them.
 // Not compiled here: this project is tested on Linux. Needs watchOS 10, the capability HealthKit, the background mode
 // "Workout processing", and NSMotionUsageDescription and NSHealthUpdateUsageDescription in Info.plist. Ask HealthKit
 // for the right to share workouts before start(). A folder holds one recording: give each its own.

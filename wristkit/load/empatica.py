@@ -19,7 +19,7 @@ from wristkit.load.gather import Gathered, Mark, Remark, Request, Rows, Track, d
 from wristkit.load.members import Lines, Members, find_members, reading
 from wristkit.load.order import in_order
 from wristkit.load.parse import Form, RowError, parse, whole_rows
-from wristkit.load.rows import DROPPED_TAIL, check_numbers
+from wristkit.load.rows import check_numbers, of_tail
 from wristkit.load.spool import Column
 from wristkit.load.stamps import Stamp, from_numbers
 from wristkit.recording import blocks
@@ -107,7 +107,7 @@ def read(path: Path, request: Request) -> Gathered:
         tracks,
         marks=_marks(tags),
         remarks=[*_of_times(tracks), *_of_files(read_files, members)],
-        source=source_of(path, "empatica_e4", _hash(read_files), device="Empatica E4"),
+        source=source_of(path, "empatica_e4", _hash(read_files), {"device": "Empatica E4"}),
     )
 
 
@@ -146,7 +146,7 @@ def _table(members: Members, file: str, request: Request, *, headers: int, width
         if not lines.at_end():
             _fill(columns, lines, file, one_session=headers > 0)
     arrays = tuple(column.array() for column in columns)
-    return _Table(file, header, arrays, (DROPPED_TAIL,) if lines.dropped else (), lines.content_hash)
+    return _Table(file, header, arrays, of_tail(lines), lines.content_hash)
 
 
 def _header_line(lines: Lines, file: str) -> str:
@@ -215,7 +215,7 @@ def _uniform_track(table: _Table, sensor: _Sensor, request: Request) -> Track:
     if sensor.stream == "accel":
         remarks = (*remarks, *_of_accel(table))
     elif sensor.stream == "heart_rate":
-        values, absent = without_sentinels(values, request.spool, also=(255,))
+        values, absent = without_sentinels(values, request.spool)
         remarks = (*remarks, *absent, _smoothed(table.rows))
     return Track(sensor.stream, values, start_ns=_nanoseconds(start_s), rate_hz=float(rate_hz), remarks=remarks)
 

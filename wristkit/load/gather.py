@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,6 +103,12 @@ def device_frame(count: int) -> Remark:
     return Remark("frame_device", count, note, remedy, stream="accel")
 
 
+def converted(what: str, given: str, unit: str, count: int) -> Remark:
+    """Return what to say of values that a file holds in another unit than the stream does."""
+    note = f"{what} was converted from {given} to {unit}"
+    return Remark("unit_converted", count, note, "nothing, if the file's unit is right")
+
+
 class Mark(NamedTuple):
     """One label as a file gives it, on the clock of the tracks; ``stop_ns == start_ns`` is a point."""
 
@@ -141,7 +148,9 @@ class Gathered:
     source: Mapping[str, str] = field(default_factory=dict)
 
 
-def source_of(path: Path, format_name: str, content_hash: str, **stated: str) -> dict[str, str]:
+def source_of(
+    path: Path, format_name: str, content_hash: str, stated: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
     """Return the source of a recording: format, file name, hash, and what else the file states and may be told."""
     told = {key: text for key, text in stated.items() if text}
     return {"format": format_name, **told, "file": path.name, "content_hash": content_hash}

@@ -1,6 +1,7 @@
 """GENEActiv ``.bin``: a header of text, then pages of 300 samples whose twelve-bit numbers are written as hex."""
 
 import binascii
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingEr
 from wristkit.load.blocks import Damage, damage_remarks, tail_remark
 from wristkit.load.gather import Gathered, Mark, Nanoseconds, Remark, Request, Rows, Track, device_frame, source_of
 from wristkit.load.order import in_order
+from wristkit.load.progress import byte_bar
 from wristkit.load.spool import Column, Spool
 from wristkit.recording import Side, blocks
 from wristkit.recording.hashing import ContentHash
@@ -212,16 +214,19 @@ def _utc_offset_s(lines: Mapping[str, str]) -> int | None:
 def _pages(file: IO[bytes], found: _Found) -> Iterator[Page]:
     """Yield each whole page in turn; what lies between them is noted as damage, and a cut last page as such."""
     base, pending, content = file.tell(), b"", b"more"
-    while content:
-        content = file.read(_CHUNK_BYTES)
-        found.digest.update(content)
-        pending += content
-        stop = pending.rfind(_MARK, 1) if content else len(pending)
-        if stop < 1 and len(pending) > _MOST_UNMARKED_BYTES:
-            stop = len(pending) - len(_MARK)
-        if stop > 0:
-            yield from _pages_within(pending[:stop], base, found, last=not content, file=Path(file.name).name)
-            base, pending = base + stop, pending[stop:]
+    name = Path(file.name).name
+    with byte_bar(name, os.fstat(file.fileno()).st_size) as bar:
+        while content:
+            content = file.read(_CHUNK_BYTES)
+            bar.update(len(content))
+            found.digest.update(content)
+            pending += content
+            stop = pending.rfind(_MARK, 1) if content else len(pending)
+            if stop < 1 and len(pending) > _MOST_UNMARKED_BYTES:
+                stop = len(pending) - len(_MARK)
+            if stop > 0:
+                yield from _pages_within(pending[:stop], base, found, last=not content, file=name)
+                base, pending = base + stop, pending[stop:]
 
 
 def _pages_within(data: bytes, base: int, found: _Found, *, last: bool, file: str) -> Iterator[Page]:
@@ -452,4 +457,4 @@ def _source(path: Path, header: _Header, content_hash: str) -> dict[str, str]:
     model = f"GENEActiv {stated('Device Model')}".strip()
     offset = "" if header.utc_offset_s is None else _signed(header.utc_offset_s)
     firmware = stated("Device Firmware Version")
-    return source_of(path, "geneactiv", content_hash, device=model, firmware=firmware, utc_offset=offset)
+    return source_of(path, "geneactiv", content_hash, {"device": model, "firmware": firmware, "utc_offset": offset})

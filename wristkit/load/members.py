@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MOST_BYTES = 64 * 2**30  # unpacked; a day of motion at 200 Hz is about 5 GB of text
-MOST_RATIO = 100  # text of numbers packs about 1:4, and 1:15 where nothing moves but its stamps
+MOST_RATIO = 200  # text of numbers packs about 1:4, and 1:15 where nothing moves but its stamps
+MOST_BINARY_RATIO = 500  # a week in a drawer, of a device that then repeats one sample; deflate ends at 1:1032
 _RATIO_COUNTS_FROM = 2**20  # a few repeated bytes may pack as they like
 _CHUNK_BYTES = 3 * 2**19  # smaller ones take longer to parse, larger ones leave the processor's caches
 _END_BYTES, _MOST_DIRECTORY_BYTES, _MOST_FILES = 22, 4 * 2**20, 20_000
@@ -61,14 +62,14 @@ class Members:
     elsewhere: tuple[str, ...] = ()
 
     @contextmanager
-    def open(self, name: str) -> Iterator[IO[bytes]]:
-        """Open one file as a stream of bytes."""
+    def open(self, name: str, *, most_ratio: float = MOST_RATIO) -> Iterator[IO[bytes]]:
+        """Open one file as a stream of bytes, which may be ``most_ratio`` times those that are packed."""
         if self.path.is_dir():
             with _regular(self.path / self.names[name]).open("rb") as plain:
                 yield _gunzipped(plain, name) if plain.peek(2)[:2] == _GZIP_START else plain
             return
         entry = _directory(self.path).entries[self.names[name]]
-        _check_limits(entry)
+        _check_limits(entry, most_ratio)
         with self.path.open("rb") as packed:
             try:
                 file = _opened(entry, packed)
@@ -181,7 +182,7 @@ def _parsed(path: Path, state: tuple[int, ...], end: bytes) -> _Directory:  # no
         ) from error
     if len(entries) > _MOST_FILES:
         raise _too_many(f"{len(entries)} files", f"{_MOST_FILES}", path)
-    files = [entry.filename for entry in entries if not entry.is_dir()]
+    files = [entry.filename for entry in entries if not entry.filename.endswith("/")]
     kept = tuple(name for name in files if _MAC_FOLDER not in PurePosixPath(name).parts)
     return _Directory(kept, {entry.filename: entry for entry in entries})
 
@@ -210,7 +211,7 @@ def _check_end(end: bytes, path: Path) -> None:
         raise _too_many(f"a directory of {size} bytes", f"{_MOST_DIRECTORY_BYTES} bytes", path)
 
 
-def _check_limits(info: zipfile.ZipInfo) -> None:
+def _check_limits(info: zipfile.ZipInfo, most_ratio: float) -> None:
     if info.compress_type not in _METHODS:
         raise RecordingError(
             f"it is packed by method {info.compress_type}, expected one of {sorted(_METHODS)}",
@@ -223,10 +224,10 @@ def _check_limits(info: zipfile.ZipInfo) -> None:
             "it is encrypted", code="encrypted", remedy="unpack the zip with its password first", file=info.filename
         )
     ratio = info.file_size / max(info.compress_size, 1)
-    if info.file_size > MOST_BYTES or (info.file_size > _RATIO_COUNTS_FROM and ratio > MOST_RATIO):
+    if info.file_size > MOST_BYTES or (info.file_size > _RATIO_COUNTS_FROM and ratio > most_ratio):
         raise RecordingError(
             f"it unpacks to {info.file_size} bytes, {ratio:.0f} times its packed size; the limits are "
-            f"{MOST_BYTES} bytes and {MOST_RATIO} times",
+            f"{MOST_BYTES} bytes and {most_ratio} times",
             code="zip_bomb",
             remedy="do not open it unless you know where it is from; unpack a genuine recording into a folder first",
             file=info.filename,
@@ -242,18 +243,16 @@ def _regular(path: Path) -> Path:
 
 
 def _gunzipped(plain: IO[bytes], name: str) -> IO[bytes]:
-    packed_bytes = os.fstat(plain.fileno()).st_size
-    counted = _Gunzipped(plain, name, most=max(_RATIO_COUNTS_FROM, MOST_RATIO * packed_bytes))
-    return io.BufferedReader(counted, _CHUNK_BYTES)
+    return io.BufferedReader(_Gunzipped(plain, name), _CHUNK_BYTES)
 
 
 class _Gunzipped(io.RawIOBase):
     """The bytes of a packed file; it stops where it grows beyond any text of numbers, in whatever way it is read."""
 
-    def __init__(self, plain: IO[bytes], name: str, *, most: int) -> None:
+    def __init__(self, plain: IO[bytes], name: str) -> None:
         super().__init__()
-        self._packed = gzip.GzipFile(fileobj=plain, mode="rb")
-        self._name_shown, self._most, self._given = name, most, 0
+        self._plain, self._packed = plain, gzip.GzipFile(fileobj=plain, mode="rb")
+        self._name_shown, self._given = name, 0
 
     def readable(self) -> bool:
         """Return True."""
@@ -264,9 +263,10 @@ class _Gunzipped(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         part = self._packed.read1(len(view))
         self._given += len(part)
-        if self._given > self._most:
+        taken = self._plain.tell()
+        if self._given > max(_RATIO_COUNTS_FROM, MOST_RATIO * taken):
             raise RecordingError(
-                f"it unpacks to more than {self._most} bytes, {MOST_RATIO} times its packed size",
+                f"its first {taken} bytes unpack to more than {MOST_RATIO} times as many",
                 code="zip_bomb",
                 remedy="do not open it unless you know where it is from; unpack a genuine recording first",
                 file=self._name_shown,
@@ -333,7 +333,8 @@ def _refuse_other_encoding(whole: bytes, *, file: str, offset: int) -> None:
 class Lines:
     """Whole lines of a text file, to be used in a ``with`` block.
 
-    A last line without an end is cut text: it raises, or with ``drop_tail`` it is left out and counted in ``dropped``.
+    A last line without an end is cut text: it raises, or with ``drop_tail`` it is left out and counted in ``dropped``;
+    ``cut`` says that packed data ended early, so that nobody knows how much is missing.
     With ``drop_headers`` later lines that equal the header are left out and counted in ``headers_dropped``.
     """
 
@@ -347,10 +348,11 @@ class Lines:
         size: int | None = None,
     ) -> None:
         self.dropped = self.headers_dropped = 0
+        self.cut = False
         self._opened, self._file = opened, file
         self._drop_tail, self._drop_headers = drop_tail, drop_headers
         self._ready, self._pending, self._offset, self._ended = b"", b"", 0, False
-        self._header, self._cut = b"", False
+        self._header = b""
         self._digest = ContentHash()
         self._bar = byte_bar(file, size)
 
@@ -423,7 +425,7 @@ class Lines:
     def _next_chunk(self) -> bytes:
         """Return about as many bytes as are parsed at once; b"" at the end."""
         parts: list[bytes] = []
-        missing = 0 if self._cut else _CHUNK_BYTES
+        missing = 0 if self.cut else _CHUNK_BYTES
         try:
             with reading(self._file):
                 # All that is opened here has it. What came before damage is there to be kept.
@@ -433,7 +435,7 @@ class Lines:
         except TruncatedError:
             if not self._drop_tail:
                 raise
-            self._cut = True
+            self.cut = True
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _without_headers(self, whole: bytes) -> bytes:
@@ -453,7 +455,7 @@ class Lines:
                 code="long_line",
                 remedy="check that it is a CSV",
                 file=self._file,
-                byte=self._offset,
+                byte=self._offset - len(self._pending),
             )
 
     def _end(self) -> None:
@@ -467,4 +469,4 @@ class Lines:
                 file=self._file,
                 byte=self._offset - len(self._pending),
             )
-        self.dropped, self._pending = int(bool(self._pending) or self._cut), b""
+        self.dropped, self._pending = int(bool(self._pending)), b""

@@ -1,15 +1,20 @@
 """What the orientation of a device and its gravity say of each other."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wristkit.errors import RecordingError
-from wristkit.load.gather import Rows
+from wristkit.load.gather import Remark, Rows
+from wristkit.load.spool import Spool
 from wristkit.recording import FloatArray, blocks
 
 _MOST_LENGTH_ERROR = 0.02  # of a unit quaternion
 MOST_ROWS_COMPARED = 2**18
+
+Array = npt.NDArray[Any]
 
 
 def check_quaternions(rows: Rows, names: Sequence[str]) -> None:
@@ -26,6 +31,23 @@ def check_quaternions(rows: Rows, names: Sequence[str]) -> None:
                 row=first + int(np.argmax(wrong)),
             )
         first += len(wrong)
+
+
+def where_calibrated(values: Array, accuracy: Array, spool: Spool) -> tuple[Array, tuple[Remark, ...]]:
+    """Return values (n, c) with NaN where their accuracy (n,) is negative, and how many these are.
+
+    So Core Motion says that it knows no heading, or no magnetic field beside the device's own, and gives -1 or zeros.
+    """
+    unknown = sum(int((block < 0).sum()) for (block,) in blocks(accuracy))
+    if not unknown:
+        return values, ()
+    note = f"Core Motion calls {unknown} values unknown or not calibrated; they are missing"
+    told = Remark("not_calibrated", unknown, note, "let the watch calibrate before recording")
+    return spool.mapped(_masked, values, accuracy), (told,)
+
+
+def _masked(values: Array, accuracy: Array) -> Array:
+    return np.where(accuracy[:, None] < 0, np.float32(np.nan), values)
 
 
 def gravity_along_down(rows: Rows, attitude: Sequence[str], gravity: Sequence[str]) -> float:

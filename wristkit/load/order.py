@@ -10,7 +10,7 @@ import numpy.typing as npt
 from wristkit.errors import RecordingError
 from wristkit.load.gather import Nanoseconds, Remark, Rows
 from wristkit.load.spool import Spool
-from wristkit.recording import blocks, longest_step_s
+from wristkit.recording import blocks, longest_step_s, middle_two
 
 REPAIRS = (
     *("cut_reset", "drop_exact", "drop_headers", "drop_tail", "skip_damaged", "sort_blocks", "spread_stamps"),
@@ -50,11 +50,11 @@ def in_order(rows: Rows, repair: Collection[str], spool: Spool) -> Rows:
     elif len(backwards) and "cut_reset" in repair:
         rows = _cut(rows, backwards)
     elif len(backwards):
-        _refuse_backwards(rows, backwards)
+        _refuse_backwards(rows, backwards, repair)
     if _increase(rows.time_ns):
         return rows
     if "spread_stamps" not in repair:
-        _refuse_equal(rows, spool)
+        _refuse_equal(rows, repair, spool)
     return _spread(rows, spool)
 
 
@@ -72,7 +72,7 @@ def _backwards(time_ns: Nanoseconds) -> Nanoseconds:
     return np.flatnonzero(np.diff(time_ns) < 0) + 1
 
 
-def _refuse_backwards(rows: Rows, backwards: Nanoseconds) -> NoReturn:
+def _refuse_backwards(rows: Rows, backwards: Nanoseconds, repair: Collection[str]) -> NoReturn:
     row = int(backwards[0])
     step = int(rows.time_ns[row] - rows.time_ns[row - 1])
     if _wrapped(-step) is not None:
@@ -84,23 +84,30 @@ def _refuse_backwards(rows: Rows, backwards: Nanoseconds) -> NoReturn:
     raise RecordingError(
         f"time goes back by {-step} ns, and in {len(backwards)} rows in all; it looks like {cause}",
         code="time_backwards",
-        remedy=f"repair=('{name}',) if that is what happened, the findings count each row; or split the file there",
+        remedy=f"{_with(repair, name)} if that is what happened, the findings count each row; or split the file there",
         file=rows.file,
         row=row,
     )
 
 
-def _refuse_equal(rows: Rows, spool: Spool) -> NoReturn:
+def _refuse_equal(rows: Rows, repair: Collection[str], spool: Spool) -> NoReturn:
     equal = _repeats(replace(rows, columns={}), spool)
     repeats = _repeats(rows, spool)
-    name = "drop_exact" if repeats.sum() == equal.sum() else "spread_stamps"
+    # Spread alone, repeats would become samples that nobody measured.
+    names = [("drop_exact", repeats.any()), ("spread_stamps", repeats.sum() < equal.sum())]
     raise RecordingError(
         f"{equal.sum()} rows have the stamp of the row before, {repeats.sum()} of them equal it in {_COMPARED}",
         code="equal_stamps",
-        remedy=f"repair=('{name}',) if that is what happened; the findings count each row",
+        remedy=f"{_with(repair, *(name for name, fits in names if fits))} if that is what happened; the findings count "
+        "each row",
         file=rows.file,
         row=int(np.argmax(equal)),
     )
+
+
+def _with(repair: Collection[str], *names: str) -> str:
+    """Return how to ask for these repairs beside those that were asked for."""
+    return f"repair={tuple(name for name in REPAIRS if name in {*repair, *names})}"
 
 
 def _wrapped(step_back_ns: int) -> int | None:
@@ -279,21 +286,6 @@ def _rooms(stamps: Nanoseconds, counts: Nanoseconds, spool: Spool) -> Nanosecond
 
 
 def _median(numbers: Nanoseconds) -> int:
-    """Return the median of numbers from 0 on, rounded down, in bounded memory."""
-    count = len(numbers)
-    return (_of_rank(numbers, (count - 1) // 2) + _of_rank(numbers, count // 2)) // 2 if count else 0
-
-
-def _of_rank(numbers: Nanoseconds, rank: int) -> int:
-    """Return the number that has so many smaller ones, 16 bits at a time."""
-    known = 0
-    for shift in (48, 32, 16, 0):
-        counts = np.zeros(2**16, dtype=np.int64)
-        for (block,) in blocks(numbers):
-            mine = block[block >> (shift + 16) == known] if shift < 48 else block
-            counts += np.bincount((mine >> shift) & 0xFFFF, minlength=2**16)
-        below = np.cumsum(counts)
-        digit = int(np.searchsorted(below, rank, side="right"))
-        rank -= int(below[digit - 1]) if digit else 0
-        known = known * 2**16 + digit
-    return known
+    """Return the median of numbers from 0 on, rounded down."""
+    pair = middle_two(lambda: (block for (block,) in blocks(numbers)), len(numbers)) if len(numbers) else (0, 0)
+    return sum(map(int, pair)) // 2

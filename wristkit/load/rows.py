@@ -24,8 +24,13 @@ MOST_WORDS = 100_000
 WHOLE_TO = 2**24  # float32 holds each whole number up to it
 _LARGEST = 1e15  # beyond it a float64 holds no fractions
 
-_STAMPED_LINE = r"\n\d{10,}[,;\t]"  # a note of several lines has no such line
+_DELIMITERS = (",", ";", "\t", "|")
+_STAMPED_LINE = rf"\n\d{{10,}}[{''.join(_DELIMITERS)}]"  # a note of several lines has no such line
 
+_CURES = {
+    "open_quote": "close the quote in its line, or take it out; texts of several lines beside numbers are not read",
+    "blank_line": "take the line out: nobody knows whether a row is missing there",
+}
 FLOAT32_ROUNDED = "float32_rounded"
 DROPPED_TAIL = Remark("drop_tail", 1, "the last line has no end and was left out", "copy the file again")
 
@@ -38,6 +43,11 @@ class Dialect(NamedTuple):
 
 
 PLAIN = Dialect()
+
+
+def delimiter_of(header: bytes) -> str:
+    """Return what stands between the names of columns: a comma where nothing does."""
+    return max(_DELIMITERS, key=lambda one: header.count(one.encode()))
 
 
 class Scale(NamedTuple):
@@ -96,7 +106,7 @@ def read_rows(
         extra = tuple(optional) if set(optional) <= set(head.names) else ()
         check_header(head.names, ((stamp.column,) if stamp.column else ()) + (*numbers, *text), file)
         refuse_no_rows(lines, file)
-        form = _form(head, dialect, text, stamp)
+        form = _form(head, dialect, numbers, text)
         table = _Table(
             (*numbers, *extra),
             text,
@@ -137,7 +147,22 @@ def read_head(lines: Lines, file: str, dialect: Dialect = PLAIN) -> Head:
 def refuse_no_rows(lines: Lines, file: str) -> None:
     """Raise where no line is left below the header."""
     if lines.at_end():
-        raise _cut_only_row(file) if lines.dropped else _empty(file, "a header and no rows")
+        raise _cut_only_row(file) if lines.dropped or lines.cut else _empty(file, "a header and no rows")
+
+
+def no_rows(file: str, *remarks: Remark) -> Rows:
+    """Return a file without rows, and what to say of it."""
+    return Rows(file, np.empty(0, dtype=np.int64), {}, remarks)
+
+
+def empty_file(file: str) -> Remark:
+    """Return what to say of a file that is there and holds no rows, where others do."""
+    return Remark("empty_file", 1, f"{file} holds no rows", "nothing, if none were expected")
+
+
+def dropped(error: EmptyRecordingError) -> tuple[Remark, ...]:
+    """Return what to say of a file whose only row was dropped: it must be counted as any other."""
+    return (DROPPED_TAIL,) if error.code == "cut_tail" else ()
 
 
 def check_header(names: Sequence[str], required: Sequence[str], file: str) -> None:
@@ -250,16 +275,13 @@ class _Table:
         return types | ({self.stamp.column: self.stamp.arrow_type()} if self.stamp.column else {})
 
     def _refuse_swallowed(self, words: Sequence[str], indices: Any, first: int) -> None:  # noqa: ANN401  a pyarrow.Array
-        """Raise where a quote that is never closed took rows in; a text beside numbers has one line."""
-        swallowed = re.compile(r"\n" if self.numbers else _STAMPED_LINE)
-        wrong = [code for code, word in enumerate(words) if swallowed.search(word)]
+        """Raise where a quote took stamped rows into a text of several lines; two stray quotes are one that closes."""
+        wrong = [code for code, word in enumerate(words) if re.search(_STAMPED_LINE, word)]
         if wrong:
-            raise RecordingError(
+            raise RowError(
                 f"a quote opens in this row and takes in the lines below: {words[wrong[0]][:40]!r}",
-                code="open_quote",
-                remedy="close the quote, or take it out",
-                file=self.file,
                 row=first + int(np.argmax(indices.to_numpy() == wrong[0])),
+                code="open_quote",
             )
 
     def rows(self, remarks: tuple[Remark, ...], content_hash: str) -> Rows:
@@ -269,10 +291,8 @@ class _Table:
         return Rows(self.file, self.time_ns.array(), columns, remarks, content_hash, words)
 
 
-def _form(head: Head, dialect: Dialect, text: Sequence[str], stamp: Stamp) -> Form:
-    # A quote in a file of numbers is damage, not quoting: it must not swallow the rows up to the next one.
-    quoted = bool(text) or stamp.unit == "iso"
-    return Form(head.names, *dialect, quoted=quoted, multiline=bool(text), missing=_MISSING)
+def _form(head: Head, dialect: Dialect, numbers: Sequence[str], text: Sequence[str]) -> Form:
+    return Form(head.names, *dialect, quoted=True, multiline=bool(text) and not numbers, missing=_MISSING)
 
 
 def _not_a_table(error: RowError, head: Head, file: str, *, headers_dropped: bool) -> RecordingError:
@@ -281,6 +301,8 @@ def _not_a_table(error: RowError, head: Head, file: str, *, headers_dropped: boo
         f"'{name}'" in message or message.endswith(f": {head.line.decode(errors='replace')}") for name in head.names
     ):
         return _other_header(file, row=row) if headers_dropped else repeated_header(file, row=row)
+    if error.code in _CURES:
+        return RecordingError(message, code=error.code, remedy=_CURES[error.code], file=file, row=row)
     return RecordingError(
         f"it cannot be read as columns of numbers: {message[:160]!r}",
         code="not_a_table",
@@ -331,7 +353,7 @@ def check_numbers(column: npt.NDArray[Any], name: str, file: str, first_row: int
     largest = _largest(sizes)
     if np.isinf(largest):
         raise RecordingError(
-            f"{name} is infinite in {int(np.isinf(sizes).sum())} rows",
+            f"{name} is infinite",
             code="infinite",
             remedy="leave the field empty where nothing was measured",
             file=file,
@@ -354,8 +376,18 @@ def _largest(column: npt.NDArray[Any]) -> float:
     return float(np.fmax.reduce(np.abs(column), initial=0))
 
 
+def of_tail(lines: Lines) -> tuple[Remark, ...]:
+    """Return what to say of a file whose end was cut, and dropped as asked."""
+    if lines.cut:
+        note = "the packed data end early: what is missing below, nobody knows"
+        if lines.dropped:
+            note = f"{note}; a last line without an end was left out"
+        return (Remark(DROPPED_TAIL.code, lines.dropped, note, DROPPED_TAIL.remedy),)
+    return (DROPPED_TAIL,) if lines.dropped else ()
+
+
 def _of_lines(lines: Lines) -> tuple[Remark, ...]:
-    tail = (DROPPED_TAIL,) if lines.dropped else ()
+    tail = of_tail(lines)
     if not lines.headers_dropped:
         return tail
     note = f"the header stood in the file {lines.headers_dropped} more times; these lines were left out"

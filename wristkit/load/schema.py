@@ -1,7 +1,7 @@
 """What the columns of a table mean: which stream and channel, in which unit, with which signs."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -12,6 +12,7 @@ from wristkit.recording import CANONICAL, STANDARD_GRAVITY
 Frame = Literal["device", "android", "core_motion"]
 
 _DEGREE = 0.017453292519943295
+_JOULES = 4.184  # of one calorie
 # Canonical unit to the units that are converted to it: (factor, offset).
 UNITS: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(
     {
@@ -22,7 +23,7 @@ UNITS: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(
         "kPa": {"kPa": (1, 0), "hPa": (0.1, 0), "mbar": (0.1, 0), "Pa": (1e-3, 0), "bar": (100, 0)},
         "bpm": {"bpm": (1, 0), "Hz": (60, 0)},
         "s": {"s": (1, 0), "ms": (1e-3, 0)},
-        "kcal": {"kcal": (1, 0), "kJ": (1 / 4.184, 0), "J": (1 / 4184, 0), "cal": (1e-3, 0)},
+        "kcal": {"kcal": (1, 0), "kJ": (1 / _JOULES, 0), "J": (1e-3 / _JOULES, 0), "cal": (1e-3, 0)},
         "m": {"m": (1, 0), "ft": (0.3048, 0)},
     }
 )
@@ -36,6 +37,7 @@ _SPELLINGS = {
     "C": "degC",
 }
 _SPELLINGS |= {"µT": "uT", "μT": "uT", "G": "g", "µS": "uS", "μS": "uS", "lx": "lux", "F": "degF"}
+_LIKE_TIME = re.compile(r"\s*((time|timestamp|seconds|t)\b|(time|timestamp|seconds|t)_)", re.IGNORECASE)
 _REVERSED = {"accel", "user_accel", "gravity"}  # what a force sensor has with the opposite sign of Core Motion
 _KNOWN_FRAMES = ("device", "android", "core_motion")
 EMPTY_IS_BACKGROUND = "empty_is_background"
@@ -64,12 +66,13 @@ class Column(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One column of one stream: where it is from, and how its numbers become canonical."""
+    """One column of one stream: where it is from, and how its numbers become canonical; ``given`` is its own unit."""
 
     column: str
     stream: str
     channels: tuple[str, ...]
     unit: str
+    given: str
     scale: Scale
     android: bool
 
@@ -166,9 +169,24 @@ def _by_their_names(names: Sequence[str]) -> dict[str, Column]:
 
 
 def example(names: Sequence[str]) -> str:
-    """Return how a schema for these columns is written."""
-    shown = [*names, "a column", "another"][:2]
-    return f"give schema={{{shown[0]!r}: ('time', 's'), {shown[1]!r}: ('accel.x', 'g'), ...}}"
+    """Return how a schema for these columns is written, with a unit only where the name of a column states it."""
+    by_sensor_logger = {"time", "seconds_elapsed"} <= set(names)
+    times = [name for name in names if _LIKE_TIME.match(name)]
+    time = "time" if by_sensor_logger else (*times, "column of time")[0]
+    values = [name for name in names if name not in times]
+    value = (*values, "a column")[0]
+    time_unit = "ns" if by_sensor_logger else _unit_in(time, {"s", "ms", "us", "ns"})
+    value_unit = _unit_in(value, {*_SPELLINGS, *(unit for units in UNITS.values() for unit in units)})
+    shown = f"{{{time!r}: ('time', {time_unit!r}), {value!r}: ('<stream>.<channel>', {value_unit!r}), ...}}"
+    first = "give the folder or zip that Sensor Logger wrote, or " if by_sensor_logger else ""
+    return f"{first}give schema={shown}, as ('accel.x', 'm/s2') for acceleration along x"
+
+
+def _unit_in(name: str, known: Collection[str]) -> str:
+    """Return the unit that a column's name ends with, as ``ax [g]`` and ``t_ms``; a placeholder where there is none."""
+    match = re.search(r"(?:[\[(]\s*([^\[(]+?)\s*[\])]|_([a-z]+))\s*$", name)
+    stated = (match[1] or match[2]) if match else ""
+    return stated if stated in known else "<unit>"
 
 
 def _part(name: str, column: Column, unit: str | None) -> Part:
@@ -188,13 +206,14 @@ def _part(name: str, column: Column, unit: str | None) -> Part:
         raise ValueError(f"the unit of {name!r} is not stated; give ({column.stream!r}, {wanted!r}) or what it is in")
     written = spelled(stated)
     if canonical is None:
-        return Part(name, stream, channels, written, Scale(), android=False)
+        return Part(name, stream, channels, written, written, Scale(), android=False)
     possible = UNITS.get(canonical.unit, {canonical.unit: (1, 0)})
     if written not in possible:
         raise ValueError(f"{name!r} is in {stated!r}, expected one of {', '.join(possible)} for {stream}")
     factor, offset = possible[written]
     android = column.frame == "android" and stream in _REVERSED
-    return Part(name, stream, channels, canonical.unit, Scale(-factor if android else factor, offset), android)
+    scale = Scale(-factor if android else factor, offset)
+    return Part(name, stream, channels, canonical.unit, written, scale, android)
 
 
 def spelled(unit: str) -> str:

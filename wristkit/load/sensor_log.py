@@ -5,6 +5,9 @@ sensor, or a timer, asks for it, and repeats what the others said before; each s
 boot, tells its new rows from repeated ones. Leaving the repeats out is what the format means and no repair; their
 number is told. The wall clock ``loggingTime(txt)`` is when a row was written, a little after its samples: streams count
 by the stamps since boot, and the lower median of the difference of both clocks places them in time.
+
+Streams: ``accel``, ``gyro``, ``gravity``, ``user_accel``, ``attitude``, ``mag``, ``pressure``, ``heart_rate``;
+``relative_altitude``, the height above where logging began; ``steps_total``, a count that runs on.
 """
 
 import csv
@@ -19,11 +22,12 @@ import numpy.typing as npt
 
 from wristkit.errors import NotThisFormatError, RecordingError
 from wristkit.load.beats import without_sentinels
+from wristkit.load.clocks import of_drift, of_jumps
 from wristkit.load.gather import Gathered, Mark, Nanoseconds, Remark, Request, Rows, Track, source_of
 from wristkit.load.members import Members, reading, single
-from wristkit.load.motion import check_quaternions
+from wristkit.load.motion import check_quaternions, where_calibrated
 from wristkit.load.order import in_order
-from wristkit.load.rows import Dialect, opened, read_head, read_rows
+from wristkit.load.rows import Dialect, delimiter_of, opened, read_head, read_rows
 from wristkit.load.runs import longest_step_ns, runs, spans
 from wristkit.load.spool import Spool
 from wristkit.load.stamps import Stamp, from_numbers
@@ -36,12 +40,18 @@ _FIELD = dict.fromkeys(("µT", "μT", "uT"), 1.0)  # both code points of the mic
 
 
 class _Sensor(NamedTuple):
-    """One stream: the column of its stamps, its columns in canonical order, and unit to factor."""
+    """One stream: the column of its stamps, its columns in canonical order, and unit to factor.
+
+    ``unit`` is that of a stream whose name is not canonical. Where the column ``accuracy`` is negative, the sensor knew
+    no value.
+    """
 
     stream: str
     stamp: str
     columns: tuple[str, ...]
     units: Mapping[str, float]
+    unit: str | None = None
+    accuracy: str | None = None
 
 
 def _axes(prefix: str, axes: Sequence[str] = _XYZ) -> tuple[str, ...]:
@@ -56,14 +66,14 @@ _SENSORS = (
     _Sensor("gravity", _MOTION, _axes("motionGravity"), _ACCELERATION),
     _Sensor("user_accel", _MOTION, _axes("motionUserAcceleration"), _ACCELERATION),
     _Sensor("attitude", _MOTION, _axes("motionQuaternion", ("W", "X", "Y", "Z")), {"R": 1.0}),
-    _Sensor("mag", _MOTION, _axes("motionMagneticField"), _FIELD),
+    _Sensor("mag", _MOTION, _axes("motionMagneticField"), _FIELD, None, "motionMagneticFieldCalibrationAccuracy"),
     _Sensor("gyro", f"gyro{_BOOT}", _axes("gyroRotation"), _TURNING),
     _Sensor("mag", f"magnetometer{_BOOT}", _axes("magnetometer"), _FIELD),
     _Sensor("pressure", f"altimeter{_BOOT}", ("altimeterPressure",), {"kPa": 1.0, "hPa": 0.1}),
-    _Sensor("altitude", f"altimeter{_BOOT}", ("altimeterRelativeAltitude",), {"m": 1.0}),
+    _Sensor("relative_altitude", f"altimeter{_BOOT}", ("altimeterRelativeAltitude",), {"m": 1.0}, "m"),
 )
 _DATED = (
-    _Sensor("steps", "pedometerEndDate", ("pedometerNumberofSteps",), {"N": 1.0}),
+    _Sensor("steps_total", "pedometerEndDate", ("pedometerNumberofSteps",), {"N": 1.0}, "count"),
     _Sensor("heart_rate", "heartRateBPMTimestamp", ("heartRateBPM",), {"N": 1.0, "bpm": 1.0}),
 )
 _WALL, _LABELS = "loggingTime", ("label", "state")
@@ -73,12 +83,15 @@ _NO_LABEL = frozenset({"", "null", "NaN", "nan"})
 _START_BYTES = 2**14
 _MOST_PAIRS = 20_000
 _MOST_DATES = 1_000_000  # of a pulse every 5 s, two months of them
-_JUMP_NS, _LEAST_DRIFT_NS = 10**9, 600 * 10**9
+_JUMP_NS = 10**9
 _MOST_NAMES = 20
 
 
 class _Layout(NamedTuple):
-    """What the header says: how numbers are written, and base names to (column, unit)."""
+    """What the header says: how numbers are written, and base names to (column, unit).
+
+    Where Core Motion states how well it knows the magnetic field, ``sensors`` hold the raw magnetometer as well.
+    """
 
     dialect: Dialect
     names: tuple[str, ...]
@@ -86,6 +99,15 @@ class _Layout(NamedTuple):
     sensors: tuple[_Sensor, ...]
     dated: tuple[_Sensor, ...]
     label: str | None
+
+    def stamps(self) -> tuple[str, ...]:
+        """Return the columns of stamps since boot, those of the first sensor first."""
+        return tuple(dict.fromkeys(self.columns[one.stamp][0] for one in self.sensors))
+
+    def read_with(self, sensor: _Sensor) -> tuple[str, ...]:
+        """Return the columns of a sensor that are there, as the file names them."""
+        names = (*sensor.columns, sensor.accuracy)
+        return tuple(self.columns[name][0] for name in names if name is not None and name in self.columns)
 
 
 class _Clock(NamedTuple):
@@ -112,14 +134,13 @@ def read(path: Path, request: Request) -> Gathered:
     """Return the streams and labels of one log; UTC where its wall clock states an offset."""
     members = single(path)
     layout = _layout(members, path.name, request)
-    stamps = tuple(dict.fromkeys(layout.columns[one.stamp][0] for one in layout.sensors))
-    values = [layout.columns[name][0] for one in (*layout.sensors, *layout.dated) for name in one.columns]
+    values = [name for one in (*layout.sensors, *layout.dated) for name in layout.read_with(one)]
     dates = [layout.columns[one.stamp][0] for one in layout.dated]
     device = [layout.columns[one][0] for one in (_DEVICE,) if one in layout.columns]
     rows = read_rows(
         members,
         path.name,
-        numbers=(*stamps, *values),
+        numbers=(*layout.stamps(), *values),
         text=(*dates, *([layout.label] if layout.label else []), *device),
         repair=request.repair,
         spool=request.spool,
@@ -129,6 +150,8 @@ def read(path: Path, request: Request) -> Gathered:
     )
     if (count := len({word.strip() for name in device for word in rows.words[name]} - _NO_LABEL)) > 1:
         raise _header(f"it holds {count} devices", "several_recordings", "write one file of each", path.name)
+    layout, of_field = _with_one_field(layout, rows)
+    stamps = layout.stamps()
     clock = _clock(members, path.name, layout, stamps[0], request)
     boot = [track for stamp in stamps for track in _boot_tracks(rows, stamp, layout, clock, request)]
     dated, left_out = _dated_tracks(rows, layout, clock, request)
@@ -138,7 +161,7 @@ def read(path: Path, request: Request) -> Gathered:
         clock=clock.name,
         marks=marks,
         labelled={"app": labelled} if labelled else {},
-        remarks=(*rows.remarks, *clock.remarks, *left_out, *_not_read(layout)),
+        remarks=(*rows.remarks, *clock.remarks, *of_field, *left_out, *_not_read(layout)),
         source=source_of(path, "sensor_log", rows.content_hash),
     )
 
@@ -155,7 +178,9 @@ def _layout(members: Members, file: str, request: Request) -> _Layout:
             raise _header(f"it has {base} in two columns", "duplicate_columns", "keep one of them", file)
         columns[base] = (name, unit.removesuffix(")"))
     known = [one for one in (*_SENSORS, *_DATED) if _is_there(one, columns, file)]
-    sensors = tuple({one.stream: one for one in reversed(known) if one in _SENSORS}.values())[::-1]
+    first = {one.stream: one for one in reversed(known) if one in _SENSORS}
+    spare = [one for one in known if one.stream == "mag" and first["mag"].accuracy in columns]
+    sensors = tuple(one for one in known if one in (*first.values(), *spare))
     if not sensors:
         raise NotThisFormatError(
             f"it has no sensor with stamps since boot among its {len(names)} columns",
@@ -170,7 +195,7 @@ def _layout(members: Members, file: str, request: Request) -> _Layout:
 def _dialect(start: bytes) -> Dialect:
     """Return the separators that header and first row show: the app takes them from its settings and the region."""
     header, _, rest = start.partition(b"\n")
-    delimiter = max((b",", b";", b"\t"), key=header.count).decode()
+    delimiter = delimiter_of(header)
     comma = delimiter != "," and re.search(rb"\d,\d", rest.partition(b"\n")[0]) is not None
     return Dialect(delimiter, "," if comma else ".")
 
@@ -186,7 +211,7 @@ def _is_there(sensor: _Sensor, columns: Mapping[str, tuple[str, str]], file: str
     if units == {""} and sensor.stream == "mag":  # as older versions of the app write it; left out, and told so
         return False
     if "" in units:
-        raise _header(f"{there[0]} states no unit in brackets", "unit_missing", "keep the app's own header", file)
+        raise _header(f"{there[0]} states no unit in brackets", "unit_missing", _as_table(sensor), file)
     if len(units) > 1 or not units <= set(sensor.units):
         raise _header(
             f"{there[0]} is in {sorted(units)}, expected one of {list(sensor.units)}",
@@ -199,14 +224,41 @@ def _is_there(sensor: _Sensor, columns: Mapping[str, tuple[str, str]], file: str
     return True
 
 
+def _as_table(sensor: _Sensor) -> str:
+    """Return how to load what older versions of the app wrote, which state no units."""
+    first = sensor.columns[0]
+    meant = sensor.stream if len(sensor.columns) == 1 else f"{sensor.stream}.{first[-1].lower()}"
+    return (
+        "older versions of the app write none: load one sensor at a time with format='table', repair=('drop_exact',), "
+        f"schema={{{sensor.stamp!r}: ('time', 's'), {first!r}: ({meant!r}, 'its unit'), ...}}"
+    )
+
+
 def _header(message: str, code: str, remedy: str, file: str) -> RecordingError:
     return RecordingError(message, code=code, remedy=remedy, file=file)
+
+
+def _with_one_field(layout: _Layout, rows: Rows) -> tuple[_Layout, tuple[Remark, ...]]:
+    """Return the layout with one magnetic field, and what to say: the raw one, where the other was never calibrated."""
+    fields = [one for one in layout.sensors if one.stream == "mag"]
+    if len(fields) < 2:
+        return layout, ()
+    known, unknown, spoke = 0, 0, False
+    accuracy, raw_x = (rows.columns[name] for name in (layout.read_with(fields[0])[-1], layout.read_with(fields[1])[0]))
+    for block, beside in blocks(accuracy, raw_x):
+        known, unknown = known + int((block >= 0).sum()), unknown + int((block < 0).sum())
+        spoke = spoke or bool(np.isfinite(beside).any())
+    raw = unknown > 0 and known == 0 and spoke
+    one_field = layout._replace(sensors=tuple(one for one in layout.sensors if one is not fields[0 if raw else 1]))
+    note = f"Core Motion calls its field not calibrated in all {unknown} rows; mag is the raw magnetometer instead"
+    remedy = "take the device's own field out of it before it serves as a compass"
+    return one_field, (Remark("not_calibrated", unknown, note, remedy, stream="mag"),) if raw else ()
 
 
 def _boot_tracks(rows: Rows, stamp: str, layout: _Layout, clock: _Clock, request: Request) -> Iterator[Track]:
     """Yield the streams that share one column of stamps, without the rows that only repeat them."""
     sensors = [one for one in layout.sensors if layout.columns[one.stamp][0] == stamp]
-    names = [layout.columns[name][0] for one in sensors for name in one.columns]
+    names = [name for one in sensors for name in layout.read_with(one)]
     own = _own_rows(rows, stamp, names, request.spool)
     if not len(own.time_ns):
         return
@@ -218,7 +270,10 @@ def _boot_tracks(rows: Rows, stamp: str, layout: _Layout, clock: _Clock, request
     for sensor in sensors:
         columns = [layout.columns[name] for name in sensor.columns]
         values = _values([own.columns[name] for name, _ in columns], sensor.units[columns[0][1]], request.spool)
-        yield Track(sensor.stream, values, time_ns, remarks=(*own.remarks, *_of_stream(sensor.stream, len(time_ns))))
+        told: tuple[Remark, ...] = ()
+        if sensor.accuracy in layout.columns:
+            values, told = where_calibrated(values, own.columns[layout.read_with(sensor)[-1]], request.spool)
+        yield Track(sensor.stream, values, time_ns, unit=sensor.unit, remarks=(*own.remarks, *told))
 
 
 def _values(columns: Sequence[npt.NDArray[Any]], factor: float, spool: Spool) -> npt.NDArray[Any]:
@@ -258,13 +313,6 @@ def _merged(repeated: int, empty: int) -> tuple[Remark, ...]:
     return (Remark("merged_rows", repeated + empty, note, remedy),)
 
 
-def _of_stream(stream: str, count: int) -> tuple[Remark, ...]:
-    if stream != "altitude":
-        return ()
-    note = "altitude counts from where logging began, not from sea level"
-    return (Remark("altitude_relative", count, note, "use differences alone"),)
-
-
 def _with_accel(tracks: Sequence[Track], spool: Spool) -> Sequence[Track]:
     """Return the tracks with ``accel`` = gravity + user_accel, where the raw accelerometer was not logged."""
     by_name = {track.name: track for track in tracks}
@@ -285,9 +333,12 @@ def _clock(members: Members, file: str, layout: _Layout, stamp: str, request: Re
         note = "no row has both a wall clock and a stamp since boot"
         return _Clock("none", 0, (Remark("clock_missing", 1, note, "log the time, too"),))
     ahead = wall_ns - boot_ns
-    first = int(ahead[0])
     offset_ns = int(np.sort(ahead)[(len(ahead) - 1) // 2])  # one that a row states, and not the middle of two
-    return _Clock("utc" if zoned else "local", offset_ns, tuple(_of_clocks(boot_ns, ahead - first)))
+    cause = "rows were written late, or the clock was set"
+    told = of_jumps(boot_ns, wall_ns, above_ns=_JUMP_NS, offset_ns=offset_ns, cause=cause)
+    # Rows that were late are written faster later on, which would look like drift.
+    told = told or of_drift(boot_ns, wall_ns, jumps_above_ns=_JUMP_NS)
+    return _Clock("utc" if zoned else "local", offset_ns, told)
 
 
 def _pairs(
@@ -351,24 +402,6 @@ def _since_1970_ns(moment: datetime) -> int:
     return since // timedelta(microseconds=1) * 1_000
 
 
-def _of_clocks(boot_ns: Nanoseconds, ahead: Nanoseconds) -> Iterator[Remark]:
-    """Yield what to say where the clock on the wall jumped against that since boot, or ran faster or slower."""
-    steps = np.diff(ahead)
-    jumps = int((np.abs(steps) > _JUMP_NS).sum())
-    if jumps:
-        note = (
-            f"rows were written late or the clock was set: in {jumps} places the wall clock moved by more than 1 s "
-            f"against the time since boot, over a range of {(ahead.max() - ahead.min()) / 1e9:.1f} s in all"
-        )
-        yield Remark("clock_jump", jumps, note, "trust times from the start; the time of day is as good as this range")
-    tenth, apart_ns = max(len(ahead) // 10, 1), int(boot_ns[-1] - boot_ns[0])
-    if not jumps and apart_ns >= _LEAST_DRIFT_NS:
-        between_ns = float(np.median(boot_ns[-tenth:]) - np.median(boot_ns[:tenth]))
-        ppm = (float(np.median(ahead[-tenth:])) - float(np.median(ahead[:tenth]))) / between_ns * 1e6
-        note = f"the wall clock ran {ppm:+.1f} ppm against the time since boot over {apart_ns / 6e10:.0f} minutes"
-        yield Remark("clock_drift", 1, note, "align before comparing with another device")
-
-
 def _dated_tracks(
     rows: Rows, layout: _Layout, clock: _Clock, request: Request
 ) -> tuple[Sequence[Track], Sequence[Remark]]:
@@ -387,7 +420,7 @@ def _dated_tracks(
         if sensor.stream == "heart_rate":
             figures, absent = without_sentinels(figures, request.spool)
             remarks_of_it = (*remarks_of_it, *absent)
-        tracks.append(Track(sensor.stream, figures, own.time_ns, remarks=remarks_of_it))
+        tracks.append(Track(sensor.stream, figures, own.time_ns, unit=sensor.unit, remarks=remarks_of_it))
     return tracks, remarks
 
 
@@ -422,8 +455,9 @@ def _labels(
 
 
 def _not_read(layout: _Layout) -> tuple[Remark, ...]:
-    used = {name for one in (*layout.sensors, *layout.dated) for name in (*one.columns, one.stamp)}
-    unread = [name for base, (name, _) in layout.columns.items() if base not in used | {_WALL} and name != layout.label]
+    sensors = (*layout.sensors, *layout.dated)
+    used = {name for one in sensors for name in (*layout.read_with(one), layout.columns[one.stamp][0])} | {layout.label}
+    unread = [name for base, (name, _) in layout.columns.items() if base != _WALL and name not in used]
     told = ", ".join(name[:100] for name in unread[:_MOST_NAMES])
     more = f" and {len(unread) - _MOST_NAMES} more" if len(unread) > _MOST_NAMES else ""
     return (Remark("not_read", len(unread), f"columns not read: {told}{more}", "none"),) if unread else ()

@@ -1,79 +1,141 @@
 """What every Sensor Logger export has, from watch or phone: its files by name, metadata, annotations and sound.
 
 An export is a zip or folder with one CSV a sensor, or one JSON file with a list of readings, stamped in nanoseconds
-since 1970. Facts are from the app's public reference pages (UNITS, COORDINATES, CROSSPLATFORM, MICROPHONE).
+since 1970. Facts are from the app's public reference pages (UNITS, COORDINATES, CROSSPLATFORM, MICROPHONE), and from
+metadata as they were published: the interval of each sensor in ms, of which 0 is as fast as it can.
 """
 
 import csv
 import io
-import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
-from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
-from wristkit.load.gather import Mark, Remark, Request, Rows, Track, source_of
-from wristkit.load.members import Members, find_members
+from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError
+from wristkit.load.beats import without_sentinels
+from wristkit.load.gather import Gathered, Mark, Remark, Request, Rows, Track, converted, source_of
+from wristkit.load.members import Members, find_members, is_zip, reading, single
 from wristkit.load.order import in_order
-from wristkit.load.rows import AS_IT_IS, DROPPED_TAIL, Scale, read_rows, scaled
+from wristkit.load.rows import AS_IT_IS, Scale, delimiter_of, dropped, empty_file, no_rows, read_rows, scaled
+from wristkit.load.sensor_logger_json import is_json, json_holds, unpack_json
 from wristkit.load.sound import audio_track
+from wristkit.recording import CANONICAL
 from wristkit.recording.hashing import hash_of_parts
 
 NOTES, METADATA = "Annotation.csv", "Metadata.csv"
+MOTION, HEART, WATCH_AIR, WATCH_MAGNET = (
+    "WristMotion.csv",
+    "HeartRate.csv",
+    "WatchBarometer.csv",
+    "WatchMagnetometer.csv",
+)
+USER, GRAVITY, TOTAL, GYRO = "Accelerometer.csv", "Gravity.csv", "TotalAcceleration.csv", "Gyroscope.csv"
+MAGNET, AIR = "Magnetometer.csv", "Barometer.csv"
+XYZ = ("x", "y", "z")
+WRIST_GYRO, WRIST_GRAVITY, WRIST_USER = (
+    tuple(f"{part}{axis}" for axis in "XYZ") for part in ("rotationRate", "gravity", "acceleration")
+)
 ALTITUDE = "relativeAltitude"
 
+# Whose an export is by its files, which have time and at least one of these columns: names alone may be anybody's.
+# A heart rate is the watch's, or one more stream beside the phone's.
+Columns = Mapping[str, Collection[str]]
+OF_WATCH: Columns = MappingProxyType(
+    {MOTION: (*WRIST_GYRO, *WRIST_GRAVITY, *WRIST_USER), WATCH_AIR: ("pressure",), WATCH_MAGNET: XYZ}
+)
+OF_HEART: Columns = MappingProxyType({HEART: ("bpm",)})
+OF_PHONE: Columns = MappingProxyType({**dict.fromkeys((USER, GRAVITY, TOTAL, GYRO, MAGNET), XYZ), AIR: ("pressure",)})
+
 _MOST_METADATA_BYTES = 2**16
+_HEADER_BYTES = 2**16
+_ELAPSED, _OF_HEADPHONES = "seconds_elapsed", "devicelocation"
+_SAME_INTERVAL = {"TotalAcceleration": "Accelerometer"}  # two files of one sensor, which metadata may name once
+_LEAST_ALONG_DOWN = 0.9  # of gravity; less shows neither sign
 _MOST_NAMES, _LONGEST_NAME = 50, 100  # in a finding; the app has some 40 sensors
 _SOUNDS = (".wav", ".flac", ".caf", ".mp4", ".m4a", ".3gp", ".ogg")
-_JSON_START = re.compile(rb"\s*\[\s*\{")
-_SENSOR = re.compile(rb'"sensor"\s*:\s*"([^"]{1,60})"')
-_CHUNK_CHARACTERS = 2**20
-_LONGEST_READING = 2**16
-_MOST_SENSORS = 200
-_BETWEEN = re.compile(r"[ \r\n\t,]*")
+
+
+class Export(NamedTuple):
+    """What is read of an export: rows by file, annotations, and what the app states."""
+
+    path: Path
+    members: Members
+    metadata: Mapping[str, str]
+    files: Mapping[str, Rows]
+    notes: Rows
+
+    @property
+    def held(self) -> list[Rows]:
+        """Files that hold rows."""
+        return [rows for rows in self.files.values() if len(rows.time_ns)]
 
 
 @contextmanager
-def opened(path: Path, wanted: Sequence[str]) -> Iterator[Members]:
+def opened(path: Path, wanted: Columns) -> Iterator[Members]:
     """Give the files of an export that holds any of the ``wanted`` ones; those of a JSON lie in a temporary folder."""
     if is_json(path):
         with tempfile.TemporaryDirectory() as folder:
-            _unpack_json(path, Path(folder))
+            unpack_json(path, Path(folder))
             yield _found(find_members(Path(folder), wanted), path, wanted)
         return
-    yield _found(find_members(path, wanted), path, wanted)
+    members = _found(_members(path, wanted), path, wanted)
+    try:
+        yield members
+    except RecordingError as error:
+        if members.path == path:
+            raise
+        raise error.of_file(path) from error  # one file, whatever its name
 
 
-def holds(path: Path, wanted: Sequence[str]) -> bool:
-    """Return whether an export holds any of these files."""
-    if not is_json(path):
-        return find_members(path, wanted) is not None
-    names = {PurePosixPath(name).stem.encode() for name in wanted}
-    before = b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_CHARACTERS):
-            # Sensors follow one another in the list, so that each part of the file may name the first of a new one.
-            if names & set(_SENSOR.findall(before + chunk)):
-                return True
-            before = chunk[-_LONGEST_NAME:]
-    return False
-
-
-def is_json(path: Path) -> bool:
-    """Return whether a file starts as the app's JSON does: a list of readings."""
-    if not path.is_file():
+def holds(path: Path, wanted: Columns) -> bool:
+    """Return whether an export holds any of these files, with time and at least one of the columns of each."""
+    if is_json(path):
+        return json_holds(path, wanted)
+    try:
+        members = _members(path, wanted)
+    except RecordingError as error:
+        return error.code == "several_recordings"  # which of them is meant is asked where it is read
+    except OSError:
         return False
-    with path.open("rb") as file:
-        head = file.read(4096)
-    return _JSON_START.match(head.removeprefix(b"\xef\xbb\xbf")) is not None and b'"sensor"' in head
+    return members is not None and any(_is_own(members, file, wanted[file]) for file in wanted if file in members.names)
 
 
-def _found(members: Members | None, path: Path, wanted: Sequence[str]) -> Members:
+def _members(path: Path, wanted: Columns) -> Members | None:
+    """Return the files beside any of the wanted ones, or the one file that is given by itself."""
+    if path.is_dir() or is_zip(path):
+        return find_members(path, wanted)
+    # Those of the phone have columns of the same names, and mean nothing without metadata.
+    header = _header(single(path), path.name)
+    for file, columns in {MOTION: OF_WATCH[MOTION], **OF_HEART}.items():
+        needed = {"time", _ELAPSED, *columns}
+        if file in wanted and needed <= header and _OF_HEADPHONES not in {name.lower() for name in header}:
+            return Members(path.parent, {file: path.name})
+    return None
+
+
+def _header(members: Members, file: str) -> set[str]:
+    """Return the names of the columns of a file."""
+    with members.open(file) as raw, reading(file):
+        line = raw.read(_HEADER_BYTES).partition(b"\n")[0]
+    names = line.decode("utf-8-sig", errors="replace").split(delimiter_of(line))
+    return {name.strip().strip('"') for name in names}
+
+
+def _is_own(members: Members, file: str, columns: Collection[str]) -> bool:
+    try:
+        header = _header(members, file)
+    except (RecordingError, OSError):
+        return True  # what is wrong with it is told where it is read
+    return "time" in header and not header.isdisjoint(columns)
+
+
+def _found(members: Members | None, path: Path, wanted: Columns) -> Members:
     if members is None:
         raise NotThisFormatError(
             f"it holds none of {', '.join(wanted)}", code="format", remedy="export with motion sensors", file=path
@@ -81,101 +143,37 @@ def _found(members: Members | None, path: Path, wanted: Sequence[str]) -> Member
     return members
 
 
-def _unpack_json(path: Path, folder: Path) -> None:
-    """Write the readings of a JSON as the CSVs that the app would have written, one a sensor."""
-    files: dict[str, tuple[IO[str], Any, frozenset[str]]] = {}
-    try:
-        for number, reading in enumerate(_readings(path)):
-            name = reading.pop("sensor", None)
-            if not isinstance(name, str) or not re.fullmatch(r"\w{1,60}", name):
-                raise _no_reading(path, number, "it names no sensor")
-            if name not in files:
-                if len(files) >= _MOST_SENSORS:
-                    raise _no_reading(path, number, f"it is of more than {_MOST_SENSORS} sensors")
-                file: IO[str] = (folder / f"{name}.csv").open("w", encoding="utf-8", newline="")
-                files[name] = (file, csv.DictWriter(file, list(reading), lineterminator="\n"), frozenset(reading))
-                files[name][1].writeheader()
-            _, writer, fields = files[name]
-            if reading.keys() != fields:
-                raise _no_reading(path, number, "its fields are not those of the others of its sensor")
-            writer.writerow(reading)
-    finally:
-        for written, _, _ in files.values():
-            written.close()
-
-
-def _no_reading(path: Path, number: int, what: str) -> RecordingError:
-    return RecordingError(
-        f"a reading cannot be used: {what}", code="not_a_table", remedy="export it again", file=path, row=number
-    )
-
-
-def _readings(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield each object of a JSON list, of which only a part is ever held."""
-    decoder, text, at, number = json.JSONDecoder(), "", 0, 0
-    with path.open(encoding="utf-8-sig", errors="strict", newline="") as file:
-        try:
-            text = file.read(_CHUNK_CHARACTERS).lstrip().removeprefix("[")
-            while True:
-                if len(text) - at < _LONGEST_READING and (more := file.read(_CHUNK_CHARACTERS)):
-                    text, at = text[at:] + more, 0
-                at = _after_blanks(text, at)
-                if text.startswith("]", at):
-                    _refuse_rest(text[at + 1 :], file, path, number)
-                    return
-                try:
-                    reading, at = decoder.raw_decode(text, at)
-                except (json.JSONDecodeError, RecursionError) as error:
-                    raise _cut_or_damaged(path, number, cut=not file.read(1)) from error
-                if not isinstance(reading, dict):
-                    raise _no_reading(path, number, f"it is {reading!r:.40}")
-                number += 1
-                yield reading
-        except UnicodeDecodeError as error:
-            raise RecordingError(
-                f"it is no UTF-8 text ({error.reason})", code="encoding", remedy="export it again", file=path
-            ) from error
-
-
-def _after_blanks(text: str, at: int) -> int:
-    blanks = _BETWEEN.match(text, at)
-    return at if blanks is None else blanks.end()
-
-
-def _refuse_rest(rest: str, file: IO[str], path: Path, number: int) -> None:
-    """Raise where anything but blanks follows the list."""
-    while rest:
-        if rest.strip():
-            raise RecordingError(
-                f"more follows the end of its list, as where two exports were joined: {rest.strip()[:40]!r}",
-                code="joined",
-                remedy="split the file there, and load each export by itself",
-                file=path,
-                row=number,
-            )
-        rest = file.read(_CHUNK_CHARACTERS)
-
-
-def _cut_or_damaged(path: Path, number: int, *, cut: bool) -> RecordingError:
-    if cut:
-        return TruncatedError(
-            "it ends within a reading, or without the end of its list",
-            code="truncated",
-            remedy="copy or export it again; CSVs in a zip can be repaired line by line",
-            file=path,
-            row=number,
+def export_of(
+    path: Path,
+    members: Members,
+    columns: Mapping[str, Sequence[str]],
+    request: Request,
+    *,
+    optional: Mapping[str, Sequence[str]],
+    never_empty: Collection[str] = (),
+) -> Export:
+    """Return the rows of an export's files with these columns; raise where none holds any."""
+    metadata = metadata_of(members)
+    files = {
+        file: _rows_of(
+            members, file, names, request, optional=optional.get(file, ()), may_be_empty=file not in never_empty
         )
-    return _no_reading(path, number, "it is no JSON")
+        for file, names in columns.items()
+    }
+    export = Export(path, members, metadata, files, notes_of(members, request))
+    if not export.held:
+        raise EmptyRecordingError("its files hold no rows", code="empty", remedy="export it again", file=path)
+    return export
 
 
-def rows_of(
+def _rows_of(
     members: Members,
     file: str,
     numbers: Sequence[str],
     request: Request,
     *,
-    optional: Sequence[str] = (),
-    may_be_empty: bool = True,
+    optional: Sequence[str],
+    may_be_empty: bool,
 ) -> Rows:
     """Return the ordered rows of a sensor's file; none, with a remark, where it is not there or empty."""
     if file not in members.names:
@@ -185,22 +183,32 @@ def rows_of(
     except EmptyRecordingError as error:
         if not may_be_empty:
             raise
-        return no_rows(file, _empty_file(file), *_dropped(error))
+        return no_rows(file, empty_file(file), *dropped(error))
     return in_order(rows, request.repair, request.spool)
 
 
-def no_rows(file: str, *remarks: Remark) -> Rows:
-    """Return a file without rows, and what to say of it."""
-    return Rows(file, np.empty(0, dtype=np.int64), {}, remarks, "", {})
+def gathered(
+    export: Export,
+    tracks: Sequence[Track],
+    remarks: Sequence[Remark],
+    request: Request,
+    *,
+    format_name: str,
+    microphone: str,
+    unread: Collection[str] = (),
+) -> Gathered:
+    """Return tracks with the sound and the annotations beside them, findings, and where they are from.
 
-
-def _empty_file(file: str) -> Remark:
-    return Remark("empty_file", 1, f"{file} holds no rows", "nothing, if none were expected")
-
-
-def _dropped(error: EmptyRecordingError) -> tuple[Remark, ...]:
-    """Return what to say of a file whose only row was dropped: it must be counted as any other."""
-    return (DROPPED_TAIL,) if error.code == "cut_tail" else ()
+    ``unread`` are files of which nothing came into a track.
+    """
+    sound, of_sound, sounds = sounds_of(export, microphone, request)
+    return Gathered(
+        tracks=[*tracks, *sound],
+        marks=marks_of(export.notes),
+        remarks=[*remarks, *of_sound, *of_export(export, {*export.files, *sounds} - set(unread))],
+        zone=export.metadata.get("recording timezone") or None,
+        source=source_of_export(export, format_name),
+    )
 
 
 def notes_of(members: Members, request: Request) -> Rows:
@@ -210,7 +218,7 @@ def notes_of(members: Members, request: Request) -> Rows:
     try:
         return read_rows(members, NOTES, numbers=(), text=("text",), repair=request.repair, spool=request.spool)
     except EmptyRecordingError as error:
-        return no_rows(NOTES, *_dropped(error))
+        return no_rows(NOTES, *dropped(error))
 
 
 def marks_of(notes: Rows) -> list[Mark]:
@@ -241,10 +249,38 @@ def is_standardised(metadata: Mapping[str, str]) -> bool | None:
     return {"true": True, "false": False}.get(metadata.get("standardisation", "").strip().lower())
 
 
-def stated_hz(metadata: Mapping[str, str], sensor: str) -> float | None:
-    """Return the rate of a sensor that the metadata state, if any."""
+def platform_of(metadata: Mapping[str, str]) -> str:
+    """Return the platform that the metadata state; "" where they do not."""
+    return metadata.get("platform", "").strip().lower()
+
+
+def has_core_motions_signs(along_g: float) -> bool | None:
+    """Return whether gravity (g) along the down of attitude has Core Motion's signs; None where it shows neither."""
+    return along_g > 0 if _LEAST_ALONG_DOWN <= abs(along_g) <= 1 / _LEAST_ALONG_DOWN else None
+
+
+def sign_unknown(what: str, file: str) -> RecordingError:
+    """Return the error of acceleration whose signs nothing shows."""
+    return RecordingError(
+        what,
+        code="sign_unknown",
+        remedy="export it again with quaternions and its Metadata.csv as the app writes it; or look at a moment when "
+        "it lies face up, and load the CSV with format='table' and the frame that shows in schema=",
+        file=file,
+    )
+
+
+def metres(*, turned: bool) -> str:
+    """Return what acceleration is converted from."""
+    return "m/s2 with signs opposite to Core Motion's" if turned else "m/s2"
+
+
+def stated_hz(metadata: Mapping[str, str], file: str) -> float | None:
+    """Return the rate of a file's sensor that the metadata state, if any: as fast as it can is none."""
     names, steps_ms = (metadata.get(key, "").split("|") for key in ("sensors", "sampleRateMs"))
-    stated_ms = dict(zip(names, steps_ms, strict=False)).get(sensor, "")
+    steps = dict(zip((name.replace(" ", "") for name in names), steps_ms, strict=False))
+    sensor = PurePosixPath(file).stem
+    stated_ms = steps.get(sensor, steps.get(_SAME_INTERVAL.get(sensor, ""), ""))
     return 1000 / float(stated_ms) if re.fullmatch(r"\d+(\.\d+)?", stated_ms) and float(stated_ms) > 0 else None
 
 
@@ -255,9 +291,11 @@ def plain_track(
     request: Request,
     *,
     scale: Scale = AS_IT_IS,
+    given: str = "",
     unit: str | None = None,
+    stated_rate_hz: float | None = None,
 ) -> list[Track]:
-    """Return a file's columns as one stream; none where it has no rows."""
+    """Return a file's columns as one stream, converted from the unit ``given``; none where it has no rows."""
     if not len(rows.time_ns):
         return []
     values = request.spool.mapped(
@@ -265,7 +303,21 @@ def plain_track(
         *(rows.columns[name] for name in columns),
     )
     channels = None if len(columns) > 1 else (stream,)
-    return [Track(stream, values, rows.time_ns, channels=channels, unit=unit, remarks=rows.remarks)]
+    remarks = (*rows.remarks, *of_unit(stream, given, len(rows.time_ns)))
+    return [Track(stream, values, rows.time_ns, channels, unit, stated_rate_hz=stated_rate_hz, remarks=remarks)]
+
+
+def of_unit(stream: str, given: str, count: int) -> tuple[Remark, ...]:
+    """Return what to say of a stream that was converted from a unit; nothing where none is ``given``."""
+    return (converted(stream, given, CANONICAL[stream].unit, count),) if given else ()
+
+
+def heart_track(heart: Rows, request: Request, *remarks: Remark) -> list[Track]:
+    """Return beats a minute with NaN where the sensor had none; metadata state an interval that nothing keeps."""
+    if not len(heart.time_ns):
+        return []
+    bpm, absent = without_sentinels(heart.matrix(("bpm",)), request.spool)
+    return [Track("heart_rate", bpm, heart.time_ns, remarks=(*heart.remarks, *absent, *remarks))]
 
 
 def altitude_track(air: Rows, request: Request) -> list[Track]:
@@ -281,19 +333,18 @@ def version_of(metadata: Mapping[str, str]) -> tuple[int, int] | None:
     return (int(numbers[1]), int(numbers[2])) if numbers else None
 
 
-def sounds_of(
-    members: Members, prefix: str, request: Request, *, loudness: Rows, held: Sequence[Rows]
-) -> tuple[list[Track], list[Remark], set[str]]:
+def sounds_of(export: Export, microphone: str, request: Request) -> tuple[list[Track], list[Remark], set[str]]:
     """Return the sound beside the sensors as a track, what to say of it, and the names that were looked at.
 
     It has no stamps: it is laid at the first one of its loudness, else at the earliest of all files that hold rows.
     """
-    names = sorted(name for name in members.names if name.startswith(prefix) and name.lower().endswith(_SOUNDS))
+    members, loudness = export.members, export.files[f"{microphone}.csv"]
+    names = sorted(name for name in members.names if name.startswith(microphone) and name.lower().endswith(_SOUNDS))
     if not names:
         return [], [], set()
     if not request.keep_audio:
         return [], [Remark("audio_left_out", len(names), "sound was left out as asked", "none", "audio")], set(names)
-    first = loudness if len(loudness.time_ns) else min(held, key=lambda rows: int(rows.time_ns[0]))
+    first = loudness if len(loudness.time_ns) else min(export.held, key=lambda rows: int(rows.time_ns[0]))
     try:
         track = audio_track(members, names[0], spool=request.spool, start_ns=int(first.time_ns[0]))
     except NotThisFormatError as error:
@@ -304,17 +355,17 @@ def sounds_of(
     return [track], [told], {names[0]}
 
 
-def of_export(
-    members: Members, notes: Rows, empty: Sequence[Rows], metadata: Mapping[str, str], read: set[str]
-) -> list[Remark]:
+def of_export(export: Export, read: Collection[str]) -> list[Remark]:
     """Return what to say of annotations, of metadata that were not there, and of files that were not read."""
+    notes, members = export.notes, export.members
+    empty = [rows for rows in export.files.values() if not len(rows.time_ns)]
     found = [*notes.remarks, *(remark for one in empty for remark in one.remarks)]
-    if not metadata:
+    if not export.metadata:
         note = "no metadata, or a cut row of them: stated rate, time zone and version of the app are unknown"
-        found.append(Remark("metadata_missing", 1, note, "export Metadata.csv, too"))
+        found.append(Remark("metadata_missing", 1, note, "give the folder or zip that it came in, with Metadata.csv"))
     if textless := sum(not text.strip() for text in notes.texts("text")) if len(notes.time_ns) else 0:
         found.append(Remark("annotation_without_text", textless, "read as 'mark'", "name them in a label table"))
-    if unread := sorted((set(members.names) - read - {NOTES, METADATA}) | set(members.elsewhere)):
+    if unread := sorted((set(members.names) - set(read) - {NOTES, METADATA}) | set(members.elsewhere)):
         found.append(_not_read(unread))
     return found
 
@@ -322,11 +373,17 @@ def of_export(
 def _not_read(names: Sequence[str]) -> Remark:
     told = ", ".join(name[:_LONGEST_NAME] for name in names[:_MOST_NAMES])
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return Remark("not_read", len(names), f"not read: {told}{more}", "nothing, if the watch's motion is what you need")
+    others = {"sensor_logger_phone": OF_PHONE, "sensor_logger": OF_WATCH}
+    beside = [one for one, files in others.items() if not files.keys().isdisjoint(names)]
+    remedy = (
+        f"load what the other device recorded with format={beside[0]!r}" if beside else "nothing, if all you need was"
+    )
+    return Remark("not_read", len(names), f"not read: {told}{more}", remedy)
 
 
-def source_of_export(path: Path, format_name: str, metadata: Mapping[str, str], rows: Sequence[Rows]) -> dict[str, str]:
-    """Return where a recording is from; its hash is that of the sensors' files, whatever they were packed in."""
-    content = hash_of_parts((one.file, one.content_hash) for one in rows)
-    device, version = metadata.get("platform", ""), metadata.get("appVersion", "")
-    return source_of(path, format_name, content, device=device, app_version=version)
+def source_of_export(export: Export, format_name: str) -> dict[str, str]:
+    """Return where a recording is from; its hash is that of the files that were read, whatever they were packed in."""
+    notes = [export.notes] if len(export.notes.time_ns) else []
+    content = hash_of_parts((one.file, one.content_hash) for one in (*export.held, *notes))
+    stated = {"device": export.metadata.get("platform", ""), "app_version": export.metadata.get("appVersion", "")}
+    return source_of(export.path, format_name, content, stated)

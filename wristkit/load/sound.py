@@ -11,8 +11,7 @@ import re
 import shutil
 import struct
 import tempfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -23,7 +22,9 @@ import numpy.typing as npt
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load.gather import Gathered, Remark, Request, Track, source_of
 from wristkit.load.members import Members, reading, single
+from wristkit.load.ogg import Pages, Stretch, pages_of, read_at, write_stretch
 from wristkit.load.spool import Spool
+from wristkit.recording import blocks
 from wristkit.recording.hashing import hash_of_file
 
 LEAST_HZ, MOST_HZ = 1_000, 1_000_000  # below lies motion, above nothing that a microphone records
@@ -32,11 +33,9 @@ _BLOCK_FRAMES = 2**12  # a block of FLAC: no more than this is lost before a fau
 _MOST_CHUNKS = 1_000
 _FREE_BYTES, _MOST_RATIO = 64 * 2**20, 1_000  # the thriftiest speech codec unpacks to some 250 times its size
 _CHANNELS = {1: ("audio",), 2: ("left", "right")}
-_LONGEST_PAGE = 27 + 255 + 255 * 255  # bytes of an Ogg page
-_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # Ogg's CRC is zlib's with its bits mirrored
 _FLAC_START = b"fLaC\0\0\0\x22"
 _FLAC_TAIL_BYTES = 2**20  # longer than any block
-_FIRST, _LAST, _MOST_DAMAGED_PAGES = 2, 4, 1_000  # of an Ogg
+_NO_END = "the page that ends it is not there"  # of an Ogg
 _UNCODED = {1, 3}  # PCM and float: bytes a second follow from rate and frame
 _MOST_FRAMES = 2**62  # what the decoder says where a FLAC states no length
 _UNSTATED = {0, 0xFFFFFFFF}  # sizes that a recorder writes before it knows, and corrects when it is stopped
@@ -57,17 +56,13 @@ class _Wave(NamedTuple):
     stated_start: str
 
 
-class _Pages(NamedTuple):
-    """What the pages of an Ogg tell: what is wrong with them, and the frames up to the last one; 0 where unknown."""
+class _Sound(NamedTuple):
+    """Decoded samples (n, c), why decoding stopped before the end, and what the header states."""
 
-    fault: str = ""
-    frames: int = 0
-    clock_hz: int = 0  # by which they are counted; 0 is the rate of the sound
-    skipped: int = 0
-
-    def frames_at(self, rate_hz: int) -> int:
-        """Return the frames of sound at its own rate."""
-        return max(self.frames - self.skipped, 0) * rate_hz // (self.clock_hz or rate_hz)
+    values: npt.NDArray[np.float32]
+    fault: str
+    rate_hz: int
+    stated: int
 
 
 def recognises(path: Path) -> bool:
@@ -141,15 +136,44 @@ def _on_disk(raw: IO[bytes], name: str) -> Iterator[IO[bytes]]:
 
 
 def _decoded(file: IO[bytes], name: str, spool: Spool, start_ns: int, *, packed_bytes: int) -> Track:
+    wave, pages, behind = _wave(file), pages_of(file), _behind_flac(file, name)
+    if pages.second >= 0:
+        raise _second_stream(name, pages.second)
+    if pages.is_broken:
+        sound, damaged = _around_damage(file, pages, name, spool, start_ns, packed_bytes=packed_bytes)
+    else:
+        sound, damaged = _opened(file, name, spool, packed_bytes=packed_bytes), ()
+    if not len(sound.values):
+        raise _nothing(wave, sound.fault, name, stated=sound.stated)
+    if not pages.ends or pages.gave_up:
+        end = pages.frames_at(pages.stretches[-1].end, sound.rate_hz) if pages.stretches else 0
+        why = "so much of it is damaged that the rest was not read" if pages.gave_up else _NO_END
+        sound = sound._replace(fault=why, stated=max(sound.stated, end))
+    remarks = (
+        *damaged,
+        *_of_length(sound.stated, len(sound.values), wave, sound.fault),
+        *_of_uncounted(sound.stated, wave, behind),
+        *_of_header(wave),
+    )
+    count = sound.values.shape[1]
+    names = _CHANNELS.get(count, tuple(str(number + 1) for number in range(count)))
+    return Track(
+        "audio", sound.values, channels=names, start_ns=start_ns, rate_hz=float(sound.rate_hz), remarks=remarks
+    )
+
+
+def _opened(file: IO[bytes], name: str, spool: Spool, *, packed_bytes: int, anew: bool = False) -> _Sound:
+    """Return what is decoded of a file; ``anew`` where it begins in the midst of a sound."""
     import soundfile
 
-    wave, pages, behind = _wave(file), _ogg_pages(file, name), _behind_flac(file, name)
     os.lseek(file.fileno(), 0, os.SEEK_SET)
     try:
         # By its descriptor: errors of the disk would be lost in a callback, and a suffix would be believed.
         with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
-            rate_hz, channels, stated = _checked(sound.samplerate, name), sound.channels, sound.frames
-            values, fault = _frames(sound, spool, name, packed_bytes=packed_bytes)
+            rate_hz, stated = _checked(sound.samplerate, name), sound.frames
+            if anew:
+                sound.seek(0)  # else it gives what Opus has to skip, which shifts all that follows
+            return _Sound(*_frames(sound, spool, name, packed_bytes=packed_bytes), rate_hz, stated)
     except soundfile.LibsndfileError as error:
         raise RecordingError(
             f"it cannot be decoded ({error.error_string.strip()})",
@@ -157,13 +181,73 @@ def _decoded(file: IO[bytes], name: str, spool: Spool, start_ns: int, *, packed_
             remedy="copy or export it again",
             file=name,
         ) from error
-    if not len(values):
-        raise _nothing(wave, fault, name, stated=stated)
-    if pages.fault:
-        fault, stated = pages.fault, max(stated, pages.frames_at(rate_hz))
-    remarks = (*_of_length(stated, len(values), wave, fault), *_of_uncounted(stated, wave, behind), *_of_header(wave))
-    names = _CHANNELS.get(channels, tuple(str(number + 1) for number in range(channels)))
-    return Track("audio", values, channels=names, start_ns=start_ns, rate_hz=float(rate_hz), remarks=remarks)
+
+
+def _around_damage(
+    file: IO[bytes], pages: Pages, name: str, spool: Spool, start_ns: int, *, packed_bytes: int
+) -> tuple[_Sound, tuple[Remark, ...]]:
+    """Return the sound of an Ogg that lacks pages, each frame in its place and NaN where there is none; and say so."""
+    if not pages.codec:
+        raise _damaged("pages are damaged or not there, of its headers or of a codec other than Vorbis and Opus", name)
+    column, holes, origin, channels, rate_hz = spool.column(np.float32), list[tuple[int, int]](), 0, 1, LEAST_HZ
+
+    def fill(stop: int) -> None:
+        first = len(column) // channels
+        if stop < first:
+            raise _damaged("its pages go back in time", name)
+        _refuse_bomb(stop * channels * 4, packed_bytes, name)
+        holes.extend([(first, stop)] if stop > first else [])
+        for at in range(first, stop, _BLOCK_FRAMES):
+            column.append(np.full(min(_BLOCK_FRAMES, stop - at) * channels, np.nan, dtype=np.float32))
+
+    for stretch in pages.stretches:
+        if not stretch.is_placed:
+            continue
+        sound = _of_stretch(file, pages, stretch, name, spool, packed_bytes=packed_bytes)
+        channels, rate_hz = sound.values.shape[1], sound.rate_hz
+        begins = stretch is pages.stretches[0] and not stretch.lost
+        first, settling = pages.frames_at(stretch.end, rate_hz) - sound.stated, 0 if begins else pages.settling(rate_hz)
+        origin = first if begins else origin
+        if len(sound.values) > settling:
+            fill(first + settling - origin)
+            for (block,) in blocks(sound.values[settling:]):
+                column.append(block.ravel())
+    if not len(column):
+        return _Sound(np.empty((0, channels), np.float32), "no page of it tells when it was", rate_hz, 0), ()
+    fill(max(pages.frames_at(stretch.end, rate_hz) for stretch in pages.stretches) - origin)
+    values = column.array().reshape(-1, channels)
+    return _Sound(values, "", rate_hz, len(values)), _of_holes(pages, holes, len(values), rate_hz, start_ns)
+
+
+def _of_stretch(
+    file: IO[bytes], pages: Pages, stretch: Stretch, name: str, spool: Spool, *, packed_bytes: int
+) -> _Sound:
+    with tempfile.TemporaryFile() as copy:
+        write_stretch(file, pages, stretch, copy)
+        copy.flush()
+        return _opened(copy, name, spool, packed_bytes=packed_bytes, anew=True)
+
+
+def _of_holes(
+    pages: Pages, holes: Sequence[tuple[int, int]], frames: int, rate_hz: int, start_ns: int
+) -> tuple[Remark, ...]:
+    if not holes:
+        return ()
+    lost, missing = sum(stretch.lost for stretch in pages.stretches), sum(stop - first for first, stop in holes)
+    first_s, stop_s = holes[0][0] / rate_hz, holes[-1][1] / rate_hz
+    where = f"in {len(holes)} places from {first_s:.3f} s to {stop_s:.3f} s"
+    note = f"{lost} pages are damaged or not there: {missing} of {frames} frames are missing {where}; no other is moved"
+    span_ns = (start_ns + round(first_s * 1e9), start_ns + round(stop_s * 1e9))
+    return (Remark("damaged_pages", missing, note, "copy the file again; what is missing is NaN", span_ns=span_ns),)
+
+
+def _damaged(what: str, name: str) -> RecordingError:
+    return RecordingError(
+        f"{what}: when later sound was is not known",
+        code="damaged_pages",
+        remedy="copy the file again",
+        file=name,
+    )
 
 
 def _checked(rate_hz: int, name: str) -> int:
@@ -331,82 +415,26 @@ def _no_chunks(file: IO[bytes], at: int, size: int, order: str) -> int:
     return max(size - at, 0)
 
 
-def _ogg_pages(file: IO[bytes], name: str) -> _Pages:
-    """Return what the pages of an Ogg tell of what is lost; raise where another stream follows the first.
-
-    A length stands nowhere in it: pages are numbered, and the last one is marked.
-    """
-    file.seek(0)
-    if file.read(4) != b"OggS":
-        return _Pages()
-    at, lost, damaged, ends, pages, numbers = 0, 0, 0, False, _Pages(), dict[int, int]()
-    has_sound = False
-    while (window := _read_at(file, at, _LONGEST_PAGE)) and damaged < _MOST_DAMAGED_PAGES:
-        length = _page_length(window)
-        if not length:
-            damaged += 1
-            following = window.find(b"OggS", 1)
-            at += following if following > 0 else max(len(window) - 3, 1)
-            continue
-        flags, end, serial, number = struct.unpack_from("<BqII", window, 5)
-        if flags & _FIRST and has_sound:
-            raise _second_stream(name, at)
-        if not numbers:
-            pages = _opus_pages(window[27 + window[26] : length])
-        lost += max(number - numbers.get(serial, number), 0)
-        numbers[serial], has_sound, ends = number + 1, has_sound or not flags & _FIRST, bool(flags & _LAST)
-        if end > 0 and serial == next(iter(numbers)):
-            pages = pages._replace(frames=end)
-        at += length
-    if lost or damaged == _MOST_DAMAGED_PAGES:
-        return pages._replace(fault=f"{lost or damaged} pages of it are damaged or not there")
-    return pages._replace(fault="" if ends else "the page that ends it is not there")
-
-
-def _page_length(window: bytes) -> int:
-    """Return the bytes of the page of an Ogg that begins here; 0 where it is none, cut, or fails its checksum."""
-    if len(window) < 27 or not window.startswith(b"OggS\0"):
-        return 0
-    length = 27 + window[26] + sum(window[27 : 27 + window[26]])
-    if len(window) < length:
-        return 0
-    page = window[:22] + bytes(4) + window[26:length]
-    mirrored = ~zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) & 0xFFFFFFFF
-    return length if mirrored.to_bytes(4, "big").translate(_MIRRORED) == window[22:26] else 0
-
-
-def _opus_pages(first: bytes) -> _Pages:
-    """Return by which clock the frames are counted: that of Opus has 48 kHz whatever the rate is."""
-    if not first.startswith(b"OpusHead") or len(first) < 12:
-        return _Pages()
-    return _Pages(clock_hz=48_000, skipped=int.from_bytes(first[10:12], "little"))
-
-
-def _read_at(file: IO[bytes], at: int, count: int) -> bytes:
-    file.seek(at)
-    return file.read(count)
-
-
 def _behind_flac(file: IO[bytes], name: str) -> int:
     """Return at which frame the last block of a FLAC begins, -1 where there is none; raise where another follows."""
-    at, is_last = 4, _read_at(file, 0, 4) != b"fLaC"
+    at, is_last = 4, read_at(file, 0, 4) != b"fLaC"
     if is_last:
         return -1
-    block_frames = int.from_bytes(_read_at(file, 10, 2), "big")
+    block_frames = int.from_bytes(read_at(file, 10, 2), "big")
     while not is_last:
-        head = _read_at(file, at, 4)
+        head = read_at(file, at, 4)
         if len(head) < 4:
             return -1
         at, is_last = at + 4 + int.from_bytes(head[1:], "big"), head[0] >= 0x80
-    form = _read_at(file, at, 4)
+    form = read_at(file, at, 4)
     size = file.seek(0, os.SEEK_END)
     for first in range(at, size, _FLAC_TAIL_BYTES):
-        second = _read_at(file, first, _FLAC_TAIL_BYTES + len(_FLAC_START)).find(_FLAC_START)
+        second = read_at(file, first, _FLAC_TAIL_BYTES + len(_FLAC_START)).find(_FLAC_START)
         if second >= 0:
             raise _second_stream(name, first + second)
     if len(form) < 4:
         return -1
-    tail = _read_at(file, max(at, size - _FLAC_TAIL_BYTES), _FLAC_TAIL_BYTES)
+    tail = read_at(file, max(at, size - _FLAC_TAIL_BYTES), _FLAC_TAIL_BYTES)
     alike = re.compile(re.escape(form[:2]) + b"." + re.escape(form[3:]), re.DOTALL)
     starts = (_block_start(tail[one.start() : one.start() + 16]) for one in alike.finditer(tail))
     counted = 1 if form[1] & 1 else block_frames  # blocks of one length are numbered, others tell their first frame

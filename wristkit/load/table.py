@@ -1,23 +1,26 @@
 """Tables of any origin with a schema: CSV and TSV, Parquet, npz, and DataFrames and arrays from memory."""
 
+import csv
 import io
 import re
 import tokenize
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeGuard
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load.beats import without_sentinels
-from wristkit.load.gather import Gathered, Mark, Remark, Request, Rows, Track, source_of
-from wristkit.load.members import Lines, Members, find_members, is_zip, reading, single, zip_files
+from wristkit.load.gather import Gathered, Mark, Remark, Request, Rows, Track, converted, source_of
+from wristkit.load.members import MOST_RATIO, Lines, Members, find_members, is_zip, reading, single, zip_files
 from wristkit.load.order import in_order
 from wristkit.load.rows import (
     AS_IT_IS,
@@ -29,6 +32,7 @@ from wristkit.load.rows import (
     check_header,
     check_numbers,
     count_rounded,
+    delimiter_of,
     of_rounding,
     opened,
     read_head,
@@ -41,24 +45,21 @@ from wristkit.load.runs import longest_step_ns, runs, spans
 from wristkit.load.schema import Part, Plan, columns_of, example, plan_of, spelled
 from wristkit.load.spool import Spool
 from wristkit.load.stamps import Stamp, from_dates, from_numbers, is_zoned, stamp_of
-from wristkit.recording import CANONICAL
+from wristkit.recording import CANONICAL, blocks
 from wristkit.recording.hashing import hash_of_file
 
 Array = npt.NDArray[Any]
 
 _PARQUET = b"PAR1"
 _GZIP = b"\x1f\x8b"
-_DELIMITERS = (",", ";", "\t", "|")
 _HEAD_BYTES, _LONGEST_HEAD = 2**12, 2**20  # of a header of many columns
 _NUMBER_BYTES, _RATIO_COUNTS_FROM = 8, 2**20
-_MOST_RATIO = 200  # Parquet packs steady stamps and what never changes better than text
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1f\x7f]")  # not in text; zeros are, after a loss of power
-_THOUSANDS = re.compile(rb"-?[1-9]\d{0,2},\d{3}")  # nobody writes 0,123 for 123
+_THOUSANDS = re.compile(r"-?[1-9]\d{0,2},\d{3}")  # nobody writes 0,123 for 123
 _VALUE = re.compile(r"[-+]?[\d.]|([-+]?nan|null|none|[-+]?inf(inity)?)$", re.IGNORECASE)  # that is no unit
 _LINES_LOOKED_AT = 100
 _UNITLESS = frozenset({"label", "id", "ignore"})
 _DAY_NS = 86_400 * 10**9
-_NO_BEAT = (255.0,)  # all bits of a byte, which is how devices write "no value"
 _PLAIN_KINDS = "fiubUSMm"
 _MOST_NAMES, _LONGEST_NAME = 20, 60
 # All that numpy and the parser that it uses raise on a damaged header, or warn of.
@@ -131,15 +132,28 @@ def read(path: Path, request: Request) -> Gathered:
 def read_memory(table: pd.DataFrame | Mapping[str, npt.ArrayLike], request: Request) -> Gathered:
     """Return the streams of a DataFrame, or of arrays by name."""
     check_header([str(name) for name in table], (), "the table")
-    columns = {str(name): _unmasked(column, str(name)) for name, column in table.items()}
-    return _gathered(_of_arrays(columns, request, file="the table"), request, {"format": "memory"})
+    plan = _plan(request.schema, [str(name) for name in table], request, "the table")
+    columns = {
+        str(name): _unmasked(column, str(name), of_words=str(name) in _of_words(plan)) for name, column in table.items()
+    }
+    return _gathered(_of_arrays(columns, plan, request, file="the table"), request, {"format": "memory"})
 
 
-def _unmasked(column: npt.ArrayLike, name: str) -> Array:
-    """Return an array; what is masked is missing, not what lies under the mask."""
+def _of_words(plan: Plan) -> tuple[str, ...]:
+    """Return the columns that are read as text."""
+    return tuple(name for name in (plan.label, plan.device) if name)
+
+
+def _unmasked(column: npt.ArrayLike, name: str, *, of_words: bool) -> Array:
+    """Return an array; what is masked is missing, not what lies under the mask.
+
+    Whole numbers that are ``of_words`` stay whole where some are missing: as floats, two ids could become one.
+    """
+    if of_words and _is_whole(column):
+        return np.asarray(column.astype(object))
     if not isinstance(column, np.ma.MaskedArray) or not column.mask.any():
         try:
-            return np.asarray(column)
+            return np.asarray(column, dtype=object if of_words and isinstance(column, list | tuple) else None)
         except ValueError as error:
             raise RecordingError(
                 f"{name} is no array, as its rows have several lengths ({error})"[:200],
@@ -147,11 +161,22 @@ def _unmasked(column: npt.ArrayLike, name: str) -> Array:
                 remedy="give one number a row, or as many in each row as there are channels",
             ) from error
     kind = column.dtype.kind
-    if kind in "fiu":
+    if kind == "f" or (kind in "iu" and not of_words):
         return np.ma.filled(column.astype(np.float64), np.nan)
     if kind in "mM":
         return column.filled(column.dtype.type("NaT"))
-    return column.filled(column.dtype.type()) if kind in "US" else np.ma.filled(column.astype(object), None)
+    if kind in "US":
+        return column.filled(column.dtype.type())
+    objects: Array = column.data.astype(object)
+    objects[column.mask] = None
+    return objects
+
+
+def _is_whole(column: object) -> TypeGuard[pd.Series]:
+    """Return whether a column is of whole numbers that pandas keeps apart from those that are missing."""
+    kind = getattr(column, "dtype", None)
+    kind = kind.categories.dtype if isinstance(kind, pd.CategoricalDtype) else kind
+    return isinstance(column, pd.Series | ExtensionArray) and pd.api.types.is_integer_dtype(kind)
 
 
 # Text
@@ -163,10 +188,12 @@ def _of_text(path: Path, request: Request) -> _Read:
     with opened(members, file, request.repair) as lines:
         dialect = _dialect(lines.peek())
         head = read_head(lines, file, dialect)
-        dialect = dialect._replace(decimal=_decimal(lines, dialect, file))
         units = _units_row(head, lines, request, file)
         refuse_no_rows(lines, file)
-    plan = _plan_with_units(request, head, units, file)
+        plan = _plan_with_units(request, head, units, file)
+        numbers = [part.column for part in plan.parts]
+        counted = [head.names.index(name) for name in (*numbers, plan.time) if name]
+        dialect = dialect._replace(decimal=_decimal(lines, dialect, counted, file))
     if several := [part for part in plan.parts if len(part.channels) > 1]:
         column, stream, channel = several[0].column, several[0].stream, several[0].channels[0]
         raise ValueError(
@@ -178,8 +205,8 @@ def _of_text(path: Path, request: Request) -> _Read:
     rows = read_rows(
         members,
         file,
-        numbers=[part.column for part in plan.parts],
-        text=[name for name in (plan.label, plan.device) if name],
+        numbers=numbers,
+        text=_of_words(plan),
         repair=request.repair,
         spool=request.spool,
         stamp=stamp,
@@ -199,18 +226,20 @@ def _clock(stamp: Stamp) -> str:
 
 
 def _dialect(line: bytes) -> Dialect:
-    counts = {one: line.count(one.encode()) for one in _DELIMITERS}
-    return Dialect(max(counts, key=lambda one: counts[one]))
+    return Dialect(delimiter_of(line))
 
 
-def _decimal(lines: Lines, dialect: Dialect, file: str) -> str:
-    """Return the comma where fields between other delimiters are numbers with one, and these tell what it means."""
-    delimiter = dialect.delimiter.encode()
-    fields = [field.strip() for line in lines.ahead(_LINES_LOOKED_AT) for field in line.split(delimiter)]
-    commas = [] if delimiter == b"," else [field for field in fields if re.fullmatch(rb"-?\d+,\d+", field)]
+def _decimal(lines: Lines, dialect: Dialect, counted: Sequence[int], file: str) -> str:
+    """Return the comma where fields of these columns are numbers with one, and these tell what it means."""
+    text = b"\n".join(lines.ahead(_LINES_LOOKED_AT)).decode(errors="replace")
+    fields: list[str] = []
+    with suppress(csv.Error):  # of damage that the parser is going to name
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter):
+            fields += [row[column].strip() for column in counted if column < len(row)]
+    commas = [] if dialect.delimiter == "," else [field for field in fields if re.fullmatch(r"-?\d+,\d+", field)]
     if commas and all(map(_THOUSANDS.fullmatch, commas)):
         raise RecordingError(
-            f"numbers such as {commas[0].decode()} have a comma that may stand before decimals or between thousands",
+            f"numbers such as {commas[0]} have a comma that may stand before decimals or between thousands",
             code="decimal",
             remedy="write numbers with a decimal point, and with nothing between thousands",
             file=file,
@@ -306,11 +335,11 @@ def _of_parquet(path: Path, request: Request) -> _Read:
             check_header(file.schema_arrow.names, (), path.name)
             plan = _plan(request.schema, file.schema_arrow.names, request, path.name)
             names = [part.column for part in plan.parts]
-            names += [one for one in (plan.time, plan.label, plan.device) if one]
+            names += [one for one in (plan.time, *_of_words(plan)) if one]
             _check_ratio(file.metadata.num_rows, len(names), path)
             table = _Arrays(plan, request, path.name)
             for batch in file.iter_batches(columns=names):
-                table.append({name: batch.column(name).to_numpy(zero_copy_only=False) for name in names})
+                table.append({name: _of_arrow(batch.column(name), of_words=name in _of_words(plan)) for name in names})
             zoned = plan.time is not None and bool(getattr(file.schema_arrow.field(plan.time).type, "tz", None))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError) as error:
         raise TruncatedError(
@@ -324,12 +353,24 @@ def _of_parquet(path: Path, request: Request) -> _Read:
     return read._replace(stamp=read.stamp._replace(zoned=True)) if zoned else read
 
 
+def _of_arrow(column: Any, *, of_words: bool) -> Array:  # noqa: ANN401  a pyarrow.Array, which has no types
+    """Return a column; whole numbers that are ``of_words`` stay whole where some are missing."""
+    import pyarrow as pa
+
+    if of_words and pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if of_words and pa.types.is_integer(column.type) and column.null_count:
+        return np.array(column.to_pylist(), dtype=object)
+    array: Array = column.to_numpy(zero_copy_only=False)
+    return array
+
+
 def _check_ratio(rows: int, columns: int, path: Path) -> None:
     """Raise where a small file says that it holds more than any sensor's numbers could be packed into it."""
     ratio = rows * columns * _NUMBER_BYTES / path.stat().st_size
-    if rows > _RATIO_COUNTS_FROM and ratio > _MOST_RATIO:
+    if rows > _RATIO_COUNTS_FROM and ratio > MOST_RATIO:
         raise RecordingError(
-            f"it unpacks to {rows} rows of {columns} columns, {ratio:.0f} times its size; the limit is {_MOST_RATIO}",
+            f"it unpacks to {rows} rows of {columns} columns, {ratio:.0f} times its size; the limit is {MOST_RATIO}",
             code="zip_bomb",
             remedy="look what is in it: genuine signals hardly repeat; pass its rows as a DataFrame if it is genuine",
             file=path,
@@ -353,7 +394,8 @@ def _of_npz(path: Path, request: Request) -> _Read:
     for name in members.names:
         with members.open(name) as file:
             columns[name.removesuffix(".npy")] = _npy(file, members.size(name), name)
-    return _hashed(_of_arrays(columns, request, file=path.name), path)
+    plan = _plan(request.schema, list(columns), request, path.name)
+    return _hashed(_of_arrays(columns, plan, request, file=path.name), path)
 
 
 def _npy(file: IO[bytes], size: int, name: str) -> Array:
@@ -392,9 +434,9 @@ def _whole(file: IO[bytes], size: int, name: str) -> bytes:
         return file.read(size + 1)
 
 
-def _of_arrays(columns: Mapping[str, Array], request: Request, *, file: str) -> _Read:
+def _of_arrays(columns: Mapping[str, Array], plan: Plan, request: Request, *, file: str) -> _Read:
     """Return the rows of arrays by name; (n, c) arrays are as many columns."""
-    table = _Arrays(_plan(request.schema, list(columns), request, file), request, file)
+    table = _Arrays(plan, request, file)
     table.append(columns)
     return table.read()
 
@@ -404,7 +446,7 @@ class _Arrays:
 
     def __init__(self, plan: Plan, request: Request, file: str) -> None:
         self.plan, self.request, self.file = plan, request, file
-        self.texts = {name: Words(name, file) for name in (plan.label, plan.device) if name}
+        self.texts = {name: Words(name, file) for name in _of_words(plan)}
         self.held = {name: request.spool.column(np.float32) for part in plan.parts for name, _ in _columns_of(part)}
         self.held |= {name: request.spool.column(np.int32) for name in self.texts}
         self.time_ns, self.stamp = request.spool.column(np.int64), _stamp_without_time(plan, request, file)
@@ -461,6 +503,8 @@ class _Arrays:
 
 def _numbered(column: Array, words: Words, name: str, file: str, first: int) -> Array:
     """Return the numbers of a column's words."""
+    if column.ndim != 1:
+        raise _not_one_word(name, f"has shape {column.shape}", file)
     if column.dtype.kind in "fiub" and column.ndim == 1:
         distinct, place = np.unique(column, return_inverse=True)
         return words.numbered(map(_text, distinct))[place]
@@ -470,6 +514,8 @@ def _numbered(column: Array, words: Words, name: str, file: str, first: int) -> 
 def _texts(column: Array, name: str, file: str, first: int) -> Iterator[str]:
     """Yield a column as text, or raise the first row that no file could hold."""
     for row, value in enumerate(column):
+        if pd.api.types.is_list_like(value):
+            raise _not_one_word(name, f"holds {str(value)[:40]!r}", file, first + row)
         try:
             text = _text(value)
             text.encode().decode()  # numpy lets anything be a character, which only decoding refuses
@@ -482,6 +528,16 @@ def _texts(column: Array, name: str, file: str, first: int) -> Iterator[str]:
                 row=first + row,
             ) from error
         yield text
+
+
+def _not_one_word(name: str, what: str, file: str, row: int | None = None) -> RecordingError:
+    return RecordingError(
+        f"{name} {what}, expected one value a row",
+        code="shape",
+        remedy="give one value a row, such as several labels joined to one text",
+        file=file,
+        row=row,
+    )
 
 
 def _text(value: object) -> str:
@@ -603,7 +659,7 @@ def _of_iso(texts: Sequence[str], stamp: Stamp, file: str, first: int) -> Array:
 def _gathered(read: _Read, request: Request, source: Mapping[str, str]) -> Gathered:
     rows, plan, stamp = read.rows, read.plan, read.stamp
     clock = _clock(stamp)
-    _refuse_several_devices(rows, plan)
+    nameless = _of_devices(rows, plan)
     ordered = in_order(rows, request.repair, request.spool) if plan.time else rows
     if clock == "local" and request.zone:
         _refuse_change_of_clocks(ordered, request.zone)
@@ -615,7 +671,7 @@ def _gathered(read: _Read, request: Request, source: Mapping[str, str]) -> Gathe
         clock=clock,
         marks=marks,
         labelled=labelled,
-        remarks=(*read.remarks, *_of_stamp(stamp), *_not_read(plan)),
+        remarks=(*read.remarks, *_of_stamp(stamp), *nameless, *_not_read(plan)),
         source=source,
     )
 
@@ -644,7 +700,7 @@ def _track(stream: str, rows: Rows, plan: Plan, request: Request) -> Track:
     values = request.spool.stacked([rows.columns[held[channel]] for channel in channels])
     absent: tuple[Remark, ...] = ()
     if stream == "heart_rate":
-        values, absent = without_sentinels(values, request.spool, also=_NO_BEAT)
+        values, absent = without_sentinels(values, request.spool)
     remarks = (*rows.remarks, *_of_conversion(parts, len(rows.time_ns)), *absent)
     unit = parts[0].unit
     if plan.time is None:
@@ -655,11 +711,14 @@ def _track(stream: str, rows: Rows, plan: Plan, request: Request) -> Track:
 
 
 def _of_conversion(parts: Sequence[Part], count: int) -> tuple[Remark, ...]:
-    """Return what to say where signs were turned: units are converted as the caller stated them."""
+    """Return what to say where the unit of a stream is another than the table's, and where signs were turned."""
+    stream, unit = parts[0].stream, parts[0].unit
+    given = " and ".join(dict.fromkeys(part.given for part in parts if part.given != unit))
+    of_unit = (converted(stream, given, unit, count),) if given else ()
     if not parts[0].android:
-        return ()
+        return of_unit
     note = "signs were turned: at rest the axis that points up reads -1 g, as Core Motion has it"
-    return (Remark("frame_converted", count, note, "nothing, if the schema is right"),)
+    return (*of_unit, Remark("frame_converted", count, note, "nothing, if the schema is right"))
 
 
 def _by_rate(rows: Rows, request: Request) -> Rows:
@@ -693,15 +752,23 @@ def _not_read(plan: Plan) -> tuple[Remark, ...]:
     return (Remark("not_read", len(plan.unread), f"columns not read: {told}{more}", remedy),)
 
 
-def _refuse_several_devices(rows: Rows, plan: Plan) -> None:
-    if plan.device is None or len(known := rows.words[plan.device]) <= 1:
-        return
-    raise RecordingError(
-        f"it holds {len(known)} devices or people in the column {plan.device!r}",
-        code="several_recordings",
-        remedy="write one table of each, or pass the rows of one as a DataFrame",
-        file=rows.file,
-    )
+def _of_devices(rows: Rows, plan: Plan) -> tuple[Remark, ...]:
+    """Return what to say of rows whose device is not stated; raise where there are several."""
+    words = [word.strip() for word in rows.words[plan.device]] if plan.device else []
+    known = set(words) - {""}
+    if len(known) > 1:
+        raise RecordingError(
+            f"it holds {len(known)} devices or people in the column {plan.device!r}",
+            code="several_recordings",
+            remedy="write one table of each, or pass the rows of one as a DataFrame",
+            file=rows.file,
+        )
+    if not known or "" not in words:
+        return ()
+    empty = [code for code, word in enumerate(words) if not word]
+    count = sum(int(np.isin(block, empty).sum()) for (block,) in blocks(rows.columns[plan.device or ""]))
+    note = f"{plan.device} is empty in {count} rows, which were read as the device of the others"
+    return (Remark("id_missing", count, note, "leave these rows out if they are of another device"),)
 
 
 def _refuse_change_of_clocks(rows: Rows, zone: str) -> None:

@@ -4,7 +4,7 @@ Time is float64 seconds from ``Recording.start``; wall clock is metadata. Canoni
 Core Motion: acceleration in g with gravity, and -1 on z when the device rests face up.
 """
 
-from wristkit.recording.blocks import BLOCK_ROWS, blocks
+from wristkit.recording.blocks import BLOCK_ROWS, blocks, middle_two
 from wristkit.recording.deidentify import deidentify
 from wristkit.recording.recording import Recording, Side
 from wristkit.recording.stream import (
@@ -15,6 +15,7 @@ from wristkit.recording.stream import (
     Stream,
     content_id,
     find_gaps,
+    is_sporadic,
     longest_step_s,
     measured_rate_hz,
 )
@@ -46,8 +47,10 @@ __all__ = [
     "find_gaps",
     "finding_table",
     "for_spreadsheets",
+    "is_sporadic",
     "join_findings",
     "label_table",
     "longest_step_s",
     "measured_rate_hz",
+    "middle_two",
 ]

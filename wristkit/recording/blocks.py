@@ -1,7 +1,7 @@
 """Arrays longer than memory, read block by block."""
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,32 @@ def blocks(*arrays: Array, rows: int = BLOCK_ROWS) -> Iterator[tuple[Array, ...]
         for mapping in mappings:
             if mapping is not None:
                 mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def middle_two(numbers: Callable[[], Iterable[Array]], count: int) -> tuple[Any, Any]:
+    """Return the two numbers in the middle of ``count``, which are one where it is odd; exact, in bounded memory.
+
+    ``numbers`` gives all blocks of them anew at each call: int64 from 0 on, or float64 above 0.
+    """
+    ranks = ((count - 1) // 2, count // 2)
+    low = _of_rank(numbers, ranks[0])
+    return low, low if ranks[0] == ranks[1] else _of_rank(numbers, ranks[1])
+
+
+def _of_rank(numbers: Callable[[], Iterable[Array]], rank: int) -> Any:  # noqa: ANN401  of the type of the numbers
+    """Return the number that has so many smaller ones, 16 bits at a time: such numbers sort as their bits do."""
+    known, kind = 0, np.dtype(np.int64)
+    for shift in (48, 32, 16, 0):
+        counts = np.zeros(2**16, dtype=np.int64)
+        for block in numbers():
+            bits, kind = block.view(np.uint64), block.dtype
+            mine = bits[(bits >> np.uint64(shift + 16)) == known] if shift < 48 else bits
+            counts += np.bincount((mine >> np.uint64(shift)).astype(np.int64) & 0xFFFF, minlength=2**16)
+        below = np.cumsum(counts)
+        digit = int(np.searchsorted(below, rank, side="right"))
+        rank -= int(below[digit - 1]) if digit else 0
+        known = known * 2**16 + digit
+    return np.uint64(known).view(kind)
 
 
 def _mapping(array: Array) -> mmap.mmap | None:

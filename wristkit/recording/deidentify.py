@@ -204,7 +204,7 @@ def _scrubbed(recording: Recording, dropped: Iterable[str], source: Mapping[str,
 
 def _without_files(code: str, note: str) -> str:
     """Return a note without what lay beside the recording, and without what a header says in free text."""
-    if code == "not_read":
+    if code in {"not_read", "ecg_not_read"}:
         return f"names {_REMOVED}"
     if code == "files_not_read":
         return re.sub(rf" of (?!(?:\.(?:{_KNOWN_SUFFIXES})|none)(?:,|$))[^,]*", f" of {_REMOVED}", note)

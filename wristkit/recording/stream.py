@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wristkit.errors import RecordingError
-from wristkit.recording.blocks import blocks
+from wristkit.recording.blocks import blocks, middle_two
 from wristkit.recording.hashing import ContentHash
 
 FloatArray = npt.NDArray[np.float64]
@@ -53,6 +53,17 @@ CANONICAL: Mapping[str, Canonical] = MappingProxyType(
         "energy": Canonical("kcal", ()),
     }
 )
+
+_SPORADIC = ("heart_rate", "ibi", "hrv", "steps", "energy")
+
+
+def is_sporadic(name: str) -> bool:
+    """Return whether streams of a name come now and then, so that a long step between two samples is no gap.
+
+    They are ``heart_rate``, ``ibi``, ``hrv``, ``steps`` and ``energy``, and what a reader names after them, such as
+    ``heart_rate_confidence``.
+    """
+    return any(name == kind or name.startswith(f"{kind}_") for kind in _SPORADIC)
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,23 +321,7 @@ def median_step_s(time_s: FloatArray) -> float:
     count = len(time_s) - 1
     if count <= _SORTED_AT_ONCE:
         return float(np.median(np.diff(time_s)))
-    return (_step_of_rank(time_s, (count - 1) // 2) + _step_of_rank(time_s, count // 2)) / 2
-
-
-def _step_of_rank(time_s: FloatArray, rank: int) -> float:
-    """Return the step that has so many smaller ones, 16 bits at a time: positive floats sort as their bits do."""
-    known = 0
-    for shift in (48, 32, 16, 0):
-        counts = np.zeros(2**16, dtype=np.int64)
-        for stamps in _overlapping(time_s):
-            bits = np.diff(stamps).view(np.uint64)
-            mine = bits[(bits >> np.uint64(shift + 16)) == known] if shift < 48 else bits
-            counts += np.bincount((mine >> np.uint64(shift)).astype(np.int64) & 0xFFFF, minlength=2**16)
-        below = np.cumsum(counts)
-        digit = int(np.searchsorted(below, rank, side="right"))
-        rank -= int(below[digit - 1]) if digit else 0
-        known = known * 2**16 + digit
-    return float(np.uint64(known).view(np.float64))
+    return float(sum(middle_two(lambda: map(np.diff, _overlapping(time_s)), count)) / 2)
 
 
 def _overlapping(time_s: FloatArray) -> Iterator[FloatArray]:

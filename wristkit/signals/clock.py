@@ -5,11 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from wristkit.recording import FloatArray, Stream, blocks
+from wristkit.recording import FloatArray, Stream, blocks, is_sporadic
 from wristkit.signals.pieces import Finding
 
-# These come when they come: a long step is no gap.
-IRREGULAR = frozenset({"heart_rate", "ibi", "hrv", "steps", "energy"})
 # These are sampled by a clock. Streams of other names are looked at: steady where half the steps are about the median.
 STEADY = frozenset({"accel", "user_accel", "gravity", "gyro", "mag", "attitude", "ppg", "audio", "mel"})
 _STEADY_WITHIN, _STEADY_SHARE = 0.25, 0.5
@@ -80,7 +78,7 @@ def rate_changes(stream: Stream) -> list[Finding]:
 
 def is_steady(stream: Stream) -> bool:
     """Return whether a stream is sampled by a clock, so that a long step means that something was lost."""
-    if stream.name in IRREGULAR or len(stream) < 3:
+    if is_sporadic(stream.name) or len(stream) < 3:
         return False
     if stream.name in STEADY or stream.is_uniform:
         return True

@@ -46,10 +46,12 @@ PLAUSIBLE = {
     "audio": (-2.0, 2.0),
     "pressure": (20.0, 120.0),
     "altitude": (-500.0, 20_000.0),
+    "relative_altitude": (-20_000.0, 20_000.0),
     "temperature": (-60.0, 90.0),
     "eda": (-1.0, 1000.0),
     "light": (-1.0, 300_000.0),
     "steps": (0.0, 1e7),
+    "steps_total": (0.0, 1e9),
     "energy": (0.0, 1e6),
 }
 

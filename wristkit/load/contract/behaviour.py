@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import functools
 import io
 import os
 import socket
@@ -195,18 +196,19 @@ def _nothing_lost_unsaid(case: Case, path: Path, what: str) -> str:
         return f"{what}: all is there"
     whole = set(case.recording.findings[["code", "count", "note"]].itertuples(index=False, name=None))
     said = set(found.findings[["code", "count", "note"]].itertuples(index=False, name=None)) - whole
-    codes = {code for code, *_ in said} - {"rate_stated", "frame_device", "frame_converted"}
+    codes = {code for code, *_ in said} - {"rate_stated", "frame_device", "frame_converted", "unit_converted"}
     require(codes, f"{what}: it is another recording, and no finding says that something is missing")
     return f"{what}: {', '.join(sorted(codes))}"
 
 
 def _cut_at(case: Case, share: float) -> str:
-    def cut(content: bytes) -> bytes:
-        at = int(len(content) * share)
-        # A text that ends with a whole line may be whole for all that anybody can tell.
-        return content[: at - 1 if content[at - 1 : at] == b"\n" else at]
+    return _nothing_lost_unsaid(case, case.changed(lambda content: _cut(content, share)), f"cut at {share:.0%}")
 
-    return _nothing_lost_unsaid(case, case.changed(cut), f"cut at {share:.0%}")
+
+def _cut(content: bytes, share: float) -> bytes:
+    """Return the start of a file, not up to where a block or line ends: that may be whole for all that one can tell."""
+    at = int(len(content) * share) // 512 * 512 - 3
+    return content[: at - 1 if content[at - 1 : at] == b"\n" else at]
 
 
 def _cut_in_half(case: Case) -> str:
@@ -215,6 +217,30 @@ def _cut_in_half(case: Case) -> str:
 
 def _cut_at_end(case: Case) -> str:
     return _cut_at(case, 0.99)
+
+
+def _cut_and_repaired(case: Case) -> str:
+    """Require that repairs keep rows of a cut file as they are in the whole one, and say that they dropped some."""
+    ends: set[str] = set()
+    for share in (0.5, 0.8, 0.97):
+        path = case.changed(functools.partial(_cut, share=share))
+        try:
+            found = case.load(path, repair=("drop_tail", "skip_damaged"))
+        except RecordingError as error:
+            ends.add(error.code)
+            continue
+        short = {name for name, one in found.streams.items() if len(one) < len(case.recording.streams.get(name, one))}
+        for name, one in found.streams.items():
+            require(name in case.recording.streams, f"cut at {share:.0%} and repaired it has a stream {name} more")
+            made_up = {row.tobytes() for row in one.values} - {row.tobytes() for row in case.recording[name].values}
+            require(not made_up, f"{name} of a cut and repaired file has rows that the whole one has not")
+        said = set(found.findings["code"]) - set(case.recording.findings["code"])
+        require(
+            said or not short,
+            f"cut at {share:.0%} and repaired it lacks samples of {sorted(short)}, and no finding says so",
+        )
+        ends |= said
+    return ", ".join(sorted(ends))
 
 
 def _zeroed_end(case: Case) -> str:
@@ -310,6 +336,7 @@ CHECKS: Mapping[str, Callable[[Case], str]] = MappingProxyType(
         "leaves sound out as asked": _silent,
         "cut in half is told": _cut_in_half,
         "cut at the end is told": _cut_at_end,
+        "repairs of a cut file make nothing up": _cut_and_repaired,
         "zeros at the end are told": _zeroed_end,
         "empty is told": _empty,
         "a flipped bit never crashes": _flipped,

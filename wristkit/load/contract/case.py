@@ -3,7 +3,7 @@
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from wristkit.recording import Recording, Stream
 TRIAL = "reader_on_trial"
 EDGE_S = 1e-6
 # Findings whose count is of rows that are in the file and not in the recording.
-DROPPED = frozenset({"cut_reset", "drop_exact", "drop_tail", "skip_damaged"})
+DROPPED = frozenset({"cut_reset", "drop_exact", "drop_tail"})
 
 
 class FailedError(Exception):
@@ -38,9 +38,11 @@ class Case:
         """The example as it loads."""
         return self.load(self.path)
 
-    def load(self, path: str | Path, *, into: Path | None = None, keep_audio: bool = True) -> Recording:
+    def load(
+        self, path: str | Path, *, into: Path | None = None, keep_audio: bool = True, repair: Sequence[str] = ()
+    ) -> Recording:
         """Return what a file holds by this reader."""
-        return load(path, format=self.name, schema=self.schema, into=into, keep_audio=keep_audio)
+        return load(path, format=self.name, schema=self.schema, into=into, keep_audio=keep_audio, repair=repair)
 
     def copy(self, name: str) -> Path:
         """Return the example once more, under another name in a folder of its own."""
