@@ -28,6 +28,7 @@ from wristkit.view import (
     gallery,
     view,
 )
+from wristkit.view.draw import draw_wrist
 from wristkit.view.draw.panes import label_lanes, thinned
 from wristkit.view.draw.style import fitted, plain, text_width_in
 from wristkit.view.envelope import bin_edges
@@ -750,3 +751,28 @@ def test_hostile_text_in_the_gallery(text):
     shown = gallery(table)
     assert pixels(shown.png()).size
     assert shown.panel()
+
+
+def drawn_axes(**sides):
+    """The tips of x and y on the page, with the hand up and z towards the reader."""
+    ax = draw_wrist(axes(), **sides)
+    tips = [text.xy for text in ax.texts if text.get_text() == ""]
+    assert [text.get_text() for text in ax.texts if text.get_text()] == ["x", "y", "z"]
+    return np.sign(tips)
+
+
+@pytest.mark.parametrize("wrist", ["left", "right"])
+@pytest.mark.parametrize("crown", ["left", "right"])
+def test_the_axes_on_a_wrist_are_those_of_a_device_and_of_the_wrist(wrist, crown):
+    x, y = drawn_axes(wrist=wrist, crown=crown)
+    assert np.linalg.det([x, y]) == 1  # a device is right-handed, on either arm
+    assert x[1] == (1 if crown != wrist else -1)  # towards the crown
+    little_finger = [-1, 0] if wrist == "left" else [1, 0]
+    np.testing.assert_array_equal(drawn_axes(wrist=wrist, crown=crown, frame="wrist"), [[0, 1], little_finger])
+
+
+def test_a_wrist_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="frame is 'earth', expected 'device' or 'wrist'"):
+        draw_wrist(axes(), wrist="left", crown="right", frame="earth")
+    with pytest.raises(ValueError, match="wrist is 'both' and crown is 'right', expected"):
+        draw_wrist(axes(), wrist="both", crown="right")

@@ -1,6 +1,7 @@
 """Looking: the viewer, the gallery of errors, and every picture as a function that draws on given axes."""
 
 from wristkit.view.draw import (
+    draw_alignment,
     draw_confusion,
     draw_curve,
     draw_history,
@@ -8,6 +9,7 @@ from wristkit.view.draw import (
     draw_recording,
     draw_scores,
     draw_stream,
+    draw_wrist,
 )
 from wristkit.view.draw.picture import Picture
 from wristkit.view.envelope import envelope
@@ -18,6 +20,7 @@ __all__ = [
     "Gallery",
     "Picture",
     "Viewer",
+    "draw_alignment",
     "draw_confusion",
     "draw_curve",
     "draw_history",
@@ -25,6 +28,7 @@ __all__ = [
     "draw_recording",
     "draw_scores",
     "draw_stream",
+    "draw_wrist",
     "envelope",
     "gallery",
     "view",

@@ -7,6 +7,7 @@ from wristkit.view.draw.alignment import draw_alignment
 from wristkit.view.draw.charts import draw_confusion, draw_curve, draw_history
 from wristkit.view.draw.panes import draw_labels, draw_scores, draw_stream
 from wristkit.view.draw.stack import draw_recording
+from wristkit.view.draw.wrist import draw_wrist
 
 __all__ = [
     "draw_alignment",
@@ -17,4 +18,5 @@ __all__ = [
     "draw_recording",
     "draw_scores",
     "draw_stream",
+    "draw_wrist",
 ]
