@@ -481,3 +481,36 @@ def test_a_bomb_is_refused(tmp_path):
     with pytest.raises(RecordingError) as caught:
         read(path)
     assert caught.value.code == "zip_bomb"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_short_way_along_whole_records_is_the_long_way(tmp_path, monkeypatch, seed):
+    """Records that follow each other are taken at once; the slow walk over all candidates is the twin."""
+    chance = random.Random(seed)  # noqa: S311  damage, no secret
+    log = bytearray(writer.log(seconds=40))
+    for _ in range(chance.choice([0, 0, 1, 2, 5])):
+        at = chance.randrange(len(log))
+        match chance.choice(["flip", "drop", "zeros", "separator"]):
+            case "flip":
+                log[at] ^= 1 << chance.randrange(8)
+            case "drop":
+                del log[at : at + chance.randrange(1, 400)]
+            case "zeros":
+                log[at:at] = bytes(chance.choice([1, 70, 5000]))
+            case "separator":
+                log[at : at + 1] = b"\x1e"
+    monkeypatch.setattr(actigraph_log, "CHUNK_BYTES", chance.choice([700, 5000, 2**21]))
+    path = writer.write(tmp_path, content=bytes(log))
+    fast = outcome_of(path)
+    monkeypatch.setattr(actigraph_records, "_chain", lambda starts, following, *, expected: starts[:0])
+    assert outcome_of(path) == fast
+
+
+def outcome_of(path):
+    """Return all that is read of a damaged file as bytes and text, or the error."""
+    try:
+        found = read(path, "skip_damaged", "drop_tail")
+    except RecordingError as error:
+        return str(error)
+    arrays = [one.values.tobytes() + one.time_ns.tobytes() for one in found.tracks]
+    return arrays, [str(remark) for remark in found.remarks]

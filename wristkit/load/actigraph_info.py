@@ -114,7 +114,7 @@ def _next_chunk(file: IO[bytes], size: int, name: str) -> bytes:
 
 def in_g(counts: tuple[npt.NDArray[Any], ...], scale: float) -> npt.NDArray[np.float32]:
     """Return (n, 3) acceleration of three columns of counts."""
-    values = np.empty((len(counts[0]), 3), dtype=np.float32)
+    values = np.empty((3, len(counts[0])), dtype=np.float32).T  # each axis in one piece: all who read it go by axis
     for axis, column in enumerate(counts):
         np.divide(column, np.float32(scale), out=values[:, axis], dtype=np.float32)
     return values

@@ -20,6 +20,7 @@ _SEPARATOR = 0x1E
 _HEADER_BYTES = 8
 _MOST_RECORD_BYTES = _HEADER_BYTES + 0xFFFF + 1
 _NEAR_S = 60
+_FEW = 256
 _BEYOND = (0x7FFFFF, 0x800000)  # stand for numbers that are too large
 
 
@@ -114,7 +115,12 @@ def _found(data: Bytes, base: int, walk: Walk, *, last: bool) -> Records:
     following, expected = following[:-1], int(following[-1])
     leads_on = np.isin(following, starts) | (following == len(data) if last else np.zeros(len(stops), dtype=bool))
     table = np.column_stack([starts, stops, second, following, leads_on])
-    kept = _kept(data, base, table, walk, expected=expected)
+    chain = _chain(starts, following, expected=expected)
+    if len(chain) and not (starts > starts[chain[-1]]).any():
+        _keep(table[chain], base, walk)
+        kept = chain
+    else:
+        kept = _kept(data, base, table, walk, expected=expected)
     starts = starts[kept]
     return Records(
         data, starts + _HEADER_BYTES, size[kept], data[starts + 1].astype(np.int64), second[kept], starts + base
@@ -123,11 +129,43 @@ def _found(data: Bytes, base: int, walk: Walk, *, last: bool) -> Records:
 
 def _past_zeros(data: Bytes, at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return for each place the first one from there on that is no zero, or the end."""
-    inside = at < len(data)
-    if data[at[inside]].all():
-        return at
+    zeros = np.flatnonzero(data[np.minimum(at, len(data) - 1)] == 0) if len(data) else at[:0]
+    zeros = zeros[at[zeros] < len(data)]
+    if len(zeros) <= _FEW:
+        after = at.copy()
+        after[zeros] = [_next_solid(data, place) for place in at[zeros].tolist()]
+        return after
     solid = np.append(np.flatnonzero(data), len(data))
     return solid[np.searchsorted(solid, at)]
+
+
+def _next_solid(data: Bytes, at: int) -> int:
+    for width in (2**6, 2**12, len(data)):
+        solid = data[at : at + width] != 0
+        if solid.any():
+            return at + int(np.argmax(solid))
+    return len(data)
+
+
+def _chain(starts: npt.NDArray[np.int64], following: npt.NDArray[np.int64], *, expected: int) -> npt.NDArray[np.int64]:
+    """Return the rows of candidates that begin where one is expected, each where the one before leads."""
+    after = np.searchsorted(starts, following)
+    leads = after < len(starts)
+    leads[leads] = starts[after[leads]] == following[leads]
+    row = int(np.searchsorted(starts, expected))
+    if row == len(starts) or starts[row] != expected:
+        return np.empty(0, dtype=np.int64)
+    chain, next_row = [row], np.where(leads, after, -1).tolist()
+    while (row := next_row[row]) >= 0:
+        chain.append(row)
+    return np.array(chain, dtype=np.int64)
+
+
+def _keep(records: npt.NDArray[np.int64], base: int, walk: Walk) -> None:
+    """Move the walk on over records that follow each other."""
+    starts, stops, seconds = records[:, 0], records[:, 1], records[:, 2]
+    walk.byte, walk.second = int(stops[-1]) + base, int(seconds[-1])
+    walk.records, walk.record_bytes = walk.records + len(records), walk.record_bytes + int((stops - starts).sum())
 
 
 def _kept(
