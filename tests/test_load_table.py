@@ -1089,3 +1089,23 @@ def test_a_comma_in_a_label_says_nothing_of_numbers(tmp_path, label, decimal):
     np.testing.assert_array_equal(recording["light"].values[:, 0], np.arange(100) + 0.25)
     assert list(recording.labels["label"]) == [label]
     assert ("decimal_comma" in set(recording.findings["code"])) == (decimal == ",")
+
+
+@pytest.mark.parametrize("rows", [1, 7, 5000])
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_columns_that_grow_side_by_side_are_stacked_as_they_are(tmp_path, rows, on_disk):
+    spool = Spool(tmp_path if on_disk else None)
+    random, parts = np.random.default_rng(rows), [[], [], []]
+    columns = spool.columns(3, np.float32, rows=rows)
+    for size in (3, 4000, 0, 2, 9000):
+        for column, part in zip(columns, parts, strict=True):
+            part.append(random.normal(size=size).astype(np.float32))
+            column.append(part[-1])
+    arrays = [column.array() for column in columns]
+    whole = np.array([np.concatenate(part) for part in parts])
+    for order in ([0, 1, 2], [2, 1, 0], [0, 2, 1], [0, 2], [1], [1, 1]):
+        stacked = spool.stacked([arrays[place] for place in order])
+        np.testing.assert_array_equal(stacked, whole[order].T)
+    taken = spool.stacked([arrays[0], arrays[1][:-1].copy(), arrays[2]][:1])
+    assert on_disk or np.shares_memory(spool.stacked(arrays), arrays[1])
+    np.testing.assert_array_equal(taken[:, 0], whole[0])

@@ -82,7 +82,7 @@ def _streams(gathered: Gathered, zero_ns: int, request: Request) -> list[Stream]
 
 def _by_column(values: npt.NDArray[Any], request: Request) -> npt.NDArray[Any]:
     """Return (n, c) float32 column after column in memory: all who read it do so, and numpy is slow across rows."""
-    if values.dtype == np.float32 and (values.ndim == 1 or values.shape[1] == 1 or values.flags.f_contiguous):
+    if values.dtype == np.float32 and (values.ndim == 1 or values.shape[1] == 1 or values.strides[0] == 4):
         return values
     with np.errstate(over="ignore"):  # what float32 cannot hold is refused by the stream, with its row
         laid: npt.NDArray[Any] = request.spool.mapped(lambda block: np.asfortranarray(block, dtype=np.float32), values)

@@ -103,7 +103,7 @@ def _samples(
     """Return (n,) stamps and (n, 3) values of each stream."""
     rows = int(blocks.headers["count"].sum())
     stamps = request.spool.column(np.int64, rows=rows)
-    columns = {name: [request.spool.column(np.float32, rows=rows) for _ in range(3)] for name in names}
+    columns = {name: request.spool.columns(3, np.float32, rows=rows) for name in names}
     with byte_bar(blocks.file, BLOCK_BYTES * len(blocks)) as bar:
         for first in range(0, len(blocks), CHUNK_BLOCKS):
             part = slice(first, first + CHUNK_BLOCKS)

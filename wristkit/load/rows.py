@@ -22,6 +22,7 @@ from wristkit.recording import FloatArray
 _MISSING = ("", "NaN", "nan", "null")
 MOST_WORDS = 100_000
 WHOLE_TO = 2**24  # float32 holds each whole number up to it
+_LINES_LOOKED_AT, _MOST_EXPECTED = 100, 2**22
 _LARGEST = 1e15  # beyond it a float64 holds no fractions
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -111,6 +112,7 @@ def read_rows(
             (*numbers, *extra),
             text,
             form=form,
+            rows=_expected_rows(lines, members.size(file)),
             spool=spool,
             file=file,
             stamp=stamp,
@@ -224,6 +226,7 @@ class _Table:
         text: Sequence[str],
         *,
         form: Form,
+        rows: int,
         spool: Spool,
         file: str,
         stamp: Stamp,
@@ -231,12 +234,13 @@ class _Table:
         most_words: int,
     ) -> None:
         self.form, self.file, self.stamp, self.scales = form, file, stamp, scales
-        self.numbers: Mapping[str, Column] = {
-            name: spool.column(np.float32 if name in scales else np.float64) for name in numbers
-        }
+        self.numbers: dict[str, Column] = {}
+        for kind in (np.float32, np.float64):
+            names = [name for name in numbers if (name in scales) == (kind is np.float32)]
+            self.numbers |= zip(names, spool.columns(len(names), kind, rows=rows), strict=True)
         self.codes: Mapping[str, Column] = {name: spool.column(np.int32) for name in text}
         self.words: Mapping[str, Words] = {name: Words(name, file, most=most_words) for name in text}
-        self.time_ns = spool.column(np.int64)
+        self.time_ns = spool.column(np.int64, rows=rows)
         self.rounded: dict[str, int] = {}
         # Parsed as float32 at once, until a value comes that this may round or not hold.
         self.short = {name for name in numbers if scales.get(name) == AS_IT_IS}
@@ -289,6 +293,12 @@ class _Table:
         columns = {name: column.array() for name, column in (*self.numbers.items(), *self.codes.items())}
         words = {name: known.all() for name, known in self.words.items()}
         return Rows(self.file, self.time_ns.array(), columns, remarks, content_hash, words)
+
+
+def _expected_rows(lines: Lines, size: int) -> int:
+    """Return about how many rows will come, a few more than less: what grows is copied."""
+    seen = lines.ahead(_LINES_LOOKED_AT)
+    return min(int(1.05 * size / (sum(map(len, seen)) / len(seen) + 1)) + 16, _MOST_EXPECTED)
 
 
 def _form(head: Head, dialect: Dialect, numbers: Sequence[str], text: Sequence[str]) -> Form:

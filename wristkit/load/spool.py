@@ -1,8 +1,9 @@
 """Where the rows of a file go while it is read: into memory, or onto disk where they may be longer than memory."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,15 @@ class Spool:
 
     def column(self, dtype: npt.DTypeLike, *, rows: int = 2**12) -> "Column":
         """Return an empty array (0,) to which blocks can be appended; ``rows`` of them without growing."""
-        return Column(np.dtype(dtype), None if self._folder is None else self._path(), rows)
+        return self.columns(1, dtype, rows=rows)[0]
+
+    def columns(self, count: int, dtype: npt.DTypeLike, *, rows: int = 2**12) -> list["Column"]:
+        """Return arrays as :meth:`column` does, in memory side by side, so that :meth:`stacked` copies nothing."""
+        kind = np.dtype(dtype)
+        if self._folder is not None:
+            return [_OnDisk(kind, self._path()) for _ in range(count)]
+        held = _Held(np.empty((count, rows), kind))
+        return [_InMemory(held, place) for place in range(count)]
 
     def mapped(self, function: Callable[..., Array], *arrays: Array) -> Array:
         """Return ``function`` of arrays of one length; it sees blocks of rows of them and gives as many rows back."""
@@ -38,7 +47,8 @@ class Spool:
 
     def stacked(self, columns: Sequence[Array]) -> Array:
         """Return columns (n,) side by side (n, c), each in one piece: all who read them go by column."""
-        return self.mapped(lambda *parts: np.stack(parts).T, *columns)
+        beside = _beside(columns)
+        return self.mapped(lambda *parts: np.stack(parts).T, *columns) if beside is None else beside
 
     def _by_column(
         self, function: Callable[..., Array], arrays: tuple[Array, ...], *, width: int, dtype: npt.DTypeLike
@@ -57,38 +67,77 @@ class Spool:
         return (self._folder or Path()) / f"{self._count:06d}.raw"
 
 
-class Column:
+class Column(Protocol):
     """An array (n,) that grows block by block."""
 
-    def __init__(self, dtype: np.dtype[Any], path: Path | None, rows: int) -> None:
-        self._dtype, self._path = dtype, path
-        self._buffer: Array = np.empty(rows if path is None else 0, dtype)
-        self._file = None if path is None else path.open("wb")
-        self._count = 0
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def append(self, block: Array) -> None:
+        """Add rows at the end."""
+
+    def array(self) -> Array:
+        """Return all rows; nothing can be added any more."""
+
+
+@dataclass
+class _Held:
+    """Room for columns of one kind, (columns, rows)."""
+
+    room: Array
+
+    def grow(self, rows: int) -> None:
+        times = 4 if self.room.shape[1] < _LONG else 2
+        grown = np.empty((len(self.room), max(rows, times * self.room.shape[1])), self.room.dtype)
+        grown[:, : self.room.shape[1]] = self.room
+        self.room = grown
+
+
+class _InMemory:
+    def __init__(self, held: _Held, place: int) -> None:
+        self._held, self._place, self._count = held, place, 0
 
     def __len__(self) -> int:
         return self._count
 
     def append(self, block: Array) -> None:
-        """Add rows at the end."""
         stop = self._count + len(block)
-        if self._file is not None:
-            self._file.write(np.ascontiguousarray(block, dtype=self._dtype).data)
-        else:
-            if stop > len(self._buffer):
-                times = 4 if len(self._buffer) < _LONG else 2
-                grown = np.empty(max(stop, times * len(self._buffer)), self._dtype)  # resize() fills it with zeros
-                grown[: self._count] = self._buffer[: self._count]
-                self._buffer = grown
-            self._buffer[self._count : stop] = block
+        if stop > self._held.room.shape[1]:
+            self._held.grow(stop)
+        self._held.room[self._place, self._count : stop] = block
         self._count = stop
 
     def array(self) -> Array:
-        """Return all rows; nothing can be added any more."""
-        if self._file is None or self._path is None:
-            self._buffer.resize(self._count, refcheck=False)
-            return self._buffer
+        return self._held.room[self._place, : self._count]
+
+
+class _OnDisk:
+    def __init__(self, dtype: np.dtype[Any], path: Path) -> None:
+        self._dtype, self._path, self._file, self._count = dtype, path, path.open("wb"), 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, block: Array) -> None:
+        self._file.write(np.ascontiguousarray(block, dtype=self._dtype).data)
+        self._count += len(block)
+
+    def array(self) -> Array:
         self._file.close()
         if not self._count:
             return np.empty(0, self._dtype)
         return np.memmap(self._path, dtype=self._dtype, mode="r", shape=(self._count,))
+
+
+def _beside(columns: Sequence[Array]) -> Array | None:
+    """Return (n, c) of columns that lie at even distances in one piece of memory; None where they do not."""
+    first = columns[0]
+    owners = {id(column.base) for column in columns}
+    if first.base is None or len(owners) > 1 or len({(column.dtype, column.shape) for column in columns}) > 1:
+        return None
+    places = [column.ctypes.data for column in columns]
+    steps = set(np.diff(places).tolist())
+    if isinstance(first, np.memmap) or len(steps) > 1 or min(steps, default=0) < 0:
+        return None
+    strides = (first.itemsize, steps.pop() if steps else first.nbytes)
+    return np.lib.stride_tricks.as_strided(first, (len(first), len(columns)), strides)
