@@ -751,3 +751,13 @@ def test_real_errors_of_tilt_are_of_the_size_that_is_stated(trials):
         _, inclination, scored = errors(fused.attitude, trial)
         stated = fused["tilt_sd"].values[scored, 0]
         assert 0.5 < np.sqrt(np.mean(inclination**2) / np.mean(stated**2)) < 2
+
+
+def test_the_quarter_turn_to_north_rounds_one_row_as_it_rounds_many():
+    from wristkit.fusion.estimate import north_from_east
+
+    attitude = np.random.default_rng(0).normal(size=(5000, 4))
+    whole = north_from_east(attitude)
+    np.testing.assert_array_equal(np.vstack([north_from_east(row[None]) for row in attitude]), whole)
+    turn = np.sqrt(0.5) * np.array([[1, 0, 0, 1], [0, 1, 1, 0], [0, -1, 1, 0], [-1, 0, 0, 1]])
+    np.testing.assert_allclose(whole, attitude @ turn.T, rtol=0, atol=1e-15)

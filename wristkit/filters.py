@@ -107,8 +107,7 @@ class Filter:
         RecordingError
             With code ``not_finite`` and the row of the first NaN or infinity.
         """
-        rows = _rows(values)
-        return self.start(rate_hz, rows[0]).push(rows) if len(rows) else np.empty(rows.shape)
+        return _run(self, values, rate_hz)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -146,8 +145,7 @@ class Derivative:
 
     def run(self, values: npt.ArrayLike, *, rate_hz: float) -> FloatArray:
         """Return (n, c) slopes of one stretch without gaps; refuses NaN and infinity as :meth:`Filter.run` does."""
-        rows = _rows(values)
-        return self.start(rate_hz, rows[0]).push(rows) if len(rows) else np.empty(rows.shape)
+        return _run(self, values, rate_hz)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -292,8 +290,7 @@ class Moving:
         RecordingError
             With code ``not_finite`` and the row of the first NaN or infinity.
         """
-        rows = _rows(values)
-        return self.start(rate_hz, rows[0]).push(rows) if len(rows) else np.empty(rows.shape)
+        return _run(self, values, rate_hz)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -420,6 +417,12 @@ def _check_rate(rate_hz: float) -> None:
 def _check_kind(kind: str, wanted: tuple[str, ...]) -> None:
     if kind not in wanted:
         raise ValueError(f"kind is {kind!r}, expected one of {sorted(wanted)}")
+
+
+def _run(step: "Filter | Derivative | Moving", values: npt.ArrayLike, rate_hz: float) -> FloatArray:
+    """Return what one packet of all values gives."""
+    rows = _rows(values)
+    return step.start(rate_hz, rows[0]).push(rows) if len(rows) else np.empty(rows.shape)
 
 
 def _rows(values: npt.ArrayLike, *, channels: int | None = None) -> npt.NDArray[np.floating[Any]]:

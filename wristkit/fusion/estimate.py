@@ -13,8 +13,6 @@ from wristkit.filters import Filter, FilterState
 from wristkit.fusion.follow import Samples, SingleArray
 from wristkit.recording import STANDARD_GRAVITY, FloatArray
 
-# vqf's earth has x east and y north; here x is north and y west: a quarter turn about z, as a matrix on w, x, y, z.
-_NORTH_FROM_EAST = np.sqrt(0.5) * np.array([[1, 0, 0, 1], [0, 1, 1, 0], [0, -1, 1, 0], [-1, 0, 0, 1]])
 # What an accelerometer may be off by; unlike the rest of an error of tilt it leaves no trace in the signal.
 ACCEL_OFFSET_G = 0.008
 _TILT_HZ = 5.0
@@ -250,5 +248,15 @@ def _fill(fused: Fused, found: Mapping[str, Any], accel: Samples, tilt: _Tilt) -
 
 
 def _fill_heading(fused: Fused, found: Mapping[str, Any]) -> None:
-    fused.attitude_north.T[:] = _NORTH_FROM_EAST @ found["quat9D"].T
+    fused.attitude_north[:] = north_from_east(found["quat9D"])
     fused.flags[:, 1] = found["magDistDetected"]
+
+
+def north_from_east(attitude: FloatArray) -> FloatArray:
+    """Return (n, 4) attitudes whose earth has x north and y west, of such with x east and y north, as vqf has it.
+
+    A quarter turn about z, written out: a product of matrices rounds one row in another way than several.
+    """
+    half = np.sqrt(0.5)
+    w, x, y, z = (half * column for column in attitude.T)
+    return np.column_stack([w + z, x + y, y - x, z - w])
