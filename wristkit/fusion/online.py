@@ -11,7 +11,7 @@ from wristkit.errors import RecordingError
 from wristkit.fusion.estimate import Fused, Offline, Online, Steps
 from wristkit.fusion.follow import Follower, SingleArray, appended
 from wristkit.recording import FloatArray, Recording, Stream, longest_step_s
-from wristkit.signals.units import PLAUSIBLE
+from wristkit.signals.units import PLAUSIBLE, usable
 
 SLOWEST_HZ = {"gyro": 10.0, "accel": 10.0, "mag": 5.0}  # between slower samples a wrist turns too far
 MISSING_PERIODS = 1.5  # a longer step has lost samples
@@ -239,11 +239,3 @@ def _estimate(estimator: Online | Offline, steps: Steps, fused: Fused) -> None:
         estimator.run(steps, every)
         fused.table[:] = every.table[steps.ends]
     fused.time[:] = steps.time
-
-
-def usable(name: str, values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """Return (n,) which samples are finite and possible on a wrist."""
-    low, high = PLAUSIBLE[name]
-    if len(values) and values.min() >= low and values.max() <= high:  # the usual case, in a tenth of the time
-        return np.ones(len(values), dtype=bool)
-    return np.asarray(((values >= low) & (values <= high)).all(axis=1))

@@ -8,7 +8,7 @@ import numpy as np
 
 from wristkit.errors import RecordingError
 from wristkit.fusion.estimate import Fused
-from wristkit.fusion.online import Fusion, FusionParams, Packet, usable
+from wristkit.fusion.online import Fusion, FusionParams, Packet
 from wristkit.recording import BLOCK_ROWS, FloatArray, Recording, Stream, find_gaps, finding_table
 from wristkit.recording.spans import union
 from wristkit.signals import check_units

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from wristkit.recording import BLOCK_ROWS, FloatArray, Recording, Stream
 from wristkit.signals.pieces import Ends, Finding, Mask, Values, bin_means, extremes, pieces
@@ -54,6 +55,16 @@ PLAUSIBLE = {
     "steps_total": (0.0, 1e9),
     "energy": (0.0, 1e6),
 }
+
+
+def usable(name: str, values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Return (n,) which rows of a stream are finite and, where limits are known, possible on a wrist."""
+    if name not in PLAUSIBLE:
+        return np.asarray(np.isfinite(values).all(axis=1))
+    low, high = PLAUSIBLE[name]
+    if len(values) and values.min() >= low and values.max() <= high:  # the usual case, in a tenth of the time
+        return np.ones(len(values), dtype=bool)
+    return np.asarray(((values >= low) & (values <= high)).all(axis=1))
 
 
 def implausible(stream: Stream, ends: Ends) -> list[Finding]:
