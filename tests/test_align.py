@@ -208,6 +208,17 @@ def test_too_little_overlap_is_refused(short):
     refusal(short[0].between(0, 40), short[1].between(200, 240))
 
 
+@pytest.mark.parametrize(
+    ("samples", "rate_hz", "lasts"), [(2, 1000, "0.001 s"), (3, 1000, "0.002 s"), (30, 100, "0.29 s")]
+)
+def test_a_few_samples_are_refused_with_how_long_they_last(short, samples, rate_hz, lasts):
+    time_s, values = 0.001 + np.arange(samples) / rate_hz, np.random.default_rng(0).normal(size=(samples, 3))
+    few = Recording.of([Stream.measured(name, time_s, values) for name in ("accel", "gyro")])
+    assert f"of the other lasts {lasts}, expected 6 s" in refusal(short[0], few)
+    assert f"of the reference lasts {lasts}, expected 6 s" in refusal(few, short[1])
+    assert "expected 3 or more" in refusal(few, few, method="taps")
+
+
 def test_nothing_in_common_is_refused_by_name(short):
     slow = Recording.of([Stream.uniform("heart_rate", [60.0, 61.0], rate_hz=1)])
     assert "['accel', 'gyro'] here, [] there" in refusal(short[0], slow)
@@ -387,6 +398,14 @@ def test_all_that_has_a_time_is_moved_and_no_value(short):
     row = moved.findings[moved.findings["code"] == "aligned"].iloc[0]
     assert fit.reference in row["note"]
     assert "drift -100.00 ppm" in row["note"]
+
+
+def test_what_was_aligned_is_not_shifted_again(short):
+    other = reclocked(short[1], ppm=0.0)
+    fit = wk.align(short[0], other)
+    with pytest.raises(RecordingError, match="one too many") as caught:
+        fit.apply(fit.apply(other))
+    assert caught.value.code == "aligned"
 
 
 def test_what_was_aligned_needs_no_more(short):

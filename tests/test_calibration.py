@@ -103,6 +103,25 @@ def test_warmth_is_told_apart():
     assert not calibrate(lying(4, gain=gain, offset_g=offset_g)).slope_g_per_degc.any()
 
 
+@pytest.mark.parametrize("wild", [1e12, 6553.5])
+def test_a_temperature_that_no_wrist_gives_counts_as_missing(wild):
+    recording = lying(2, slope=0.002)
+    temperature = recording["temperature"]
+    found = []
+    for value in (wild, np.nan):
+        degc = temperature.values.copy()
+        degc[100] = value
+        changed = recording.with_streams(temperature.with_values("temperature", degc))
+        fit = calibrate(changed)
+        found.append((fit.temperature_degc, *fit.slope_g_per_degc, *fit.apply(changed).accel.values.max(axis=0)))
+    assert found[0] == found[1]
+    beyond = recording.with_streams(temperature.with_values("temperature", np.full(temperature.values.shape, wild)))
+    assert np.isnan(calibrate(beyond).temperature_degc)
+    with pytest.raises(RecordingError) as caught:
+        calibrate(recording).apply(beyond)
+    assert caught.value.code == "missing_values"
+
+
 def test_what_is_applied_has_gravity_of_1_g_and_says_so():
     gain, offset_g = wrong(5)
     recording = lying(5, gain=gain, offset_g=offset_g, slope=0.001)

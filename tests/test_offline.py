@@ -105,6 +105,19 @@ def test_a_value_that_no_wrist_gives_is_refused_and_named():
         assert (caught.value.code, caught.value.row) == ("implausible", 123)
 
 
+@pytest.mark.parametrize("near_s", [1e-9, 1e-6, 2e-5, 9e-5])
+@pytest.mark.parametrize("repeats", [1, 5])
+def test_stamps_that_nearly_coincide_do_not_ring(near_s, repeats):
+    time_s = 0.003 + np.arange(2000) / 100
+    extra_s = time_s[1000] + near_s * np.arange(1, repeats + 1)
+    all_s = np.insert(time_s, 1001, extra_s)
+    values = np.insert(waves(time_s), 1001, waves(extra_s) + 0.02 * (-1.0) ** np.arange(repeats)[:, None], axis=0)
+    inner = slice(50, -50)
+    for rate_hz in (50.0, 100.0):
+        new = resample_offline(accel(values, all_s), rate_hz)
+        np.testing.assert_allclose(new.values[inner], waves(new.time)[inner], atol=0.03)
+
+
 def test_one_sample_is_no_signal():
     with pytest.raises(RecordingError, match="1 samples"):
         resample_offline(accel(wander(1)), 50.0)

@@ -322,6 +322,32 @@ def test_sound_is_saturated_at_its_end(peak, found):
     assert codes(Stream.uniform("audio", wave, rate_hz=16000)) == found
 
 
+@pytest.mark.parametrize(("full", "beyond"), [(16.0, 17.5), (16.0, 16.1), (8.0, 8.3), (8.0, 1e12), (2.0, -3.0)])
+def test_one_value_beyond_hides_no_saturation(full, beyond):
+    values = np.clip(noise((3000, 3), scale=full / 10), -full / 2, full / 2)
+    values[1000:1100, 0] = full
+    values[2000, 0] = beyond
+    found = row("saturated", stream(values))
+    assert found["count"] == 100
+    assert f"full scale of {full:.4g} g (channels x)" in found["note"]
+
+
+def test_a_sensor_that_goes_on_is_not_saturated_at_a_smaller_full_scale():
+    values = np.clip(np.round(noise((3000, 3), scale=1.5) * 64) / 64, -7, 7)
+    values[1000:1004, 0] = 2.0
+    values[2000:2004, 1] = -4.0
+    values[2500:2502, 1] = -4.5
+    assert "saturated" not in codes(stream(values))
+
+
+def test_sound_is_saturated_though_two_samples_lie_beyond():
+    wave = np.clip(1.5 * np.sin(np.arange(16000) / 20), -1, 1)
+    clipped_samples = row("saturated", Stream.uniform("audio", wave, rate_hz=16000))["count"]
+    wave[20 * 2], wave[20 * 3] = 1.2, -1.2
+    found = row("saturated", Stream.uniform("audio", wave, rate_hz=16000))
+    assert clipped_samples - 40 < found["count"] < clipped_samples
+
+
 def overflowing(peak_g):
     """A swing that an int16 of 8 g holds, or does not."""
     time_s = np.arange(2000) / 100
@@ -336,9 +362,20 @@ def test_an_overflow_is_found():
     assert found["count"] == (steps > 15).sum() > 20
 
 
+@pytest.mark.parametrize("beyond", [17.5, 8.3, 1e12])
+def test_one_value_beyond_hides_no_overflow(beyond):
+    values = overflowing(9.0).values.copy()
+    expected = row("wrapped", overflowing(9.0))
+    values[1000, 1] = beyond
+    found = row("wrapped", stream(values, rate_hz=100))
+    assert (found["count"], found["note"]) == (expected["count"], expected["note"])
+
+
 def test_a_fast_swing_is_no_overflow():
     assert "wrapped" not in codes(overflowing(7.9))
     shaken = np.clip(6 * np.sin(np.outer(np.arange(2000), [0.9, 1.1, 1.3])), -2, 2)  # and saturated
+    assert "wrapped" not in codes(stream(shaken, rate_hz=32))
+    shaken[1000, 0] = 5.0  # and one stray
     assert "wrapped" not in codes(stream(shaken, rate_hz=32))
     assert "wrapped" not in codes(stream(noise((2000, 3), scale=0.5), rate_hz=32))
 
@@ -369,7 +406,26 @@ def test_five_seconds_without_change_are_stuck(samples, found):
         np.testing.assert_allclose([at["start_s"], at["stop_s"]], [6.0, 11.0])
 
 
-def test_stuck_needs_every_channel_and_twenty_samples():
+def test_one_axis_that_is_stuck_while_others_move_is_named():
+    time_s = np.arange(3000) / 50
+    values = 0.3 * np.sin(np.outer(time_s, [5, 4, 3])) + noise((3000, 3), scale=0.01)
+    values[300:, 2] = -1.0
+    found = row("stuck", stream(values, name="user_accel"))
+    assert found["count"] == 2700
+    assert found["note"] == "channel 'z' does not change for 54.0 s in 1 spans, while others move"
+    np.testing.assert_allclose([found["start_s"], found["stop_s"]], [6.0, 2999 / 50])
+
+
+def test_a_coarse_axis_at_rest_is_not_stuck():
+    time_s = np.arange(6000) / 50
+    values = 0.5 * np.sin(np.outer(time_s, [5, 4, 3])) + noise((6000, 3), scale=0.01)
+    values[3000:] = noise((3000, 3), scale=0.001) + np.array([0.5, 0.5, 0]) / 64  # two flicker, one rests
+    coarse = np.round(values * 64) / 64
+    assert np.ptp(coarse[3000:], axis=0).tolist() == [1 / 64, 1 / 64, 0]
+    assert codes(stream(coarse, name="user_accel")) == set()
+
+
+def test_stuck_needs_motion_of_the_others_and_twenty_samples():
     values = noise((1000, 3), scale=0.01)
     values[300:900, :2] = values[300, :2]
     assert codes(stream(values, name="gyro")) == set()

@@ -60,6 +60,14 @@ def test_quiet_sleep_is_worn_where_the_skin_is_warm():
     assert "not_worn" not in {state for state, _ in states(cold, params=warm_room)}
 
 
+@pytest.mark.parametrize("wild", [1e12, 6553.5, 89.0])
+def test_one_wild_temperature_is_no_warmth_of_skin(wild):
+    cold = day(("moving", 2), ("table", 3), ("moving", 2), degc={"table": 20.0})
+    degc = cold["temperature"].values.copy()
+    degc[len(degc) // 2] = wild
+    assert states(cold.with_streams(cold["temperature"].with_values("temperature", degc))) == states(cold)
+
+
 def slow_twin(recording, params):
     """Look at every window of an hour by itself, and mark its steps."""
     accel = recording["accel"]

@@ -88,7 +88,18 @@ class ClockFit:
 
         A stream of a stated rate keeps one: its start is moved and its rate corrected by the drift, since a line maps
         even steps onto even steps. The finding ``aligned`` tells offset, drift and residual.
+
+        Raises
+        ------
+        RecordingError
+            With code ``aligned`` where it was done before.
         """
+        if "aligned" in set(other.findings["code"]):
+            raise RecordingError(
+                f"recording {other.id} has a finding 'aligned'; a second shift would be one too many",
+                code="aligned",
+                remedy="apply it to the recording as it was loaded",
+            )
         streams = [_mapped(stream, self) for stream in other.streams.values()]
         told = "unknown" if np.isnan(self.drift_ppm) else f"{self.drift_ppm:.2f} ppm"
         note = (
@@ -212,11 +223,23 @@ def _by_motion(reference: Recording, other: Recording, between_s: tuple[float, f
             f"{sorted(other_views.values())} there",
             "load gyro or accel of both; or use method='events' on labels that both have",
         )
-    one = motion(reference, tuple(views[view] for view in shared))
-    two = motion(other, tuple(views[view] for view in shared))
+    streams = tuple(views[view] for view in shared)
+    for name, recording in (("the reference", reference), ("the other", other)):
+        _refuse_short(name, [recording[stream] for stream in streams])
+    one, two = motion(reference, streams), motion(other, streams)
     line = _where(one, two, between_s)
     overlap_s = _overlap_s(one, two, line)
     return _local_offsets(one, two, line, overlap_s)
+
+
+def _refuse_short(name: str, streams: list[Stream]) -> None:
+    shortest = min(streams, key=lambda stream: stream.stop_s - stream.start_s)
+    lasts_s = shortest.stop_s - shortest.start_s
+    if lasts_s < _LEAST_OVERLAP_S:
+        _refuse(
+            f"{shortest.name} of {name} lasts {lasts_s:.3g} s, expected {_LEAST_OVERLAP_S:g} s or more of motion",
+            "record longer while moving; or use method='taps' or 'events'",
+        )
 
 
 def _where(one: Motion, two: Motion, between_s: tuple[float, float]) -> Line:

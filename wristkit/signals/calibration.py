@@ -11,7 +11,7 @@ from wristkit.filters import Filter
 from wristkit.recording import BLOCK_ROWS, FloatArray, Recording, Stream, finding_table
 from wristkit.signals.offline import valid_stretches
 from wristkit.signals.pieces import pieces
-from wristkit.signals.units import PLAUSIBLE
+from wristkit.signals.units import PLAUSIBLE, usable
 
 # As published (van Hees et al., J Appl Physiol 2014, and the code of its authors).
 _WINDOW_S = 10.0
@@ -69,7 +69,8 @@ class Calibration:
         Raises
         ------
         RecordingError
-            With code ``calibrated`` where it was done before, ``missing_stream`` where ``temperature`` is needed.
+            With code ``calibrated`` where it was done before, ``missing_stream`` or ``missing_values`` where
+            ``temperature`` is needed.
         """
         if "calibrated" in set(recording.findings["code"]):
             raise RecordingError(
@@ -189,7 +190,7 @@ def _still_windows(recording: Recording) -> _Still:
             remedy="record longer, a day or more; or lay the device on each of its six sides for half a minute",
         )
     temperature = recording.streams.get("temperature")
-    held = temperature is not None and np.isfinite(temperature.values).any()
+    held = temperature is not None and usable("temperature", temperature.values).any()
     degc = _degrees(temperature, middle_s) if temperature is not None and held else np.full(len(mean_g), np.nan)
     return _Still(mean_g, degc)
 
@@ -213,7 +214,13 @@ def _window_means(accel: Stream) -> Iterator[tuple[FloatArray, FloatArray]]:
 
 
 def _degrees(temperature: Stream, time_s: FloatArray) -> FloatArray:
-    known = np.isfinite(temperature.values[:, 0])
+    known = usable("temperature", temperature.values)
+    if not known.any():
+        raise RecordingError(
+            f"none of {len(known)} temperatures lies within {PLAUSIBLE['temperature']} degC, which the slope needs",
+            code="missing_values",
+            remedy="check its unit; or calibrate and apply without the stream",
+        )
     return np.asarray(np.interp(time_s, temperature.time[known], temperature.values[known, 0].astype(np.float64)))
 
 

@@ -86,6 +86,8 @@ def sharp_moments(recording: Recording) -> FloatArray:
 
     stream = recording["accel"] if "accel" in recording.streams else recording["user_accel"]
     fine = resample_offline(_without_implausible(stream), _TAP_HZ)
+    if len(fine) < 2:
+        return np.empty(0)  # shorter than a knock
     steps = np.linalg.norm(np.diff(np.asarray(fine.values, dtype=np.float64), axis=0), axis=1) * _TAP_HZ
     jerk = np.where(np.isfinite(steps) & (np.diff(fine.time) < 1.5 / _TAP_HZ), steps, 0.0)
     second = int(_TAP_HZ)

@@ -14,6 +14,7 @@ from wristkit.recording import FloatArray, Stream
 from wristkit.signals.pieces import IntArray, Mask, runs, time_at
 from wristkit.signals.units import PLAUSIBLE
 
+_TOO_NEAR = 0.01  # of the median step: noise between such stamps is a slope that a spline would follow far away
 _LEFT_OUT = 1.5  # median periods: between such samples another one is missing
 _SAME_RATE = 0.01  # a source up to 1 % off a whole multiple of the new rate needs no finer grid in between
 
@@ -23,6 +24,7 @@ def resample_offline(stream: Stream, rate_hz: float) -> Stream:
 
     Each channel of each stretch is joined by a cubic spline through its stamps as they are, read off on a whole
     multiple of the new rate that is no slower than the source, and brought down by ``scipy.signal.resample_poly``.
+    Where two stamps nearly coincide, one spline ends and another begins: their noise would ring through a single one.
 
     Parameters
     ----------
@@ -129,13 +131,12 @@ def _resampled(
     time_s: FloatArray, values: npt.NDArray[np.float32], *, rate_hz: float, steps: int
 ) -> tuple[IntArray, FloatArray]:
     """Return places and values (m,) of one channel of one stretch; ``steps`` finer samples make one."""
-    from scipy.interpolate import CubicSpline
     from scipy.signal import resample_poly
 
     places, fine = _places(time_s, rate_hz, steps), _places(time_s, rate_hz * steps, 1)
     if not len(places):
         return places, np.empty(0)
-    joined = CubicSpline(time_s, values.astype(np.float64))(fine / (rate_hz * steps))
+    joined = _joined(time_s, values.astype(np.float64), fine / (rate_hz * steps))
     if steps == 1:
         return places, np.asarray(joined)
     # resample_poly keeps its first sample, so that one has to lie on the new grid.
@@ -143,6 +144,22 @@ def _resampled(
     coarse = resample_poly(np.concatenate([np.full(short, joined[0]), joined]), 1, steps, padtype="line")
     skipped = int(places[0]) - int(fine[0]) // steps
     return places, np.asarray(coarse[skipped : skipped + len(places)])
+
+
+def _joined(time_s: FloatArray, values: FloatArray, at_s: FloatArray) -> FloatArray:
+    """Return (m,) values of cubic splines through (n,) samples, begun anew between stamps that nearly coincide."""
+    from scipy.interpolate import CubicSpline
+
+    steps_s = np.diff(time_s)
+    begins = np.flatnonzero(steps_s < _TOO_NEAR * np.median(steps_s)) + 1
+    edges = np.concatenate([[0], begins, [len(time_s)]])
+    bounds = np.concatenate([[0], np.searchsorted(at_s, time_s[begins]), [len(at_s)]])
+    joined = np.empty(len(at_s))
+    for one in np.flatnonzero(np.diff(bounds)).tolist():
+        held, wanted = slice(edges[one], edges[one + 1]), slice(bounds[one], bounds[one + 1])
+        alone = held.stop - held.start == 1
+        joined[wanted] = values[held] if alone else CubicSpline(time_s[held], values[held])(at_s[wanted])
+    return joined
 
 
 def _on_grid(

@@ -15,11 +15,16 @@ FULL_SCALES = {
 }
 _NEAR_FULL_SCALE = {"accel": 0.02, "gyro": 0.02, "audio": 0.001}
 _SATURATED_RUN = 3  # two equal neighbours at the top are a slow peak
+_TIMES_BEYOND = 3  # as many at the full scale as beyond it: a sensor that goes on is not clipped
+_BEYOND = 1.02  # of a full scale
+_MOST_STRAYS = 10
 _WRAP = 1.9  # of one side's full scale: an int16 that overflows jumps by 2
 
 _STUCK_S, _STUCK_SAMPLES = 5.0, 20  # noise moves the last bit of a live sensor sooner
 # What comes slowly, or is rounded coarsely, is often rightly unchanged.
 _NEVER_STILL = frozenset({"accel", "user_accel", "gravity", "gyro", "mag", "attitude", "ppg", "audio"})
+_AXES_MOVE = frozenset({"accel", "user_accel", "gyro", "mag"})  # each by itself, with noise of its own
+_OTHERS_MOVE = 10.0
 _CONSTANT_SAMPLES = 100
 
 
@@ -40,23 +45,24 @@ def missing_values(stream: Stream) -> list[Finding]:
 
 
 def saturated(stream: Stream, ends: Ends) -> list[Finding]:
-    """Return a finding of the samples at the end of the sensor's range, three or more in a row."""
+    """Return a finding of the samples at the end of the sensor's range, three or more in a row.
+
+    A few values beyond hide none of it: those of a damaged row, or of a filter that rang.
+    """
     if stream.name not in FULL_SCALES:
         return []
     found, scale, channels = np.empty((0, 2), dtype=np.int64), 0.0, []
-    for channel, both in enumerate(zip(ends.low, ends.high, strict=True)):
-        for end in both:
-            full = _full_scale(stream.name, float(end))
-            rows = _runs_at(stream, channel, float(end)) if full else np.empty((0, 2), dtype=np.int64)
-            if len(rows):
-                found, scale = np.concatenate([found, rows]), max(scale, full)
-                channels.append(stream.channels[channel])
+    for channel in range(len(stream.channels)):
+        rows, full = _clipped(stream, channel, ends)
+        if len(rows):
+            found, scale = np.concatenate([found, rows]), max(scale, full)
+            channels.append(stream.channels[channel])
     if not len(found):
         return []
-    samples = int(np.sum(found[:, 1] - found[:, 0]))
+    samples = _samples(found)
     note = (
         f"{samples} values in {len(found)} runs lie at the full scale of {scale:.4g} {stream.unit} "
-        f"(channels {', '.join(dict.fromkeys(channels))}): the true ones were larger"
+        f"(channels {', '.join(channels)}): the true ones were larger"
     )
     remedy = "mask these spans, or record with a wider range"
     return [Finding("saturated", stream.name, *_span_s(stream, found), samples, note, remedy)]
@@ -66,36 +72,36 @@ def wrapped(stream: Stream, ends: Ends) -> list[Finding]:
     """Return a finding of jumps over nearly the whole range between neighbours: integers that overflowed."""
     if stream.name not in FULL_SCALES:
         return []
-    low, high = (end.astype(np.float32) for end in ends)
-    reach = float(np.fmax(np.nanmax(np.abs(low), initial=0.0), np.nanmax(np.abs(high), initial=0.0)))
-    scale = next((full for full in FULL_SCALES[stream.name] if reach <= full * 1.02), None)
-    if scale is None or reach < (_WRAP - 1) * scale:
-        return []
-    found = long_runs(_jumps(stream, _WRAP * scale, _clipped_ends(stream, low, high)), least=1)
+    found, scale = _overflows(stream, ends)
+    strays = 0
     if not len(found):
+        strays, inner = _without_strays(stream, ends)
+        found, scale = _overflows(stream, inner) if strays else (found, scale)
+    jumps = _samples(found)
+    if not jumps or jumps < _TIMES_BEYOND * strays:
         return []
-    jumps = int(np.sum(found[:, 1] - found[:, 0]))
     note = f"{jumps} neighbouring samples jump by nearly the whole range of +-{scale:.4g} {stream.unit}"
     remedy = "read the file with a wider integer, or mask these spans: the sign of the values is lost"
     return [Finding("wrapped", stream.name, *_span_s(stream, found), jumps, note, remedy)]
 
 
 def stuck(stream: Stream) -> list[Finding]:
-    """Return a finding of the spans of 5 s or more in which no channel changes at all."""
+    """Return findings of the spans of 5 s or more in which nothing changes, or one axis alone while others move."""
     if stream.name not in _NEVER_STILL or not stream.rate_hz > 0:
         return []
     least = max(_STUCK_SAMPLES, int(np.ceil(_STUCK_S * stream.rate_hz)) + 1)
-    found = long_runs(_same_as_before(stream), least=least - 1) - np.array(
-        [1, 0]
-    )  # from the first of the equal samples
-    if not len(found):
-        return []
-    samples = int(np.sum(found[:, 1] - found[:, 0]))
-    note = (
-        f"no channel changes for {samples / stream.rate_hz:.1f} s in {len(found)} spans: the sensor was stuck, off, "
-        "or lay still below its resolution"
-    )
-    return [Finding("stuck", stream.name, *_span_s(stream, found), samples, note, "leave these spans out")]
+    held, found = _held(stream, slice(None), least), []
+    if len(held):
+        why = ": the sensor was stuck, off, or lay still below its resolution"
+        found.append(_stuck(stream, held, "no channel changes", why))
+    if stream.name not in _AXES_MOVE or len(stream.channels) < 2:
+        return found
+    for channel in _perhaps_held(stream, least):
+        held = _beside_motion(stream, channel, _held(stream, slice(channel, channel + 1), least))
+        if len(held):
+            name = stream.channels[channel]
+            found.append(_stuck(stream, held, f"channel {name!r} does not change", ", while others move"))
+    return found
 
 
 def constant_channel(stream: Stream, ends: Ends) -> list[Finding]:
@@ -125,14 +131,75 @@ def _without_value(stream: Stream) -> Iterator[Mask]:
         yield np.asarray(np.isnan(values).any(axis=1))
 
 
-def _full_scale(name: str, end: float) -> float:
-    """Return the full scale that an extreme lies at; 0 where it lies at none."""
-    near = _NEAR_FULL_SCALE[name]
-    return next((full for full in FULL_SCALES[name] if abs(abs(end) / full - 1) <= near), 0.0)
+def _clipped(stream: Stream, channel: int, ends: Ends) -> tuple[IntArray, float]:
+    """Return (k, 2) rows of the runs of one channel at a full scale, at either end, and that scale."""
+    scales = np.array(FULL_SCALES[stream.name])
+    near = _NEAR_FULL_SCALE[stream.name]
+    least = float(scales[0] * (1 - near))
+    nothing = np.empty((0, 2), dtype=np.int64), 0.0
+    if not max(-ends.low[channel], ends.high[channel]) >= least:
+        return nothing
+    found = long_runs(_same_and_far(stream, channel, least), least=_SATURATED_RUN - 1) - np.array([1, 0])
+    at = np.asarray(stream.values[found[:, 0], channel], dtype=np.float64)
+    full = scales[np.argmin(np.abs(np.abs(at)[:, None] / scales - 1), axis=1)]
+    fits = np.abs(np.abs(at) / full - 1) <= near
+    found, at, full = found[fits], at[fits], full[fits]
+    if not len(found):
+        return nothing
+    chosen = np.zeros(len(found), dtype=bool)
+    for sign in (-1, 1):
+        level = _clip_level(stream, channel, sign, sign * at, found[:, 1] - found[:, 0])
+        chosen |= sign * at == level
+    return found[chosen], float(np.max(full[chosen], initial=0.0))
 
 
-def _runs_at(stream: Stream, channel: int, end: float) -> IntArray:
-    return long_runs((values[:, channel] == end for _, values in pieces(stream)), least=_SATURATED_RUN)
+def _same_and_far(stream: Stream, channel: int, least: float) -> Iterator[Mask]:
+    """Yield which values equal the one before, at ``least`` or further from 0."""
+    last = np.float32(np.nan)
+    for _, values in pieces(stream):
+        column = values[:, channel]
+        far = np.abs(column) >= least
+        if far.any():
+            far[0] &= column[0] == last
+            far[1:] &= column[1:] == column[:-1]
+        yield far
+        last = column[-1]
+
+
+def _clip_level(stream: Stream, channel: int, sign: int, at: Values, samples: IntArray) -> float:
+    """Return the highest of the levels ``at`` that hardly a value lies beyond; NaN where there is none."""
+    levels, which = np.unique(at[at > 0], return_inverse=True)
+    if not len(levels):
+        return float("nan")
+    held = np.bincount(which, weights=samples[at > 0])
+    above = np.zeros(len(levels))
+    for _, values in pieces(stream):
+        column = sign * values[:, channel]
+        passed = np.searchsorted(levels, column[column > levels[0]], side="left")  # so many levels lie below
+        above += np.cumsum(np.bincount(passed, minlength=len(levels) + 1)[::-1])[::-1][1:]
+    clipped = levels[held >= _TIMES_BEYOND * above]
+    return float(clipped[-1]) if len(clipped) else float("nan")
+
+
+def _reach(ends: Ends) -> float:
+    return float(np.fmax(np.nanmax(np.abs(ends.low), initial=0.0), np.nanmax(np.abs(ends.high), initial=0.0)))
+
+
+def _without_strays(stream: Stream, ends: Ends) -> tuple[int, Ends]:
+    """Return how few values lie beyond a full scale, and the ends without them; none where they are many."""
+    reach = _reach(ends)
+    limit = max((full * _BEYOND for full in FULL_SCALES[stream.name] if full * _BEYOND < reach), default=None)
+    if limit is None:
+        return 0, ends
+    strays, low, high = 0, np.full(len(stream.channels), np.nan), np.full(len(stream.channels), np.nan)
+    for _, values in pieces(stream):
+        beyond = np.abs(values) > limit
+        strays += int(np.count_nonzero(beyond))
+        if strays > _MOST_STRAYS:
+            return 0, ends
+        inner = np.where(beyond, np.float32(np.nan), values) if beyond.any() else values
+        low, high = np.fmin(low, np.fmin.reduce(inner, axis=0)), np.fmax(high, np.fmax.reduce(inner, axis=0))
+    return strays, Ends(low, high)
 
 
 def _clipped_ends(stream: Stream, low: Values, high: Values) -> Values:
@@ -144,7 +211,17 @@ def _clipped_ends(stream: Stream, low: Values, high: Values) -> Values:
     return np.where(met >= _SATURATED_RUN, ends, np.float32(np.nan))
 
 
-def _jumps(stream: Stream, least: float, ends: Values) -> Iterator[Mask]:
+def _overflows(stream: Stream, ends: Ends) -> tuple[IntArray, float]:
+    """Return (k, 2) rows of the jumps over nearly the whole range of the full scale of these ends, and that scale."""
+    reach = _reach(ends)
+    scale = next((full for full in FULL_SCALES[stream.name] if reach <= full * _BEYOND), None)
+    if scale is None or reach < (_WRAP - 1) * scale:
+        return np.empty((0, 2), dtype=np.int64), 0.0
+    clipped = _clipped_ends(stream, ends.low.astype(np.float32), ends.high.astype(np.float32))
+    return long_runs(_jumps(stream, scale, clipped), least=1), scale
+
+
+def _jumps(stream: Stream, scale: float, ends: Values) -> Iterator[Mask]:
     """Yield which samples jump from the one before, block by block.
 
     To or from where the channel is clipped it is no overflow but a fast swing; across a gap nothing is known.
@@ -153,19 +230,66 @@ def _jumps(stream: Stream, least: float, ends: Values) -> Iterator[Mask]:
     for time_s, values in pieces(stream):
         joined = np.concatenate([last, values])
         clipped = (joined == ends[0]) | (joined == ends[1])
-        far = (np.abs(np.diff(joined, axis=0)) > least) & ~(clipped[1:] | clipped[:-1])
+        left_out = clipped | (np.abs(joined) > scale * _BEYOND)
+        far = (np.abs(np.diff(joined, axis=0)) > _WRAP * scale) & ~(left_out[1:] | left_out[:-1])
         yield far.any(axis=1) & (np.diff(np.concatenate([last_s, time_s])) < 2 / stream.rate_hz)
         last, last_s = np.array(values[-1:]), time_s[-1:].copy()
 
 
-def _same_as_before(stream: Stream) -> Iterator[Mask]:
-    last = np.full(len(stream.channels), np.nan, dtype=np.float32)
-    for _, values in pieces(stream):
+def _held(stream: Stream, channels: slice, least: int) -> IntArray:
+    """Return (k, 2) rows of the runs of ``least`` samples or more that are all equal in these channels."""
+    return np.asarray(long_runs(_same_as_before(stream, channels), least=least - 1) - np.array([1, 0]))
+
+
+def _same_as_before(stream: Stream, channels: slice) -> Iterator[Mask]:
+    last = np.full(len(stream.channels[channels]), np.nan, dtype=np.float32)
+    for _, every in pieces(stream):
+        values = every[:, channels]
         same = np.empty(len(values), dtype=bool)
         same[0] = (values[0] == last).all()
         np.all(values[1:] == values[:-1], axis=1, out=same[1:])
         yield same
         last = values[-1].copy()
+
+
+def _perhaps_held(stream: Stream, least: int) -> list[int]:
+    """Return the channels that two samples half of ``least`` apart agree in, as they do where it is held so long."""
+    few = np.asarray(stream.values[:: least // 2])
+    return [int(channel) for channel in np.flatnonzero((few[1:] == few[:-1]).any(axis=0))]
+
+
+def _beside_motion(stream: Stream, channel: int, held: IntArray) -> IntArray:
+    """Return the spans in which another channel spans ten times what this one usually steps by where it moves.
+
+    A coarse axis at rest may keep its value for long while the noise of the others moves their last bit.
+    """
+    if not len(held):
+        return held
+    steps = np.concatenate([_steps(values[:, channel]) for _, values in pieces(stream)])
+    if not len(steps):
+        return held[:0]  # it never changes: another check names it
+    least = _OTHERS_MOVE * float(np.median(steps))
+    moved = [bool((_spans(stream.values[first:stop]) >= least).any()) for first, stop in held.tolist()]
+    return np.asarray(held[np.array(moved)])
+
+
+def _steps(column: Values) -> Values:
+    steps = np.abs(np.diff(column))
+    return np.asarray(steps[steps > 0])
+
+
+def _spans(values: Values) -> Values:
+    return np.asarray(np.fmax.reduce(values, axis=0) - np.fmin.reduce(values, axis=0))
+
+
+def _stuck(stream: Stream, held: IntArray, what: str, why: str) -> Finding:
+    samples = _samples(held)
+    note = f"{what} for {samples / stream.rate_hz:.1f} s in {len(held)} spans{why}"
+    return Finding("stuck", stream.name, *_span_s(stream, held), samples, note, "leave these spans out")
+
+
+def _samples(rows: IntArray) -> int:
+    return int(np.sum(rows[:, 1] - rows[:, 0]))
 
 
 def _span_s(stream: Stream, rows: IntArray) -> tuple[float, float]:

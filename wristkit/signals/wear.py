@@ -10,7 +10,7 @@ import pandas as pd
 from wristkit.errors import RecordingError
 from wristkit.recording import FloatArray, Recording, Stream, finding_table
 from wristkit.signals.pieces import Mask, pieces
-from wristkit.signals.units import PLAUSIBLE
+from wristkit.signals.units import PLAUSIBLE, usable
 
 WEAR_COLUMNS = ("start_s", "stop_s", "state", "reason")
 _KNOWN_SHARE = 0.5  # of the samples of a step that have to be there
@@ -152,14 +152,15 @@ def _moments(accel: Stream, edges_s: FloatArray) -> _Moments:
 
 
 def _degrees(recording: Recording, edges_s: FloatArray) -> FloatArray:
-    """Return (k,) mean temperatures of the steps; NaN where none was recorded."""
+    """Return (k,) median temperatures of the steps, which one wild value does not move; NaN where none is known."""
     degc = np.full(len(edges_s) - 1, np.nan)
     temperature = recording.streams.get("temperature")
     if temperature is None:
         return degc
     for row, (start_s, stop_s) in enumerate(pairwise(edges_s.tolist())):
         values = temperature.between(start_s, stop_s).values
-        degc[row] = np.mean(values[np.isfinite(values)], dtype=np.float64) if np.isfinite(values).any() else np.nan
+        known = values[usable("temperature", values)].astype(np.float64)
+        degc[row] = np.median(known) if len(known) else np.nan
     return degc
 
 
