@@ -178,6 +178,48 @@ def test_missing_samples_are_left_out_and_the_gap_rule_covers_them(count: int) -
     assert (len(lost) > 0) == (count == 40)
 
 
+@pytest.mark.parametrize("wild", [1e12, -201.0])
+def test_what_no_wrist_gives_is_left_out_as_a_missing_sample(wild: float) -> None:
+    """One wild value costs its own sample: run leaves it out, and a packet that holds it is refused."""
+    recording = make_recording(3)
+    stream = recording.accel
+    values = stream.values.astype(np.float64)
+    values[150, 1] = wild
+    conditioning = Conditioning.of([recording], streams=("accel", "gyro"), rate_hz=50, filters=FILTERS)
+    state = conditioning.start()
+    with pytest.raises(ValueError, match="a wrist gives -200 to 200 g"):
+        state.push({"accel": (stream.time, values)})
+    kept = np.arange(len(values)) != 150
+    pushed = state.push({"accel": (stream.time[kept], values[kept])})["accel"]
+    broken = recording.with_streams(Stream.measured("accel", stream.time, values))
+    damaged = conditioning.run(broken)["accel"]
+    for field in ("places", "values", "needed_s"):
+        assert getattr(damaged, field).tobytes() == getattr(pushed, field).tobytes()
+    whole = conditioning.run(recording)["accel"]
+    assert np.abs(damaged.values).max() < 2 * np.abs(whole.values).max()
+
+
+def test_a_stream_of_which_most_is_such_as_no_wrist_gives_is_refused() -> None:
+    """In thousandths of g nearly all would be left out, and silence would look like rest."""
+    recording = make_recording(3)
+    stream = recording.accel
+    conditioning = Conditioning.of([recording], streams=("accel",), rate_hz=50)
+    thousandths = recording.with_streams(Stream.measured("accel", stream.time, 1000 * stream.values))
+    with pytest.raises(RecordingError, match="outside -200 to 200 g") as told:
+        conditioning.run(thousandths)
+    assert told.value.code == "unit_implausible"
+
+
+def test_a_stream_without_known_limits_takes_any_finite_number() -> None:
+    time_s = np.arange(300) / 100
+    recording = Recording.of([Stream.measured("ppg", time_s, np.full((300, 1), 1e12))])
+    conditioning = Conditioning.of([recording], streams=("ppg",), rate_hz=50)
+    whole = conditioning.run(recording)["ppg"]
+    pushed = conditioning.start().push({"ppg": (time_s, np.full((300, 1), 1e12))})["ppg"]
+    assert len(whole.places) > 100
+    assert pushed.values.tobytes() == whole.values.tobytes()
+
+
 def test_filters_are_put_back_by_their_stated_delay() -> None:
     time_s = np.arange(0, 30, 0.01)
     recording = Recording.of([Stream.measured("ppg", time_s, np.sin(2 * np.pi * 0.5 * time_s))])

@@ -155,3 +155,50 @@ def test_windows_of_motion_and_sound_share_a_grid_and_a_gap_in_the_sound_counts(
     assert found.values.shape[1:] == (43, 50)
     assert found.channels[:4] == ("accel_x", "accel_y", "accel_z", "mel_0")
     assert len(found) >= 4
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "scale", "says"),
+    [
+        (16_000, 5.0, "divide PCM"),
+        (16, 0.1, "give seconds"),
+        (8_000, 0.1, "record faster"),
+        (15_000, 0.1, "state the rate"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 100, 1600])
+def test_wrong_sound_is_named_and_changes_nothing_beside_it(rate_hz, scale, says, before):
+    """Neither the motion of the packet nor any of the sound is taken: the packet may come again, mended."""
+    recording = heard(4.0)
+    made, accel, audio = conditioning_of(recording), recording["accel"], recording["audio"]
+    if rate_hz in (8_000, 15_000):  # of stamps that are not known yet the rate is asked, and else that they keep to it
+        says = "state the rate" if before == 1600 else "record faster"
+    first_s = audio.time[before]
+    state, plain = made.start(), made.start()
+    for one in (state, plain):
+        one.push({"audio": (audio.time[:before], audio.values[:before])})
+    wrong_s = first_s + np.arange(48_000) / rate_hz
+    wrong = {"accel": (accel.time, accel.values), "audio": (wrong_s, np.full(48_000, scale))}
+    newest_s = state.states["mel"].newest_s
+    with pytest.raises(ValueError, match=says):
+        state.push(wrong)
+    assert state.states["accel"].newest_s == -np.inf
+    assert state.states["mel"].newest_s == newest_s
+    right = {"accel": (accel.time, accel.values), "audio": (audio.time[before:], audio.values[before:])}
+    found, expected = state.push(right), plain.push(right)
+    for name in ("accel", "mel"):
+        for field in ("places", "values", "needed_s"):
+            assert getattr(found[name], field).tobytes() == getattr(expected[name], field).tobytes()
+
+
+def test_short_stretches_that_complete_nothing_leave_nothing_behind():
+    """60 ms of sound at a time: some frames each, and no sample of a grid of 25 Hz."""
+    made = Conditioning.of([heard(1.0)], streams=("mel",), rate_hz=25.0)
+    state, samples = made.start(), np.zeros(960)
+    for number in range(4_000):
+        grid = state.push({"audio": (0.26 * number + np.arange(960) / 16_000, samples)})["mel"]
+        assert not len(grid.places)
+    source = state.states["mel"]
+    assert len(source._stamps_s) == len(source._needed_s) <= 10
+    source.end_stretch()
+    assert len(source._stamps_s) == len(source._needed_s) == 0

@@ -328,10 +328,16 @@ def test_a_detector_counts_the_hours_that_evaluate_counts() -> None:
 
 
 def test_scores_that_are_no_numbers_are_an_error_and_never_silence() -> None:
-    recording = make_recording(0)
-    huge = Stream.measured("accel", recording.accel.time, np.sign(recording.accel.values) * np.float32(3e38))
+    accel = make_recording(0).accel
+    light = Stream.measured("ppg", accel.time, accel.values[:, 0])  # of which no limits are known
+    huge = Stream.measured("ppg", accel.time, np.sign(light.values) * np.float32(3e38))
     with pytest.raises(RecordingError, match="no numbers"):
-        make_detector(recording).detect(recording.with_streams(huge))
+        make_detector(Recording.of([light]), streams=("ppg",)).detect(Recording.of([huge]))
+    loud = make_recording(0).with_streams(
+        Stream.measured("accel", accel.time, np.sign(accel.values) * np.float32(3e38))
+    )
+    with pytest.raises(RecordingError, match="which no wrist gives"):
+        make_detector(make_recording(0)).detect(loud)
 
 
 @pytest.mark.parametrize("time", [np.arange(20) * 10.0, np.arange(20) * 1e18])

@@ -18,7 +18,8 @@ def mel(recording: Recording, *, params: MelParams | None = None, channels: Sequ
     """Return the stream ``mel`` of a recording's ``audio``: log power of 40 bands, 100 frames a second.
 
     Uniform sound without a hole gives a uniform stream, whose first frame lies half a window after the sound's start;
-    otherwise frames carry their stamps, and none needs a sample that is missing.
+    where the sound's clock was mapped onto another's, its rate is as far from 100 Hz as the sound's from what the
+    microphone states. Otherwise frames carry their stamps, and none needs a sample that is missing.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ def _stream(
         )
     time_s = np.concatenate(stamps)
     if whole:
-        start_s, rate_hz = float(time_s[0]), float(FRAME_RATE_HZ)
+        start_s, rate_hz = float(time_s[0]), FRAME_RATE_HZ * (audio.rate_hz / stated_rate_hz(audio))
         return Stream.uniform(name, values[:count], rate_hz=rate_hz, start_s=start_s, channels=names, unit=unit)
     return Stream.measured(name, time_s, values[:count], channels=names, unit=unit)
 

@@ -14,7 +14,21 @@ from wristkit.signals.pieces import pieces, time_at
 FRAME_RATE_HZ = 100
 LOUDEST = 2.0  # of full scale; codecs overshoot 1, whole numbers of PCM do not stop here
 LOST_S = 0.005  # half a frame's step: sound is counted, and a longer step can not be
-USUAL_RATES_HZ = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
+USUAL_RATES_HZ = (
+    8_000,
+    11_025,
+    12_000,
+    16_000,
+    22_050,
+    24_000,
+    32_000,
+    44_100,
+    48_000,
+    88_200,
+    96_000,
+    176_400,
+    192_000,
+)
 _WITHIN = 0.01  # of the stated rate
 
 
@@ -66,6 +80,11 @@ class SoundState:
             step of more than 5 ms is a gap.
         """
         time_s, samples = np.asarray(time, dtype=np.float64), np.asarray(values, dtype=np.float64)
+        self.check(time_s, samples)
+        return self.push_checked(time_s, samples)
+
+    def check(self, time_s: FloatArray, samples: FloatArray) -> None:
+        """Raise what is wrong with a packet; nothing moves."""
         steps_s = _checked_steps(time_s, samples, self.newest_s)
         lost = np.flatnonzero(steps_s > LOST_S)
         if len(lost) > max(1, len(steps_s) // 2):
@@ -73,24 +92,38 @@ class SoundState:
                 f"time has steps of {np.median(steps_s):.4g} s, expected {1 / self._rate_hz:.4g} s; give seconds, and "
                 "packets of sound at the rate that was stated"
             )
+        first_s, count = self._first_s, self._count
+        for first, last, anew in self._parts(time_s):
+            if anew or not count:
+                first_s, count = float(time_s[first]), 0
+            count += last - first
+            self._check_rate(count, float(time_s[last - 1]) - first_s)
+
+    def push_checked(self, time_s: FloatArray, samples: FloatArray) -> Frames:
+        """Return what :meth:`push` does, of a packet that :meth:`check` passed."""
         parts = [self._none]
-        for first, last in pairwise(np.unique([0, *lost, len(time_s)]).tolist()):
-            if first in lost:
+        for first, last, anew in self._parts(time_s):
+            if anew:
                 self.end_stretch()
-            parts.append(self._push_stretch(time_s[first:last], samples[first:last]))
+            self._first_s = self._first_s if self._count else float(time_s[first])
+            self._count += last - first
+            parts.append(self._stretch.push(time_s[first:last], samples[first:last]))
+            self.newest_s = float(time_s[last - 1])
         return Frames.join(parts)
 
-    def _push_stretch(self, time_s: FloatArray, samples: FloatArray) -> Frames:
-        self._first_s = time_s[0] if not self._count else self._first_s
-        self._count, self.newest_s = self._count + len(time_s), float(time_s[-1])
-        span_s, wanted_s = self.newest_s - self._first_s, (self._count - 1) / self._rate_hz
+    def _parts(self, time_s: FloatArray) -> list[tuple[int, int, bool]]:
+        """Return (first row, row after the last, whether a gap comes before) of each stretch in a packet."""
+        lost = set(np.flatnonzero(np.diff(time_s, prepend=self.newest_s) > LOST_S).tolist())
+        return [(first, last, first in lost) for first, last in pairwise(sorted({0, *lost, len(time_s)}))]
+
+    def _check_rate(self, count: int, span_s: float) -> None:
+        wanted_s = (count - 1) / self._rate_hz
         # From one second on: stamps of packets are late by some milliseconds, now and then.
         if max(span_s, wanted_s) > 1 and abs(span_s - wanted_s) > _WITHIN * wanted_s:
             raise ValueError(
-                f"{self._count} samples span {span_s:.4f} s, expected {wanted_s:.4f} s at {self._rate_hz:g} Hz; state "
+                f"{count} samples span {span_s:.4f} s, expected {wanted_s:.4f} s at {self._rate_hz:g} Hz; state "
                 "the rate that the microphone really has"
             )
-        return self._stretch.push(time_s, samples)
 
 
 def _checked_steps(time_s: FloatArray, samples: FloatArray, newest_s: float) -> FloatArray:
@@ -99,8 +132,7 @@ def _checked_steps(time_s: FloatArray, samples: FloatArray, newest_s: float) -> 
         raise ValueError(f"time is {time_s.shape} and values {samples.shape}, expected (n,) of one channel each")
     if not (np.isfinite(time_s).all() and np.isfinite(samples).all()):
         raise ValueError("the packet holds NaN or infinite numbers; leave such samples out, the gap rule covers them")
-    if (loudest := np.abs(samples).max(initial=0.0)) > LOUDEST:
-        raise ValueError(f"samples reach {loudest:.4g}, expected at most {LOUDEST:g}; divide PCM by its full scale")
+    check_loudness(samples)
     steps_s = np.diff(time_s, prepend=newest_s)
     if (steps_s <= 0).any():
         row = int(np.argmax(steps_s <= 0))
@@ -108,9 +140,18 @@ def _checked_steps(time_s: FloatArray, samples: FloatArray, newest_s: float) -> 
     return np.asarray(steps_s)
 
 
+def check_loudness(samples: FloatArray) -> None:
+    """Raise where samples are beyond what sound of full scale 1 can be."""
+    if (loudest := np.abs(samples).max(initial=0.0)) > LOUDEST:
+        raise ValueError(f"samples reach {loudest:.4g}, expected at most {LOUDEST:g}; divide PCM by its full scale")
+
+
 def stated_rate_hz(stream: Stream) -> float:
-    """Return the rate by which samples are counted: as stated, or the usual one within 1 % of the measured one."""
-    if stream.is_uniform:
+    """Return the rate by which samples are counted: a whole one as stated, or else the usual one within 1 % of it.
+
+    A clock that was mapped onto another's leaves a uniform stream with no whole rate; its microphone counts as before.
+    """
+    if stream.is_uniform and stream.rate_hz == round(stream.rate_hz):
         return stream.rate_hz
     nearest = min(USUAL_RATES_HZ, key=lambda rate_hz: abs(rate_hz - stream.rate_hz))
     if not abs(nearest - stream.rate_hz) <= _WITHIN * nearest:

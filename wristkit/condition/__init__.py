@@ -3,7 +3,8 @@
 ``Conditioning`` is a frozen, ordered tuple of steps. ``run`` takes a recording, ``start().push`` takes packets, and
 both give the same bits: every output depends on the samples in its own support alone, summed in one fixed order.
 
-On the grid, sample k of every stream lies at ``k / rate_hz`` seconds from ``Recording.start``. A gap resets all state.
+On the grid, sample k of every stream lies at ``k / rate_hz`` seconds from ``Recording.start``. A gap, by the rule of
+the source, resets resampler and filters; the front end of sound, which counts samples, begins anew after 5 ms without.
 """
 
 from wristkit.condition.conditioning import Conditioning, ConditioningState, Packet, Step

@@ -18,6 +18,7 @@ from wristkit.condition.sound import MEL, SOUND, SoundFront, mel_source
 from wristkit.errors import RecordingError
 from wristkit.filters import Filter, FilterState
 from wristkit.recording import CANONICAL, LATEST_S, FloatArray, Recording, Side, Stream, longest_step_s
+from wristkit.signals.units import PLAUSIBLE, usable
 
 Packet = tuple[npt.ArrayLike, npt.ArrayLike]
 
@@ -134,12 +135,14 @@ class Conditioning:
     def run(self, recording: Recording) -> dict[str, Grid]:
         """Return the conditioned samples of each source of a recording.
 
-        Rows that are not finite are missing samples: they are left out, and the gap rule covers them.
+        Rows that are not finite, or that no wrist gives (``inspect`` finds them as ``implausible``), are missing
+        samples: they are left out, and the gap rule covers them.
 
         Raises
         ------
         RecordingError
-            With code ``missing_stream``, ``missing_channel``, ``unit``, ``rate_too_low`` or ``side_unknown``.
+            With code ``missing_stream``, ``missing_channel``, ``unit``, ``rate_too_low``, ``side_unknown`` or, where
+            most rows are such as no wrist gives, ``unit_implausible``.
         """
         self.frame.check_sides([recording])
         state = self.start(wrist=recording.wrist, crown=recording.crown)
@@ -193,7 +196,8 @@ class ConditioningState:
         Parameters
         ----------
         packets
-            Stream name to ((n,) seconds, (n, c) values); later than what was pushed before, finite.
+            Stream name to ((n,) seconds, (n, c) values); later than what was pushed before, finite, and such as a
+            wrist gives. An error leaves all state as it was.
         """
         return self.push_sources(self.by_source(packets))
 
@@ -221,6 +225,12 @@ class SourceState:
         self._delay = sum(one.coefficients(conditioning.rate_hz).delay for one in conditioning.filters)
         self.end_stretch()
 
+    @property
+    def oldest_s(self) -> float:
+        """Time of the oldest sample that outputs to come may need; infinity where there is none."""
+        held_s = self._resampler.time_s
+        return float(held_s[0]) if len(held_s) else np.inf
+
     def end_stretch(self) -> None:
         """Forget all state, as a gap does; time still only moves forward."""
         self._resampler = self._conditioning._resample.start(len(self.source.channels))
@@ -230,7 +240,9 @@ class SourceState:
     def check(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return a packet as float64 (n,) and (n, c), or raise what is wrong with it."""
         name, count = self.source.name, len(self.source.channels)
-        time_s, columns = np.asarray(time, dtype=np.float64), np.asarray(values, dtype=np.float32)
+        time_s = np.asarray(time, dtype=np.float64)
+        with np.errstate(over="ignore"):  # what is too big becomes infinite, and is refused below
+            columns = np.asarray(values, dtype=np.float32)
         if not columns.size:
             columns = columns.reshape(0, count)
         if time_s.ndim != 1 or columns.shape != (len(time_s), count):
@@ -241,6 +253,12 @@ class SourceState:
         if not (np.isfinite(time_s).all() and np.isfinite(columns).all()):
             raise ValueError(
                 f"packet of {name!r} holds NaN or infinite numbers; leave such samples out, the gap rule covers them"
+            )
+        if not (held := usable(name, columns)).all():
+            row, (low, high) = int(np.argmin(held)), PLAUSIBLE[name]
+            raise ValueError(
+                f"packet of {name!r} has {columns[row].tolist()} at {time_s[row]} s, a wrist gives {low:g} to {high:g} "
+                f"{self.source.unit}; check the unit, and leave such samples out, the gap rule covers them"
             )
         steps = self._steps_s(time_s)
         _check_seconds(self.source, time_s, steps[1:])
@@ -314,6 +332,7 @@ class SoundSourceState:
         """Forget all state, as a gap does; time still only moves forward."""
         self._front.end_stretch()
         self.of_frames.end_stretch()
+        self._stamps_s, self._needed_s = np.empty(0), np.empty(0)
 
     def check(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return a packet of one channel of sound, or raise what is wrong with it."""
@@ -325,12 +344,10 @@ class SoundSourceState:
         self._stamps_s = np.concatenate([self._stamps_s, frames.time_s])
         self._needed_s = np.concatenate([self._needed_s, frames.needed_s])
         grid = self.of_frames.push(frames.time_s, frames.values)
-        if not len(grid.places):
-            return grid
         # The resampler needs a frame; the frame needs the sound up to some milliseconds after its time.
-        held = np.searchsorted(self._stamps_s, grid.needed_s)
-        needed_s = self._needed_s[held]
-        self._stamps_s, self._needed_s = self._stamps_s[held[-1] :].copy(), self._needed_s[held[-1] :].copy()
+        needed_s = self._needed_s[np.searchsorted(self._stamps_s, grid.needed_s)]
+        first = int(np.searchsorted(self._stamps_s, self.of_frames.oldest_s))
+        self._stamps_s, self._needed_s = self._stamps_s[first:].copy(), self._needed_s[first:].copy()
         return grid._replace(needed_s=needed_s)
 
 
@@ -342,7 +359,8 @@ def _run_source(state: "SourceState | SoundSourceState", stream: Stream) -> Grid
     columns = _columns(stream, state.source)
     _check_rate(stream, state.source)
     values = np.asarray(stream.values[:, columns], dtype=np.float64)
-    held = np.isfinite(values).all(axis=1)
+    held = usable(state.source.name, values)
+    _check_plausible(stream, values, held)
     return state.push(stream.time[held], values[held])
 
 
@@ -383,6 +401,22 @@ def _check_rate(stream: Stream, source: Source) -> None:
             f"{1 / source.longest_step_s:.4g}: every step would be a gap",
             code="rate_too_low",
             remedy="use a recording with a rate like those that the windows were made from",
+        )
+
+
+def _check_plausible(stream: Stream, values: FloatArray, held: npt.NDArray[np.bool_]) -> None:
+    """Raise where most rows are such as no wrist gives: another unit, of which too little would be left in silence."""
+    if held.all():
+        return
+    finite = np.isfinite(values).all(axis=1)
+    wild = finite & ~held & values.any(axis=1)  # zeros say that there is no value, such as no beat
+    if 2 * wild.sum() > finite.sum():
+        low, high = PLAUSIBLE[stream.name]
+        raise RecordingError(
+            f"stream {stream.name!r} has {wild.sum()} of {finite.sum()} rows outside {low:g} to {high:g} "
+            f"{stream.unit}, which no wrist gives",
+            code="unit_implausible",
+            remedy=f"check that it is in {stream.unit}; look at what inspect() finds",
         )
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from wristkit.audio import Frames, MelParams, SoundState
-from wristkit.audio.sound import LOST_S, USUAL_RATES_HZ
+from wristkit.audio import RATE_HZ, Frames, MelParams, SoundState
+from wristkit.audio.sound import LOST_S, USUAL_RATES_HZ, check_loudness
 from wristkit.condition.frame import Source
 from wristkit.recording import FloatArray
 
@@ -35,7 +35,9 @@ class SoundFront:
 
     def check(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return a packet as (n,) seconds and (n,) samples, or raise what is wrong with it."""
-        time_s, samples = np.asarray(time, dtype=np.float64), np.asarray(values, dtype=np.float32)
+        time_s = np.asarray(time, dtype=np.float64)
+        with np.errstate(over="ignore"):  # what is too big becomes infinite, and is refused below
+            samples = np.asarray(values, dtype=np.float32)
         if samples.ndim == 2 and samples.shape[1] == 1:
             samples = samples[:, 0]
         if time_s.ndim != 1 or samples.shape != time_s.shape:
@@ -47,30 +49,48 @@ class SoundFront:
             raise ValueError(
                 f"packet of {SOUND!r} holds NaN or infinite numbers; leave such samples out, the gap rule covers them"
             )
-        if (np.diff(time_s, prepend=self.newest_s) <= 0).any():
+        steps_s = np.diff(time_s, prepend=self.newest_s)
+        if (steps_s <= 0).any():
             raise ValueError(
                 f"packet of {SOUND!r} has times that do not increase, or that came before {self.newest_s} s; drop "
                 "repeated packets, and call reset() before another recording"
             )
-        return time_s, samples.astype(np.float64)
+        if (steps_s > LOST_S).sum() > max(1, len(steps_s) // 2):
+            raise ValueError(
+                f"packet of {SOUND!r} has steps of {np.median(steps_s):.4g} s, expected at most {1 / RATE_HZ:.4g} s; "
+                "give seconds, and sound of 16 kHz or more"
+            )
+        checked = samples.astype(np.float64)
+        check_loudness(checked)
+        state, held_s, held = self._with_held(time_s, checked)
+        if state is not None:
+            state.check(held_s, held)
+        return time_s, checked
 
     def push(self, time_s: FloatArray, samples: FloatArray) -> Frames:
         """Return the frames that checked samples complete, rounded to float32 as a stored stream has them."""
         if not len(time_s):
             return Frames.empty(self._step.bands)
-        self.newest_s = float(time_s[-1])
-        if self._state is None:
-            time_s, samples = (np.concatenate(pair) for pair in zip(self._held, (time_s, samples), strict=True))
-            # What a gap ends so soon is too short for any frame.
-            first = int(np.flatnonzero(np.diff(time_s, prepend=-np.inf) > LOST_S)[-1])
-            time_s, samples = time_s[first:], samples[first:]
-            count = int(np.searchsorted(time_s, time_s[0] + _RATE_FROM_S)) + 1
-            if count > len(time_s):
-                self._held = (time_s, samples)
-                return Frames.empty(self._step.bands)
-            self._state = self._step.start(_rate_hz(time_s[:count]))
-        frames = self._state.push(time_s, samples)
+        newest_s = float(time_s[-1])
+        self._state, time_s, samples = self._with_held(time_s, samples)
+        self._held = (time_s, samples) if self._state is None else (np.empty(0), np.empty(0))
+        frames = Frames.empty(self._step.bands)
+        if self._state is not None:
+            frames = self._state.push_checked(time_s, samples)
+        self.newest_s = newest_s
         return frames._replace(values=frames.values.astype(np.float32).astype(np.float64))
+
+    def _with_held(self, time_s: FloatArray, samples: FloatArray) -> tuple[SoundState | None, FloatArray, FloatArray]:
+        """Return the state, begun where the rate is known by now, and the samples that it is to be given."""
+        if self._state is not None or not len(time_s):
+            return self._state, time_s, samples
+        time_s, samples = (np.concatenate(pair) for pair in zip(self._held, (time_s, samples), strict=True))
+        # What a gap ends so soon is too short for any frame.
+        first = int(np.flatnonzero(np.diff(time_s, prepend=-np.inf) > LOST_S)[-1])
+        time_s, samples = time_s[first:], samples[first:]
+        count = int(np.searchsorted(time_s, time_s[0] + _RATE_FROM_S)) + 1
+        state = None if count > len(time_s) else self._step.start(_rate_hz(time_s[:count]))
+        return state, time_s, samples
 
 
 def _rate_hz(time_s: FloatArray) -> float:

@@ -13,6 +13,7 @@ from wristkit.recording import BLOCK_ROWS, FloatArray, Recording, Stream, find_g
 from wristkit.recording.spans import union
 from wristkit.signals import check_units
 from wristkit.signals.pieces import Finding, extremes
+from wristkit.signals.units import usable
 from wristkit.signals.values import saturated, stuck
 
 CORE_MOTION = ("attitude", "gravity", "user_accel")  # what a watch may have computed itself
