@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from wristkit.recording import Stream
+from wristkit.recording import BLOCK_ROWS, Stream
 from wristkit.signals.pieces import Ends, Finding, IntArray, Mask, Values, long_runs, pieces, runs, time_at
 
 # Full scales that sensors are set to; a device's own lies within 2 %, after its calibration.
@@ -254,7 +254,10 @@ def _same_as_before(stream: Stream, channels: slice) -> Iterator[Mask]:
 
 def _perhaps_held(stream: Stream, least: int) -> list[int]:
     """Return the channels that two samples half of ``least`` apart agree in, as they do where it is held so long."""
-    few = np.asarray(stream.values[:: least // 2])
+    step = least // 2
+    # Block by block: of a memory-mapped stream every page that is touched would stay in memory.
+    rows = max(1, BLOCK_ROWS // step) * step
+    few = np.concatenate([values[::step] for _, values in pieces(stream, rows=rows)])
     return [int(channel) for channel in np.flatnonzero((few[1:] == few[:-1]).any(axis=0))]
 
 
