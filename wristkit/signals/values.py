@@ -257,7 +257,7 @@ def _perhaps_held(stream: Stream, least: int) -> list[int]:
     step = least // 2
     # Block by block: of a memory-mapped stream every page that is touched would stay in memory.
     rows = max(1, BLOCK_ROWS // step) * step
-    few = np.concatenate([values[::step] for _, values in pieces(stream, rows=rows)])
+    few = np.concatenate([values[::step].copy() for _, values in pieces(stream, rows=rows)])
     return [int(channel) for channel in np.flatnonzero((few[1:] == few[:-1]).any(axis=0))]
 
 
