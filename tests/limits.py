@@ -22,6 +22,20 @@ MOST_CPU_S, MOST_WAIT_S, BACKSTOP_MB = 5, 60, 2000
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
+_LOAD_INTO = """
+import json, re, sys
+from pathlib import Path
+import numpy, pandas, pyarrow.csv, tqdm.auto, wristkit as wk, wristkit.load, wristkit.signals
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+path, into, schema = json.loads(sys.argv[1])
+Path("/proc/self/clear_refs").write_text("5")  # what the process had as a fork of the tests' own does not count
+base = peak()
+recording = wk.load(path, schema=schema, into=into)
+told = sorted(set(recording.findings["code"]))
+print(json.dumps([peak() - base, len(next(iter(recording.streams.values()))), told]))
+"""
+
+
 class TooSlowError(BaseException):
     """A limit of processor time was passed; no ``except Exception`` can hide it."""
 
@@ -45,6 +59,16 @@ def _raise_too_slow(*_):
 def peak_mb() -> float:
     """Return the most memory that this process ever held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / MB
+
+
+def peak_megabytes(path, into, schema=None):
+    """Return the peak of memory above the imports, the samples of the first stream, and the codes of what was found.
+
+    In a process of its own, on Linux.
+    """
+    arguments = json.dumps([str(path), str(into), schema])
+    done = subprocess.run([sys.executable, "-c", _LOAD_INTO, arguments], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 def refuse_more_memory(mb: int) -> None:

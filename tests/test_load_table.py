@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import itertools
+import sys
 import tempfile
 import tracemalloc
 from decimal import Decimal
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.formats import table as writer
+from tests.limits import peak_megabytes
 from wristkit.errors import RecordingError, TruncatedError
 from wristkit.load import load
 from wristkit.load import members as members_room
@@ -1109,3 +1111,14 @@ def test_columns_that_grow_side_by_side_are_stacked_as_they_are(tmp_path, rows, 
     taken = spool.stacked([arrays[0], arrays[1][:-1].copy(), arrays[2]][:1])
     assert on_disk or np.shares_memory(spool.stacked(arrays), arrays[1])
     np.testing.assert_array_equal(taken[:, 0], whole[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
+def test_a_table_into_a_folder_takes_no_more_memory_where_it_is_longer(tmp_path):
+    peaks = {}
+    for megabytes in (20, 260):
+        path = writer.write_long(tmp_path / "a.csv", megabytes, held=700)
+        peaks[megabytes], _, found = peak_megabytes(path, tmp_path / f"{megabytes}", writer.LONG_SCHEMA)
+        assert "stuck" in found  # whose search reads a channel again
+    assert peaks[260] <= 64
+    assert peaks[260] - peaks[20] <= 24

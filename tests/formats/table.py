@@ -13,6 +13,11 @@ SCHEMA = {
     **{f"g{axis}": (f"gyro.{axis}", "deg/s") for axis in "xyz"},
     "activity": "label",
 }
+LONG_SCHEMA = {
+    "time": ("time", "ns"),
+    **{f"a{axis}": (f"accel.{axis}", "g") for axis in "xyz"},
+    **{f"g{axis}": (f"gyro.{axis}", "rad/s") for axis in "xyz"},
+}
 _SUFFIX = {"csv": "csv", "tsv": "tsv", "comma": "csv", "iso": "csv", "gzip": "csv.gz", "parquet": "parquet"}
 
 
@@ -40,6 +45,24 @@ def write(folder: Path, *, kind="csv", name=None, **options) -> Path:
         np.savez(path, **{name: table[name].to_numpy(dtype="U8" if name == "activity" else None) for name in table})
     else:
         path.write_bytes(_text(table, kind))
+    return path
+
+
+def write_long(path: Path, megabytes: float, *, held: int = 0) -> Path:
+    """Write motion at 100 Hz as text of so many megabytes.
+
+    In every 10,000 rows one axis keeps its value for ``held`` while another swings.
+    """
+    values = np.random.default_rng(0).normal([0, 0, -1, 0, 0, 0], 0.1, (10_000, 6))
+    values[:held, 0] = 0.25
+    values[:held, 1] += np.sin(np.arange(held) / 30)
+    tails = [",".join(f"{value:.6f}" for value in row) for row in values.tolist()]
+    stamp, step = 1_700_000_000_000_000_000, 10_000_000
+    with path.open("w") as file:
+        file.write(",".join(LONG_SCHEMA) + "\n")
+        while file.tell() < megabytes * 10**6:
+            file.writelines(f"{stamp + k * step},{tail}\n" for k, tail in enumerate(tails))
+            stamp += len(tails) * step
     return path
 
 

@@ -4,7 +4,7 @@ Time is float64 seconds from ``Recording.start``; wall clock is metadata. Canoni
 Core Motion: acceleration in g with gravity, and -1 on z when the device rests face up.
 """
 
-from wristkit.recording.blocks import BLOCK_ROWS, blocks, middle_two
+from wristkit.recording.blocks import BLOCK_ROWS, blocks, median, middle_two
 from wristkit.recording.deidentify import deidentify
 from wristkit.recording.recording import Recording, Side
 from wristkit.recording.stream import (
@@ -52,5 +52,6 @@ __all__ = [
     "label_table",
     "longest_step_s",
     "measured_rate_hz",
+    "median",
     "middle_two",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 BLOCK_ROWS = 2**18
+_SORTED_AT_ONCE = 2**21
 
 Array = npt.NDArray[Any]
 
@@ -35,6 +36,13 @@ def middle_two(numbers: Callable[[], Iterable[Array]], count: int) -> tuple[Any,
     ranks = ((count - 1) // 2, count // 2)
     low = _of_rank(numbers, ranks[0])
     return low, low if ranks[0] == ranks[1] else _of_rank(numbers, ranks[1])
+
+
+def median(numbers: Callable[[], Iterable[Array]], count: int) -> float:
+    """Return the median of ``count`` numbers, of which ``numbers`` gives all blocks as :func:`middle_two` has it."""
+    if count <= _SORTED_AT_ONCE:
+        return float(np.median(np.concatenate(list(numbers()))))
+    return float(sum(middle_two(numbers, count)) / 2)
 
 
 def _of_rank(numbers: Callable[[], Iterable[Array]], rank: int) -> Any:  # noqa: ANN401  of the type of the numbers

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wristkit.errors import RecordingError
-from wristkit.recording.blocks import blocks, middle_two
+from wristkit.recording.blocks import blocks, median
 from wristkit.recording.hashing import ContentHash
 
 FloatArray = npt.NDArray[np.float64]
@@ -20,7 +20,6 @@ STANDARD_GRAVITY = 9.80665  # m/s2 in one g
 GAP_PERIODS = 4.0
 GAP_FLOOR_S = 0.1
 LATEST_S = 1e11
-_SORTED_AT_ONCE = 2**21
 
 
 class Canonical(NamedTuple):
@@ -129,9 +128,10 @@ class Stream:
         columns = _float32_columns(name, _by_name(name, values, channels))
         time_s = _seconds(name, time, len(columns))
         gaps = find_gaps(time_s)
-        return cls(
+        return cls.trusted(
             name=name,
             time=time_s,
+            start_s=float("nan"),
             values=columns,
             channels=_default_channels(name, columns.shape[1], channels),
             unit=_default_unit(name, unit),
@@ -318,10 +318,7 @@ def longest_step_s(time_s: FloatArray) -> float:
 
 def median_step_s(time_s: FloatArray) -> float:
     """Return the median step in seconds between stamps that increase; exact, in bounded memory."""
-    count = len(time_s) - 1
-    if count <= _SORTED_AT_ONCE:
-        return float(np.median(np.diff(time_s)))
-    return float(sum(middle_two(lambda: map(np.diff, _overlapping(time_s)), count)) / 2)
+    return median(lambda: map(np.diff, _overlapping(time_s)), len(time_s) - 1)
 
 
 def _overlapping(time_s: FloatArray) -> Iterator[FloatArray]:
@@ -482,6 +479,10 @@ def _check_time(name: str, time_s: FloatArray, count: int) -> None:
 
 def _check_stamps(name: str, time_s: FloatArray, first: int) -> None:
     """Raise what is wrong with stamps of which the first is that of row ``first``."""
+    with np.errstate(invalid="ignore"):  # of infinite ones
+        steps = np.diff(time_s)
+    if (steps > 0).all() and np.abs(time_s[[0, -1]]).max() <= LATEST_S:
+        return  # what lies between two that are in order is finite, too
     if not np.isfinite(time_s).all():
         row = int(np.argmin(np.isfinite(time_s)))
         raise RecordingError(
@@ -496,7 +497,6 @@ def _check_stamps(name: str, time_s: FloatArray, first: int) -> None:
             code="time_unit",
             remedy="stamps in milliseconds or nanoseconds? Divide them, and count from the recording's start",
         )
-    steps = np.diff(time_s)
     if (steps <= 0).any():
         row = int(np.argmax(steps <= 0)) + 1
         raise RecordingError(

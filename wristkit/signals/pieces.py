@@ -81,11 +81,17 @@ def bin_means(stream: Stream, *, start_s: float, bins: int, width_s: float) -> F
     grid_s = start_s + np.arange(bins) * width_s
     for time_s, values in pieces(stream.between(start_s, start_s + bins * width_s)):
         edges = np.searchsorted(time_s, grid_s)
-        held = np.diff(edges, append=len(time_s)) > 0
+        samples = np.diff(edges, append=len(time_s))
+        held = samples > 0
         first = edges[held]
-        whole = np.isfinite(values).all(axis=1)
-        counts[held] += np.add.reduceat(whole, first, dtype=np.float64)
-        for channel, column in enumerate(values.T):
-            summed = column if whole.all() else np.where(whole, column, 0)
-            sums[held, channel] += np.add.reduceat(summed, first, dtype=np.float64)
+        finite = np.isfinite(values)
+        if finite.all():
+            counts[held] += samples[held]
+            summed = values
+        else:
+            whole = np.asarray(finite.all(axis=1))
+            counts[held] += np.add.reduceat(whole, first, dtype=np.float64)
+            summed = np.where(whole[:, None], values, 0)
+        for channel, column in enumerate(summed.T):
+            sums[held, channel] += np.add.reduceat(column, first, dtype=np.float64)
     return np.asarray(np.divide(sums, counts[:, None], out=np.full(sums.shape, np.nan), where=counts[:, None] > 0))

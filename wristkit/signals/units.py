@@ -161,19 +161,21 @@ def _window_lengths(stream: Stream) -> tuple[FloatArray, Mask]:
         whole = len(values) // size * size
         length = _lengths(values[:whole]).reshape(-1, size)
         stamps_s = time_s[:whole].reshape(-1, size)
-        mean, spread = length.mean(axis=1), length.std(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):  # of damage, which is infinite and at rest nowhere
+            mean, spread = length.mean(axis=1), length.std(axis=1)
         used = (mean > 0) & (stamps_s[:, -1] - stamps_s[:, 0] < 1.5 * size / stream.rate_hz)
         lengths.append(mean[used])
         stills.append((spread < np.maximum(_STILL_SHARE * mean, _STILL_G))[used])
     return np.concatenate(lengths), np.concatenate(stills)
 
 
-def _lengths(values: Values) -> FloatArray:
-    """Return (n,) lengths of (n, c) vectors; numpy's norm goes row by row, which is slow."""
-    total = np.zeros(len(values))
-    for column in values.T:
-        total += np.square(column, dtype=np.float64)
-    return np.sqrt(total)
+def _lengths(values: Values) -> Values:
+    """Return (n,) lengths of (n, c) vectors, infinite beyond 1e19; numpy's norm goes row by row, which is slow."""
+    total = np.zeros(len(values), dtype=values.dtype)
+    with np.errstate(over="ignore"):
+        for column in values.T:
+            total += np.square(column)
+    return np.sqrt(total, out=total)
 
 
 def gyro_unit(recording: Recording) -> list[Finding]:

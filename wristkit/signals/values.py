@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from wristkit.recording import BLOCK_ROWS, Stream
+from wristkit.recording import BLOCK_ROWS, Stream, blocks, median
 from wristkit.signals.pieces import Ends, Finding, IntArray, Mask, Values, long_runs, pieces, runs, time_at
 
 # Full scales that sensors are set to; a device's own lies within 2 %, after its calibration.
@@ -268,21 +268,25 @@ def _beside_motion(stream: Stream, channel: int, held: IntArray) -> IntArray:
     """
     if not len(held):
         return held
-    steps = np.concatenate([_steps(values[:, channel]) for _, values in pieces(stream)])
-    if not len(steps):
+    count = sum(map(len, _steps(stream, channel)))
+    if not count:
         return held[:0]  # it never changes: another check names it
-    least = _OTHERS_MOVE * float(np.median(steps))
+    least = _OTHERS_MOVE * median(lambda: _steps(stream, channel), count)
     moved = [bool((_spans(stream.values[first:stop]) >= least).any()) for first, stop in held.tolist()]
     return np.asarray(held[np.array(moved)])
 
 
-def _steps(column: Values) -> Values:
-    steps = np.abs(np.diff(column))
-    return np.asarray(steps[steps > 0])
+def _steps(stream: Stream, channel: int) -> Iterator[Values]:
+    """Yield by how much one channel steps where it changes, block by block."""
+    for _, values in pieces(stream):
+        steps = np.abs(np.diff(values[:, channel].astype(np.float64)))
+        yield steps[steps > 0]
 
 
 def _spans(values: Values) -> Values:
-    return np.asarray(np.fmax.reduce(values, axis=0) - np.fmin.reduce(values, axis=0))
+    ends = [(np.fmin.reduce(block, axis=0), np.fmax.reduce(block, axis=0)) for (block,) in blocks(values)]
+    low, high = zip(*ends, strict=True)
+    return np.asarray(np.fmax.reduce(high) - np.fmin.reduce(low))
 
 
 def _stuck(stream: Stream, held: IntArray, what: str, why: str) -> Finding:
