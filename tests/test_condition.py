@@ -1,17 +1,23 @@
 """Conditioning: the grid, the delay, the gaps, and push equal to run bit for bit."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
-from wristkit.condition import Conditioning, Frame, Resample, resample
+from wristkit.condition import WRIST_SIGNS, Conditioning, Frame, Resample, frame_of, resample
 from wristkit.errors import RecordingError
-from wristkit.filters import Filter
-from wristkit.recording import Recording, Stream
+from wristkit.filters import Derivative, Filter, Moving
+from wristkit.fusion import fuse
+from wristkit.recording import Recording, Stream, deidentify
+from wristkit.simulate import people, session
+from wristkit.store import open_native, save
 
 
 def jittered(rate_hz: float, span_s: float, rng: np.random.Generator, *, start_s: float = 0.0) -> np.ndarray:
@@ -119,7 +125,9 @@ FILTERS = (Filter("highpass", (0.4,), order=2), Filter("lowpass", (12.0,), order
 @given(
     seed=st.integers(0, 5),
     cuts=st.fixed_dictionaries({name: st.lists(st.integers(0, 1300), max_size=15) for name in ("accel", "gyro")}),
-    filters=st.sampled_from([(), FILTERS]),
+    filters=st.sampled_from(
+        [(), FILTERS, (Moving("rms", 0.3), Derivative()), (Derivative(), *FILTERS, Moving("max", 0.1))]
+    ),
     frame=st.sampled_from(["device", "wrist"]),
 )
 def test_any_partition_gives_the_same_bits(seed: int, cuts: dict, filters: tuple, frame: str) -> None:
@@ -259,16 +267,79 @@ def test_the_wrist_frame_refuses_what_it_cannot_know() -> None:
     nameless = Recording.of(list(recording.streams.values()), wrist="left")
     with pytest.raises(RecordingError, match=nameless.id):
         Conditioning.of([nameless], streams=("accel",), rate_hz=50, frame="wrist").run(nameless)
-    magnet = Recording.of([Stream.measured("mag", recording.accel.time, recording.accel.values)])
-    with pytest.raises(ValueError, match="not defined for 'mag'"):
-        Conditioning.of([magnet], streams=("mag",), rate_hz=50, frame="wrist")
+    force = Stream.measured("force", recording.accel.time, recording.accel.values, channels=("x", "y", "z"), unit="N")
+    pushed = recording.with_streams(force)
+    with pytest.raises(ValueError, match="not defined for 'force'"):
+        Conditioning.of([pushed], streams=("force",), rate_hz=50, frame="wrist")
+    with pytest.raises(RecordingError, match="'force' has three axes"):
+        Frame("wrist").run(pushed)
+    with pytest.raises(RecordingError, match=f"{nameless.id} wrist is 'left' and crown is None"):
+        Frame("wrist").run(nameless)
+    with pytest.raises(RecordingError, match="in the frame 'elbow'"):
+        Frame("wrist").run(replace(recording, source={"frame": "elbow"}))
     with pytest.raises(ValueError, match="expected 'device' or 'wrist'"):
         Frame("elbow")
 
 
+def worn(wrist: str, crown: str) -> Recording:
+    """A fused recording of a simulated reach, with a compass."""
+    recording = session(people(1, seed=5)[0], seed=5, plan=(("reaching", 6), ("resting", 2)))
+    turn = Rotation.from_quat(fuse(recording).attitude.values, scalar_first=True)
+    north = turn.inv().apply([22.0, 0.0, -42.0]).astype(np.float32)
+    with_mag = recording.with_streams(recording.gyro.with_values("mag", north))
+    return replace(fuse(with_mag), wrist=wrist, crown=crown)
+
+
+@pytest.mark.parametrize(("wrist", "crown"), list(WRIST_SIGNS))
+def test_a_recording_turned_into_the_wrist_frame_and_back_is_what_it_was(wrist: str, crown: str) -> None:
+    device = worn(wrist, crown)
+    turned = Frame("wrist").run(device)
+    assert frame_of(turned) == "wrist"
+    assert Frame("wrist").run(turned) is turned
+    back = Frame("device").run(turned)
+    assert back.id == device.id
+    assert back.source == device.source
+    for name, stream in device.streams.items():
+        assert stream.values.tobytes(order="A") == back[name].values.tobytes(order="A"), name
+    assert (turned.accel.values[:, 2] == device.accel.values[:, 2]).all()
+    assert (turned.id == device.id) == ((wrist, crown) == ("left", "right"))
+
+
+@pytest.mark.parametrize(("wrist", "crown"), list(WRIST_SIGNS))
+def test_in_the_wrist_frame_attitude_still_turns_gravity_and_north(wrist: str, crown: str) -> None:
+    turned = Frame("wrist").run(worn(wrist, crown))
+    held = np.isfinite(turned.attitude_north.values).all(axis=1)
+    for name in ("attitude", "attitude_north"):
+        to_earth = Rotation.from_quat(turned[name].values[held], scalar_first=True)
+        np.testing.assert_allclose(to_earth.inv().apply([0, 0, -1]), turned.gravity.values[held], atol=1e-5)
+    settled = turned.gyro.time[held] > 4
+    north = to_earth.apply(turned.mag.values[held])[settled]
+    assert np.degrees(np.abs(np.arctan2(north[:, 1], north[:, 0]))).max() < 3  # x points to north
+    # A turn by the gyroscope is the turn of the attitude: the mirror treats both alike.
+    steps = to_earth[:-1].inv() * to_earth[1:]
+    period_s = np.diff(turned.gyro.time[held])[:, None]
+    rate = (turned.gyro.values[held][1:] + turned.gyro.values[held][:-1]) / 2
+    fast = np.linalg.norm(rate, axis=1) > 1
+    assert np.corrcoef((steps.as_rotvec() / period_s)[fast].ravel(), rate[fast].ravel())[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("frame", ["device", "wrist"])
+def test_a_recording_in_either_frame_is_conditioned_to_the_same_bits(tmp_path: Path, frame: str) -> None:
+    device = make_recording()
+    turned = Frame("wrist").run(device)
+    conditioning = Conditioning.of([turned], streams=("accel", "gyro"), rate_hz=50, frame=frame)
+    expected = conditioning.run(device)
+    save(turned, tmp_path / "turned")
+    for other in (turned, deidentify(turned), open_native(tmp_path / "turned")):
+        for name, grid in conditioning.run(other).items():
+            np.testing.assert_array_equal(grid.values, expected[name].values)
+
+
 def test_json_round_trip() -> None:
     recording = make_recording()
-    conditioning = Conditioning.of([recording], streams=("accel", "gyro"), rate_hz=50, filters=FILTERS, frame="wrist")
+    filters = (*FILTERS, Filter("notch", (15.0,), quality=20.0), Derivative(), Moving("std", 0.4))
+    conditioning = Conditioning.of([recording], streams=("accel", "gyro"), rate_hz=50, filters=filters, frame="wrist")
+    assert conditioning.delay_s == pytest.approx(sum(one.delay_s(50) for one in filters) + 2.5 / 50)
     again = Conditioning.from_json(conditioning.to_json())
     assert again == conditioning
     assert again.to_json() == conditioning.to_json()
@@ -304,6 +375,23 @@ def test_time_never_goes_back_between_packets() -> None:
         state.push({"accel": ([0.9], np.zeros((1, 3)))})
     with pytest.raises(ValueError, match="not used here"):
         state.push({"ppg": ([2.0], np.zeros((1, 1)))})
+
+
+@pytest.mark.parametrize("rows", [1, 3, 20])
+def test_stamps_that_are_no_seconds_are_refused_in_any_partition(rows: int) -> None:
+    """Eight steps that would all be gaps are too many, whether they come in one packet or one by one."""
+
+    def pushed(time_s: np.ndarray) -> int:
+        state, count = Conditioning.of([make_recording()], streams=("accel",), rate_hz=50).start(), 0
+        for first in range(0, len(time_s), rows):
+            state.push({"accel": (part := time_s[first : first + rows], np.zeros((len(part), 3)))})
+            count += len(part)
+        return count
+
+    with pytest.raises(ValueError, match="give seconds, not milliseconds"):
+        pushed(np.arange(9) * 10.0)
+    assert pushed(np.arange(8) * 10.0) == 8
+    assert pushed(np.r_[0.0, 0.01, 10 * np.arange(1.0, 13)]) == 14  # it ran at its rate once
 
 
 def test_another_unit_or_channel_set_is_refused_by_name() -> None:

@@ -1,14 +1,14 @@
 """Causal filters and moving statistics in float64, the same numbers in one call or sample by sample.
 
-Each is three things: ``Filter``, ``Derivative`` or ``Moving`` (what was asked for, frozen, JSON), its coefficients
-(derived from it and the rate) and a state (all that changes with a sample). Each starts settled on its first value, and
-refuses NaN and infinity, which would spread to all that follows.
+Each ``CausalFilter`` is three things: ``Filter``, ``Derivative`` or ``Moving`` (what was asked for, frozen, JSON), its
+coefficients (derived from it and the rate) and a state (all that changes with a sample). Each starts settled on its
+first value, and refuses NaN and infinity, which would spread to all that follows.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -256,7 +256,7 @@ class Moving:
     length_s: float
 
     def __post_init__(self) -> None:
-        _check_kind(self.kind, ("mean", "std", "rms", "min", "max"))
+        _check_kind(self.kind, get_args(Statistic))
         if isinstance(self.length_s, bool) or not 0 < self.length_s < np.inf:
             raise ValueError(f"length_s is {self.length_s!r}, expected a positive number of seconds")
         object.__setattr__(self, "length_s", float(self.length_s))
@@ -409,6 +409,18 @@ class MovingState:
         return np.asarray(np.sqrt(np.maximum(squares + apart**2 * (old * new / length), 0.0) / length))
 
 
+CausalFilter = Filter | Derivative | Moving
+CausalState = FilterState | MovingState
+
+
+def filter_from_dict(fields: dict[str, Any]) -> CausalFilter:
+    """Return what ``to_dict`` of any of them described; its ``kind`` says which it is."""
+    kind = fields.get("kind")
+    if kind == "derivative":
+        return Derivative.from_dict(fields)
+    return Moving.from_dict(fields) if kind in get_args(Statistic) else Filter.from_dict(fields)
+
+
 def _check_rate(rate_hz: float) -> None:
     if not 0 < rate_hz < np.inf:
         raise ValueError(f"rate_hz is {rate_hz!r}, expected a positive number of samples a second")
@@ -419,7 +431,7 @@ def _check_kind(kind: str, wanted: tuple[str, ...]) -> None:
         raise ValueError(f"kind is {kind!r}, expected one of {sorted(wanted)}")
 
 
-def _run(step: "Filter | Derivative | Moving", values: npt.ArrayLike, rate_hz: float) -> FloatArray:
+def _run(step: CausalFilter, values: npt.ArrayLike, rate_hz: float) -> FloatArray:
     """Return what one packet of all values gives."""
     rows = _rows(values)
     return step.start(rate_hz, rows[0]).push(rows) if len(rows) else np.empty(rows.shape)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from wristkit.condition import Conditioning, Grid
 from wristkit.errors import RecordingError
-from wristkit.filters import Filter
+from wristkit.filters import CausalFilter
 from wristkit.recording import FloatArray, Recording
 from wristkit.recording.spans import covered_s, subtract
 
@@ -134,7 +134,7 @@ def windows(
     rate_hz: float,
     length_s: float,
     hop_s: float,
-    filters: Sequence[Filter] = (),
+    filters: Sequence[CausalFilter] = (),
     frame: Literal["device", "wrist"] = "device",
     tier: str = "truth",
     labels: Policy = "majority",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from wristkit.audio.mel import FLOOR, MelParams
 from wristkit.audio.sound import FRAME_RATE_HZ, Frames
 from wristkit.filters import Filter
-from wristkit.recording import FloatArray
+from wristkit.recording import MISSING_PERIODS, FloatArray
 
 TEXTURE_CHANNELS = (
     *("flux", "flatness", "steadiness", "water", "modulation", "harmonicity", "speech", "proximity", "dryness"),
@@ -23,7 +23,6 @@ TEXTURE_CHANNELS = (
 )
 SYLLABLES = Filter("bandpass", (2.0, 6.5), order=1)  # about 4 Hz, in speech of any language
 _LOG_POWER = (float(np.log(FLOOR)) - 0.01, float(np.log(65_504)))  # of the front end; dB or another scale lie beyond
-_LOST_FRAMES = 1.5
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class TextureState:
     def push(self, frames: Frames) -> Frames:
         """Return (m, 10) textures of the next (m, bands) frames of log power."""
         values = _checked(frames, self._params, self.newest_s)
-        lost = np.flatnonzero(np.diff(frames.time_s, prepend=self.newest_s) > _LOST_FRAMES / FRAME_RATE_HZ)
+        lost = np.flatnonzero(np.diff(frames.time_s, prepend=self.newest_s) > MISSING_PERIODS / FRAME_RATE_HZ)
         parts = [np.empty((0, len(TEXTURE_CHANNELS)))]
         for first, last in pairwise(np.unique([0, *lost, len(values)]).tolist()):
             if first in lost:

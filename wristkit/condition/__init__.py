@@ -8,7 +8,7 @@ the source, resets resampler and filters; the front end of sound, which counts s
 """
 
 from wristkit.condition.conditioning import Conditioning, ConditioningState, Packet, Step
-from wristkit.condition.frame import AXIAL, POLAR, WRIST_SIGNS, Frame, Source
+from wristkit.condition.frame import AXIAL, POLAR, WRIST_SIGNS, Frame, Source, frame_of
 from wristkit.condition.resample import Grid, Resample
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "Resample",
     "Source",
     "Step",
+    "frame_of",
 ]

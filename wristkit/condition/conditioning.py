@@ -5,35 +5,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from wristkit.audio import MelParams
 from wristkit.audio.sound import stretches
-from wristkit.condition.frame import AXIAL, POLAR, Frame, Source
+from wristkit.condition.frame import AXIAL, POLAR, Frame, Kind, Source, frame_of
 from wristkit.condition.resample import Grid, Resample
 from wristkit.condition.sound import MEL, SOUND, SoundFront, mel_source
 from wristkit.errors import RecordingError
-from wristkit.filters import Filter, FilterState
+from wristkit.filters import CausalFilter, CausalState, filter_from_dict
 from wristkit.recording import CANONICAL, LATEST_S, FloatArray, Recording, Side, Stream, longest_step_s
 from wristkit.signals.units import PLAUSIBLE, usable
 
 Packet = tuple[npt.ArrayLike, npt.ArrayLike]
 
 # Sensors of motion, light and sound, none of which says anything at a slower rate.
-STEADY = POLAR | AXIAL | {"mag", "ppg", "audio", "mel"}
+STEADY = POLAR | AXIAL | {"ppg", "audio", "mel"}
 SLOWEST_HZ = 5.0
-Step = MelParams | Frame | Resample | Filter
+_GAPS_ALONE = 8  # steps, without one within the gap rule, say that the stamps are no seconds
+Step = MelParams | Frame | Resample | CausalFilter
 
 
 @dataclass(frozen=True)
 class Conditioning:
     """Sources and the ordered steps that bring them to one grid.
 
-    Build one with :meth:`of`. ``steps`` is a frame, a resampler and any number of filters, in this order; before them
-    stands the log-mel front end where the source ``mel`` is made of sound, which then comes as ``audio``.
+    Build one with :meth:`of`. ``steps`` is a frame, a resampler and any number of filters, in this order; before
+    them stands the log-mel front end where the source ``mel`` is made of sound, which then comes as ``audio``.
     """
 
     sources: tuple[Source, ...]
@@ -41,7 +42,7 @@ class Conditioning:
 
     def __post_init__(self) -> None:
         kinds = [type(step) for step in self.steps[0 if self.mel is None else 1 :]]
-        if kinds[:2] != [Frame, Resample] or any(kind is not Filter for kind in kinds[2:]):
+        if kinds[:2] != [Frame, Resample] or not all(issubclass(kind, CausalFilter) for kind in kinds[2:]):
             raise ValueError(
                 f"steps are {[type(step).__name__ for step in self.steps]}, expected Frame, Resample, then Filters; "
                 "before them MelParams, at most once"
@@ -65,8 +66,8 @@ class Conditioning:
         *,
         streams: Sequence[str],
         rate_hz: float,
-        filters: Sequence[Filter] = (),
-        frame: Literal["device", "wrist"] = "device",
+        filters: Sequence[CausalFilter] = (),
+        frame: Kind = "device",
     ) -> Self:
         """Return the conditioning of these streams, with channels, units and gap rule taken from the recordings.
 
@@ -112,9 +113,9 @@ class Conditioning:
         return next(step for step in self.steps if isinstance(step, Resample))
 
     @property
-    def filters(self) -> tuple[Filter, ...]:
+    def filters(self) -> tuple[CausalFilter, ...]:
         """The filter steps."""
-        return tuple(step for step in self.steps if isinstance(step, Filter))
+        return tuple(step for step in self.steps if isinstance(step, CausalFilter))
 
     @property
     def rate_hz(self) -> float:
@@ -145,7 +146,7 @@ class Conditioning:
             most rows are such as no wrist gives, ``unit_implausible``.
         """
         self.frame.check_sides([recording])
-        state = self.start(wrist=recording.wrist, crown=recording.crown)
+        state = ConditioningState(self, recording.wrist, recording.crown, given=frame_of(recording))
         return {
             source.name: _run_source(state.states[source.name], self.stream(source, recording))
             for source in self.sources
@@ -181,12 +182,14 @@ class Conditioning:
 class ConditioningState:
     """Running conditioning of packets; ``push`` gives the grid samples that each packet completes."""
 
-    def __init__(self, conditioning: Conditioning, wrist: Side | None, crown: Side | None) -> None:
+    def __init__(
+        self, conditioning: Conditioning, wrist: Side | None, crown: Side | None, *, given: Kind = "device"
+    ) -> None:
         self._inputs = conditioning.inputs
         self.states: dict[str, SourceState | SoundSourceState] = {
             source.name: SoundSourceState(conditioning, source)
             if conditioning._is_heard(source)
-            else SourceState(conditioning, source, wrist, crown)
+            else SourceState(conditioning, source, conditioning.frame.signs(source, wrist, crown, given=given))
             for source in conditioning.sources
         }
 
@@ -217,11 +220,12 @@ class ConditioningState:
 class SourceState:
     """Running frame, resampler and filters of one source, started anew after each gap."""
 
-    def __init__(self, conditioning: Conditioning, source: Source, wrist: Side | None, crown: Side | None) -> None:
+    def __init__(self, conditioning: Conditioning, source: Source, signs: FloatArray | None) -> None:
         self.source = source
         self.newest_s = -np.inf
         self._conditioning = conditioning
-        self._signs = conditioning.frame.signs(source, wrist, crown)
+        self._signs = signs
+        self._gaps: int | None = 0
         self._delay = sum(one.coefficients(conditioning.rate_hz).delay for one in conditioning.filters)
         self.end_stretch()
 
@@ -234,7 +238,7 @@ class SourceState:
     def end_stretch(self) -> None:
         """Forget all state, as a gap does; time still only moves forward."""
         self._resampler = self._conditioning._resample.start(len(self.source.channels))
-        self._filters: list[FilterState] = []
+        self._filters: list[CausalState] = []
         self._first_place: int | None = None
 
     def check(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -261,7 +265,7 @@ class SourceState:
                 f"{self.source.unit}; check the unit, and leave such samples out, the gap rule covers them"
             )
         steps = self._steps_s(time_s)
-        _check_seconds(self.source, time_s, steps[1:])
+        self._check_seconds(time_s, steps)
         if (steps <= 0).any():
             row = int(np.argmax(steps <= 0))
             before_s = self.newest_s if row == 0 else time_s[row - 1]
@@ -271,12 +275,33 @@ class SourceState:
             )
         return time_s, columns.astype(np.float64)
 
+    def _check_seconds(self, time_s: FloatArray, steps_s: FloatArray) -> None:
+        """Raise where the stamps cannot be seconds of this source: the first steps of all are all of them gaps."""
+        too_late = len(time_s) and np.abs(time_s).max() > LATEST_S
+        gaps = self._gaps_alone(steps_s)
+        if too_late or (gaps is not None and gaps >= _GAPS_ALONE):
+            usual_s = np.median(steps_s[1:]) if len(steps_s) > 1 else 0.0
+            raise ValueError(
+                f"packet of {self.source.name!r} has steps of {usual_s:.4g} s up to {np.abs(time_s).max():.4g} s, "
+                f"expected at most {self.source.longest_step_s:.4g} s between samples; "
+                "give seconds, not milliseconds, of a sensor as fast as the one that was trained on"
+            )
+
+    def _gaps_alone(self, steps_s: FloatArray) -> int | None:
+        """Return how many steps there were up to these where all were gaps; None where one was not."""
+        within = np.isfinite(steps_s)  # the very first sample has none before it
+        if self._gaps is None or (steps_s[within] <= self.source.longest_step_s).any():
+            return None
+        return self._gaps + int(within.sum())
+
     def push(self, time_s: FloatArray, values: FloatArray) -> Grid:
         """Return the grid samples that checked samples complete."""
         if not len(time_s):
             return Grid.empty(len(self.source.channels))
         values = values if self._signs is None else values * self._signs
-        starts = set(np.flatnonzero(self._steps_s(time_s) > self.source.longest_step_s).tolist())
+        steps_s = self._steps_s(time_s)
+        self._gaps = self._gaps_alone(steps_s)
+        starts = set(np.flatnonzero(steps_s > self.source.longest_step_s).tolist())
         parts = []
         for first, last in pairwise(sorted({0, *starts, len(time_s)})):
             if first in starts:
@@ -306,8 +331,9 @@ class SourceState:
         kept = grid.places - self._delay >= self._first_place
         return Grid(grid.places[kept] - self._delay, filtered[kept], grid.needed_s[kept])
 
-    def _settled_filters(self, first: FloatArray) -> list[FilterState]:
-        states, rate_hz = [], self._conditioning.rate_hz
+    def _settled_filters(self, first: FloatArray) -> list[CausalState]:
+        states: list[CausalState] = []
+        rate_hz = self._conditioning.rate_hz
         for filter_ in self._conditioning.filters:
             state = filter_.start(rate_hz, first)
             states.append(state)
@@ -319,7 +345,7 @@ class SoundSourceState:
     """Running front end, resampler and filters of the source that is made of sound."""
 
     def __init__(self, conditioning: Conditioning, source: Source) -> None:
-        self.of_frames = SourceState(conditioning, source, None, None)
+        self.of_frames = SourceState(conditioning, source, None)
         self._front = SoundFront(conditioning.mel or MelParams())
         self._stamps_s, self._needed_s = np.empty(0), np.empty(0)
 
@@ -420,17 +446,6 @@ def _check_plausible(stream: Stream, values: FloatArray, held: npt.NDArray[np.bo
         )
 
 
-def _check_seconds(source: Source, time_s: FloatArray, steps_s: FloatArray) -> None:
-    """Raise where the stamps of a packet cannot be seconds of this source."""
-    too_late = len(time_s) and np.abs(time_s).max() > LATEST_S
-    if too_late or (len(steps_s) >= 8 and (steps_s > source.longest_step_s).all()):
-        raise ValueError(
-            f"packet of {source.name!r} has steps of {np.median(steps_s) if len(steps_s) else 0:.4g} s up to "
-            f"{np.abs(time_s).max():.4g} s, expected at most {source.longest_step_s:.4g} s between samples; "
-            "give seconds, not milliseconds, of a sensor as fast as the one that was trained on"
-        )
-
-
 def _source_of(name: str, recordings: Sequence[Recording]) -> Source:
     streams = [recording[name] for recording in recordings]
     first = streams[0]
@@ -472,6 +487,6 @@ def _step_from_dict(fields: Mapping[str, Any]) -> Step:
         case "resample":
             return Resample(fields["rate_hz"])
         case "filter":
-            return Filter.from_dict(dict(fields))
+            return filter_from_dict(dict(fields))
         case other:
             raise ValueError(f"step {other!r} is not known here, expected 'log_mel', 'frame', 'resample' or 'filter'")

@@ -1,17 +1,19 @@
 """Which streams are taken, and in which axes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 
 from wristkit.errors import RecordingError
-from wristkit.recording import FloatArray, Recording, Side
+from wristkit.recording import FloatArray, Recording, Side, Stream
 
-POLAR = frozenset({"accel", "user_accel", "gravity"})
-AXIAL = frozenset({"gyro"})
+# The earth's field counts as polar: it points to north, wherever a mirror shows that to be.
+POLAR = frozenset({"accel", "user_accel", "gravity", "mag"})
+AXIAL = frozenset({"gyro", "gyro_bias"})
+ATTITUDES = frozenset({"attitude", "attitude_north"})
 
 # Signs of (x, y, z) from device to wrist by (wrist, crown). A right wrist is the mirror image of a left one, so the
 # signs of the rotation rate, an axial vector, are these times the determinant of the map.
@@ -23,6 +25,19 @@ WRIST_SIGNS: Mapping[tuple[Side, Side], tuple[float, float, float]] = MappingPro
         ("right", "right"): (-1.0, 1.0, 1.0),
     }
 )
+
+# Attitude by the same signs: which of w, x, y, z becomes each of them, and its sign. With a mirrored device the earth
+# is mirrored, too, from west to east: x may point to north and z up as before.
+_QUATERNIONS: Mapping[tuple[float, ...], tuple[tuple[int, ...], tuple[float, ...]]] = MappingProxyType(
+    {
+        (1.0, 1.0, 1.0): ((0, 1, 2, 3), (1.0, 1.0, 1.0, 1.0)),
+        (-1.0, -1.0, 1.0): ((3, 2, 1, 0), (-1.0, 1.0, -1.0, 1.0)),
+        (1.0, -1.0, 1.0): ((0, 1, 2, 3), (1.0, -1.0, 1.0, -1.0)),
+        (-1.0, 1.0, 1.0): ((3, 2, 1, 0), (1.0, 1.0, 1.0, 1.0)),
+    }
+)
+
+Kind = Literal["device", "wrist"]
 
 
 @dataclass(frozen=True)
@@ -45,48 +60,115 @@ class Frame:
     """Step: the axes in which vectors are given.
 
     ``"device"`` leaves them. ``"wrist"`` mirrors and turns them so that x points to the hand and z out of the wrist on
-    either arm, whichever way the crown looks; it needs both sides to be known.
+    either arm, whichever way the crown looks; it needs both sides to be known. Packets are taken to be in the device's
+    axes; a recording says in which it is.
     """
 
-    kind: Literal["device", "wrist"] = "device"
+    kind: Kind = "device"
 
     def __post_init__(self) -> None:
         if self.kind not in ("device", "wrist"):
             raise ValueError(f"frame is {self.kind!r}, expected 'device' or 'wrist'")
 
+    def run(self, recording: Recording) -> Recording:
+        """Return a recording whose vectors and attitudes are in this frame, as its ``source["frame"]`` then says.
+
+        Nothing else changes, and the other frame gives back every bit: the map of each arm is a change of signs.
+
+        Raises
+        ------
+        RecordingError
+            With code ``side_unknown``, or ``frame`` where a stream of three axes is not known to be a vector.
+        """
+        given = frame_of(recording)
+        if given == self.kind:
+            return recording
+        wrist, crown = _sides(recording.wrist, recording.crown, f"recording {recording.id}")
+        signs = WRIST_SIGNS[wrist, crown]
+        turned = [_turned(stream, signs, back=self.kind == "device") for stream in recording.streams.values()]
+        source = {name: text for name, text in recording.source.items() if name != "frame"}
+        source |= {} if self.kind == "device" else {"frame": self.kind}
+        return replace(recording.with_streams(*(stream for stream in turned if stream is not None)), source=source)
+
     def check(self, source: Source) -> None:
         """Raise where this frame is not defined for a source."""
-        vector = source.name in POLAR | AXIAL
-        looks_like_one = set(source.channels) >= {"x", "y", "z"}
-        if self.kind == "wrist" and looks_like_one and not vector:
+        if self.kind == "wrist" and _is_other_vector(source.name, source.channels):
             raise ValueError(
                 f"frame='wrist' is not defined for {source.name!r}; expected {sorted(POLAR | AXIAL)} or streams that "
                 "are not vectors; use frame='device', or compute what you need of it first"
             )
 
     def check_sides(self, recordings: Sequence[Recording]) -> None:
-        """Raise where this frame needs to know sides that a recording does not state."""
-        unknown = [one.id for one in recordings if one.wrist is None or one.crown is None]
-        if self.kind == "wrist" and unknown:
-            raise RecordingError(
-                f"frame='wrist' needs both sides, and recordings {unknown} do not state them",
-                code="side_unknown",
-                remedy="give wrist= and crown= when loading, or use frame='device'",
-            )
+        """Raise where vectors have to be turned and a recording does not state its sides."""
+        unknown = [
+            one.id for one in recordings if frame_of(one) != self.kind and (one.wrist is None or one.crown is None)
+        ]
+        if unknown:
+            raise _no_sides(f"recordings {unknown} do not state them")
 
-    def signs(self, source: Source, wrist: Side | None, crown: Side | None) -> FloatArray | None:
-        """Return the factor of each channel, or None where nothing changes."""
-        if self.kind == "device" or source.name not in POLAR | AXIAL:
+    def signs(
+        self, source: Source, wrist: Side | None, crown: Side | None, *, given: Kind = "device"
+    ) -> FloatArray | None:
+        """Return the factor of each channel from the frame that is ``given``, or None where nothing changes."""
+        if self.kind == given or source.name not in POLAR | AXIAL:
             return None
-        if wrist is None or crown is None:
-            raise RecordingError(
-                f"frame='wrist' needs both sides, but wrist is {wrist!r} and crown is {crown!r}",
-                code="side_unknown",
-                remedy="give wrist= and crown= when loading, or use frame='device'",
-            )
-        signs = np.array(WRIST_SIGNS[wrist, crown])
-        return signs * np.prod(signs) if source.name in AXIAL else signs
+        return _factors(source.name, source.channels, WRIST_SIGNS[_sides(wrist, crown, "the watch")])
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
         return {"step": "frame", "kind": self.kind}
+
+
+def frame_of(recording: Recording) -> Kind:
+    """Return the frame in which the vectors of a recording are."""
+    stated = recording.source.get("frame", "device")
+    if stated not in {"device", "wrist"}:
+        raise RecordingError(
+            f"recording {recording.id} is in the frame {stated!r} by its source, expected 'device' or 'wrist'",
+            code="frame",
+            remedy="turn its vectors into the device's axes, and leave source['frame'] out",
+        )
+    return "wrist" if stated == "wrist" else "device"
+
+
+def _sides(wrist: Side | None, crown: Side | None, whose: str) -> tuple[Side, Side]:
+    if wrist is None or crown is None:
+        raise _no_sides(f"for {whose} wrist is {wrist!r} and crown is {crown!r}")
+    return wrist, crown
+
+
+def _no_sides(what: str) -> RecordingError:
+    return RecordingError(
+        f"frame='wrist' needs both sides, and {what}",
+        code="side_unknown",
+        remedy="give wrist= and crown= when loading, or use frame='device'",
+    )
+
+
+def _is_other_vector(name: str, channels: Sequence[str]) -> bool:
+    return set(channels) >= {"x", "y", "z"} and name not in POLAR | AXIAL
+
+
+def _factors(name: str, channels: Sequence[str], signs: Sequence[float]) -> FloatArray:
+    """Return the factor of each channel of a vector; what is beside its axes, such as a deviation, is left."""
+    own = np.array(signs) * np.prod(signs) if name in AXIAL else signs
+    by_axis = dict(zip("xyz", own, strict=True))
+    return np.array([by_axis.get(channel, 1.0) for channel in channels])
+
+
+def _turned(stream: Stream, signs: tuple[float, ...], *, back: bool) -> Stream | None:
+    """Return a stream from device to wrist, or ``back``; None where it has no axes."""
+    if stream.name in ATTITUDES:
+        order, factors = (np.array(one) for one in _QUATERNIONS[signs])
+        values = (stream.values * factors)[:, order] if back else stream.values[:, order] * factors
+    elif stream.name in POLAR | AXIAL:
+        values = stream.values * _factors(stream.name, stream.channels, signs)
+    elif _is_other_vector(stream.name, stream.channels):
+        raise RecordingError(
+            f"stream {stream.name!r} has three axes and is none of {sorted(POLAR | AXIAL | ATTITUDES)}",
+            code="frame",
+            remedy="leave it out, or turn it yourself: a mirror treats vectors and rotations differently",
+        )
+    else:
+        return None
+    return stream.with_values(stream.name, values, channels=stream.channels, unit=stream.unit)

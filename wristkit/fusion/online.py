@@ -10,11 +10,10 @@ import numpy.typing as npt
 from wristkit.errors import RecordingError
 from wristkit.fusion.estimate import Fused, Offline, Online, Steps
 from wristkit.fusion.follow import Follower, SingleArray, appended
-from wristkit.recording import FloatArray, Recording, Stream, longest_step_s
+from wristkit.recording import MISSING_PERIODS, FloatArray, Recording, Stream, longest_step_s
 from wristkit.signals.units import PLAUSIBLE, usable
 
 SLOWEST_HZ = {"gyro": 10.0, "accel": 10.0, "mag": 5.0}  # between slower samples a wrist turns too far
-MISSING_PERIODS = 1.5  # a longer step has lost samples
 BLOCK = 16_384  # rows computed at once: what a processor's cache holds; changes nothing else
 
 Packet = tuple[npt.ArrayLike, npt.ArrayLike]

@@ -10,6 +10,7 @@ from wristkit.recording.recording import Recording, Side
 from wristkit.recording.stream import (
     CANONICAL,
     LATEST_S,
+    MISSING_PERIODS,
     STANDARD_GRAVITY,
     FloatArray,
     Stream,
@@ -35,6 +36,7 @@ __all__ = [
     "FINDING_COLUMNS",
     "LABEL_COLUMNS",
     "LATEST_S",
+    "MISSING_PERIODS",
     "STANDARD_GRAVITY",
     "FloatArray",
     "Recording",

@@ -136,6 +136,8 @@ def _words(name: str) -> set[str]:
 
 
 def _may_stay(key: str, text: str, subject: str | None) -> bool:
+    if key == "frame":
+        return text in {"device", "wrist"}  # without it the axes would be taken for others
     if re.search(_any_of([subject or ""]), text, re.IGNORECASE):
         return False
     if key == "device":

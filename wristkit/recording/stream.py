@@ -19,6 +19,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 STANDARD_GRAVITY = 9.80665  # m/s2 in one g
 GAP_PERIODS = 4.0
 GAP_FLOOR_S = 0.1
+MISSING_PERIODS = 1.5  # a longer step, of one sample to the next, left at least one out
 LATEST_S = 1e11
 
 

@@ -5,14 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from wristkit.recording import FloatArray, Stream, blocks, is_sporadic
+from wristkit.recording import MISSING_PERIODS, FloatArray, Stream, blocks, is_sporadic
 from wristkit.signals.pieces import Finding
 
 # These are sampled by a clock. Streams of other names are looked at: steady where half the steps are about the median.
 STEADY = frozenset({"accel", "user_accel", "gravity", "gyro", "mag", "attitude", "ppg", "audio", "mel"})
 _STEADY_WITHIN, _STEADY_SHARE = 0.25, 0.5
 
-_MISSING_FROM = 1.5  # median periods: one sample was left out where two should lie
 _STRETCH = 64  # samples whose median and mean step are compared with those of the stretches beside them
 _STRETCHES = 3  # on each side, so that a change must last for some 200 samples
 _RATE_CHANGE = 1.10
@@ -35,17 +34,17 @@ def missing_samples(stream: Stream) -> list[Finding]:
     if stream.is_uniform or len(stream) < 3 or not is_steady(stream):
         return []
     shortest_s, longest_s = _range_of_steps(stream)
-    if longest_s <= _MISSING_FROM * shortest_s:
+    if longest_s <= MISSING_PERIODS * shortest_s:
         return []  # no median is less than the shortest
     changes_s = np.array([time_s for time_s, _, _ in find_rate_changes(stream)])
     usual_s = _usual_step_between(stream, changes_s) if len(changes_s) else np.array([usual_step_s(stream)])
-    if longest_s <= _MISSING_FROM * usual_s.min():
+    if longest_s <= MISSING_PERIODS * usual_s.min():
         return []
     lost, places, first_s, last_s = 0, 0, float("nan"), float("nan")
     for before_s, steps_s in _steps(stream):
         usual = usual_s[np.searchsorted(changes_s, before_s, side="right")] if len(changes_s) else usual_s[0]
         ratio = steps_s / usual
-        left_out = ratio > _MISSING_FROM
+        left_out = ratio > MISSING_PERIODS
         if left_out.any():
             left_out &= ~np.isin(before_s, stream.gaps[:, 0])
         if left_out.any():

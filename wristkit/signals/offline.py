@@ -10,12 +10,11 @@ import numpy.typing as npt
 
 from wristkit.errors import RecordingError
 from wristkit.filters import Filter
-from wristkit.recording import FloatArray, Stream
+from wristkit.recording import MISSING_PERIODS, FloatArray, Stream
 from wristkit.signals.pieces import IntArray, Mask, runs, time_at
 from wristkit.signals.units import PLAUSIBLE
 
 _TOO_NEAR = 0.01  # of the median step: noise between such stamps is a slope that a spline would follow far away
-_LEFT_OUT = 1.5  # median periods: between such samples another one is missing
 _SAME_RATE = 0.01  # a source up to 1 % off a whole multiple of the new rate needs no finer grid in between
 
 
@@ -179,12 +178,12 @@ def _refuse_left_out(stream: Stream) -> None:
     if stream.is_uniform or len(stream) < 3:
         return
     steps_s = np.diff(stream.time)
-    long = steps_s > _LEFT_OUT * np.median(steps_s)
+    long = steps_s > MISSING_PERIODS * np.median(steps_s)
     long[between_gaps(stream)[1:, 0] - 1] = False
     if long.any():
         row = int(np.argmax(long))
         raise RecordingError(
-            f"stream {stream.name!r} has {int(long.sum())} steps of more than {_LEFT_OUT:g} periods outside gaps, the "
+            f"{stream.name!r} has {int(long.sum())} steps of more than {MISSING_PERIODS:g} periods outside gaps, the "
             f"first at {stream.time[row]:.3f} s: a filter would take later samples for earlier ones",
             code="missing_samples",
             remedy="bring it to a grid first, with resample_offline()",
