@@ -25,7 +25,7 @@ from wristkit.condition import Frame, Source
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load import load
 from wristkit.load import table as table_reader
-from wristkit.recording import CANONICAL, Recording, Stream, finding_table, for_spreadsheets, label_table
+from wristkit.recording import Recording, Stream, finding_table, for_spreadsheets, label_table
 from wristkit.store import save
 from wristkit.windows import windows
 
@@ -467,13 +467,13 @@ def test_v06_the_side_of_wrist_and_crown(tmp_path):
     with pytest.raises(RecordingError, match="wrist= and crown=") as caught:
         Frame("wrist").check_sides([unknown])
     assert caught.value.code == "side_unknown"
+    values = np.random.default_rng(0).normal(size=(5, 3))
     for name in ("accel", "gyro"):
-        source = Source(name, ("x", "y", "z"), CANONICAL[name].unit, 0.1)
         for wrist in ("left", "right"):
             for crown in ("left", "right"):
-                there = Frame("wrist").signs(source, wrist, crown)
-                np.testing.assert_array_equal(there * there, 1.0)  # there and back is where it began
-    assert (Frame("wrist").signs(Source("accel", ("x", "y", "z"), "g", 0.1), "left", "right") == 1).all()
+                turn = Frame("wrist").turn(name, ("x", "y", "z"), wrist, crown)
+                np.testing.assert_array_equal(turn(turn(values)), values)  # there and back is where it began
+    np.testing.assert_array_equal(Frame("wrist").turn("accel", ("x", "y", "z"), "left", "right")(values), values)
 
 
 def test_v07_signs_of_android_and_core_motion(tmp_path):

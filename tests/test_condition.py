@@ -273,7 +273,7 @@ def test_the_wrist_frame_refuses_what_it_cannot_know() -> None:
         Conditioning.of([pushed], streams=("force",), rate_hz=50, frame="wrist")
     with pytest.raises(RecordingError, match="'force' has three axes"):
         Frame("wrist").run(pushed)
-    with pytest.raises(RecordingError, match=f"{nameless.id} wrist is 'left' and crown is None"):
+    with pytest.raises(RecordingError, match=nameless.id):
         Frame("wrist").run(nameless)
     with pytest.raises(RecordingError, match="in the frame 'elbow'"):
         Frame("wrist").run(replace(recording, source={"frame": "elbow"}))
@@ -325,14 +325,79 @@ def test_in_the_wrist_frame_attitude_still_turns_gravity_and_north(wrist: str, c
 
 @pytest.mark.parametrize("frame", ["device", "wrist"])
 def test_a_recording_in_either_frame_is_conditioned_to_the_same_bits(tmp_path: Path, frame: str) -> None:
-    device = make_recording()
+    device = fuse(make_recording()).with_streams()
+    north = device.attitude.values[:, [1, 0, 3, 2]]
+    device = device.with_streams(device.attitude.with_values("attitude_north", north, channels="wxyz", unit="1"))
     turned = Frame("wrist").run(device)
-    conditioning = Conditioning.of([turned], streams=("accel", "gyro"), rate_hz=50, frame=frame)
+    streams = ("accel", "gyro", "attitude", "attitude_north")
+    conditioning = Conditioning.of([turned], streams=streams, rate_hz=50, frame=frame)
     expected = conditioning.run(device)
     save(turned, tmp_path / "turned")
     for other in (turned, deidentify(turned), open_native(tmp_path / "turned")):
         for name, grid in conditioning.run(other).items():
             np.testing.assert_array_equal(grid.values, expected[name].values)
+
+
+def test_what_turned_a_recording_turns_it_back_or_nothing_does() -> None:
+    turned = Frame("wrist").run(make_recording())
+    corrected = replace(turned, wrist="left")
+    with pytest.raises(RecordingError, match="as worn right/right, and says left/right"):
+        Frame("device").run(corrected)
+    with pytest.raises(RecordingError, match="as worn right/right, and says left/right"):
+        Conditioning.of([turned], streams=("accel",), rate_hz=50).run(corrected)
+    force = Stream.measured("force", turned.accel.time, turned.accel.values, channels=("x", "y", "z"), unit="N")
+    pushed = turned.with_streams(force)
+    with pytest.raises(RecordingError, match="'force' has three axes"):
+        Conditioning.of([pushed], streams=("force",), rate_hz=50).run(pushed)
+
+
+@given(cuts=st.lists(st.integers(0, 399), max_size=12))
+def test_an_attitude_that_jumps_in_sign_stays_one(cuts: list[int]) -> None:
+    """Devices that keep w positive let x, y and z jump; interpolated over that, nothing would be left of them."""
+    time_s = np.arange(400) / 50 + np.where(np.arange(400) > 250, 1.0, 0.0)
+    turns = Rotation.from_rotvec(np.column_stack([3.1 * time_s, 0.4 * np.sin(time_s), 0.2 * time_s]))
+    smooth = turns.as_quat(scalar_first=True)
+    jumping = smooth * np.sign(smooth[:, :1])
+    recording = Recording.of([Stream.measured("attitude", time_s, jumping)])
+    conditioning = Conditioning.of([recording], streams=("attitude",), rate_hz=50)
+    grid = conditioning.run(recording)["attitude"]
+    assert np.linalg.norm(grid.values, axis=1).min() > 0.98
+    state = conditioning.start()
+    edges = [0, *sorted(cuts), 400]
+    stream = recording.attitude
+    parts = [state.push({"attitude": (stream.time[a:b], stream.values[a:b])}) for a, b in pairwise(edges)]
+    pushed = np.concatenate([part["attitude"].values for part in parts if "attitude" in part])
+    assert pushed.tobytes() == grid.values.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda spec: spec.update(speed=3), r"with \['speed'\]"),
+        (lambda spec: spec.pop("sources"), r"without \['sources'\]"),
+        (lambda spec: spec["sources"][0].update(gain=2.0), r"with \['gain'\]"),
+        (lambda spec: spec["steps"][0].update(tilt=1), r"with \['tilt'\]"),
+        (lambda spec: spec["steps"][1].update(order=3), r"with \['order'\]"),
+        (lambda spec: spec["steps"][2].update(quailty=3), r"with \['quailty'\]"),
+        (lambda spec: spec["steps"][1].update(rate_hz=math.nan), "rate_hz is nan"),
+        (lambda spec: spec["steps"][1].update(rate_hz="50"), "rate_hz is '50'"),
+        (lambda spec: spec["steps"][2].update(kind="lowpas"), "kind is 'lowpas'"),
+        (lambda spec: spec["steps"].append({"step": "filter", "kind": "mean", "length_s": "1"}), "length_s is '1'"),
+        (lambda spec: spec["steps"].append({"step": "wavelet"}), "step 'wavelet' is not known"),
+    ],
+)
+def test_a_description_that_cannot_be_honoured_is_refused(change, says: str) -> None:
+    spec = Conditioning.of([make_recording()], streams=("accel",), rate_hz=50, filters=FILTERS).to_dict()
+    change(spec)
+    with pytest.raises(ValueError, match=says):
+        Conditioning.from_dict(spec)
+
+
+def test_streams_are_names_and_recordings_are_there() -> None:
+    with pytest.raises(TypeError, match=r"such as \('accel',\)"):
+        Conditioning.of([make_recording()], streams="accel", rate_hz=50)
+    with pytest.raises(ValueError, match="give one or more"):
+        Conditioning.of([], streams=("accel",), rate_hz=50)
 
 
 def test_json_round_trip() -> None:

@@ -5,9 +5,10 @@ coefficients (derived from it and the rate) and a state (all that changes with a
 first value, and refuses NaN and infinity, which would spread to all that follows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
@@ -80,6 +81,7 @@ class Filter:
 
     def coefficients(self, rate_hz: float) -> Coefficients:
         """Return the sections, settled state and delay of this filter at a rate."""
+        _check_rate(rate_hz)
         if self.cutoff_hz[-1] >= rate_hz / 2:
             raise ValueError(
                 f"a {self.kind} at {self.cutoff_hz[-1]:g} Hz cannot run at {rate_hz:g} Hz: "
@@ -117,6 +119,7 @@ class Filter:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """Return the filter that :meth:`to_dict` described."""
+        _check_described(fields, get_args(Kind), ("cutoff_hz", "order"), may=("quality",))
         edges = tuple(fields["cutoff_hz"])
         return cls(kind=fields["kind"], cutoff_hz=edges, order=fields["order"], quality=fields.get("quality"))
 
@@ -154,7 +157,7 @@ class Derivative:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """Return the derivative that :meth:`to_dict` described."""
-        _check_kind(fields["kind"], ("derivative",))
+        _check_described(fields, ("derivative",), ())
         return cls()
 
 
@@ -257,7 +260,7 @@ class Moving:
 
     def __post_init__(self) -> None:
         _check_kind(self.kind, get_args(Statistic))
-        if isinstance(self.length_s, bool) or not 0 < self.length_s < np.inf:
+        if not is_number(self.length_s) or not 0 < self.length_s < np.inf:
             raise ValueError(f"length_s is {self.length_s!r}, expected a positive number of seconds")
         object.__setattr__(self, "length_s", float(self.length_s))
 
@@ -299,6 +302,7 @@ class Moving:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """Return the statistic that :meth:`to_dict` described."""
+        _check_described(fields, get_args(Statistic), ("length_s",))
         return cls(kind=fields["kind"], length_s=fields["length_s"])
 
 
@@ -421,8 +425,33 @@ def filter_from_dict(fields: dict[str, Any]) -> CausalFilter:
     return Moving.from_dict(fields) if kind in get_args(Statistic) else Filter.from_dict(fields)
 
 
+def only_keys(fields: Mapping[str, Any], must: Sequence[str], what: str, *, may: Sequence[str] = ()) -> None:
+    """Raise where a description lacks a key or has one that nobody would honour."""
+    if not isinstance(fields, Mapping):
+        raise TypeError(f"{what} is described by {fields!r}, expected keys {[*must, *may]} with values")
+    lacks, unknown = [key for key in must if key not in fields], sorted(set(fields) - {*must, *may})
+    if lacks or unknown:
+        raise ValueError(
+            f"{what} is described without {lacks} and with {unknown}, expected {[*must]}"
+            f"{f' and perhaps {[*may]}' if may else ''}; was it written by another version?"
+        )
+
+
+def _check_described(
+    fields: Mapping[str, Any], kinds: tuple[str, ...], must: Sequence[str], *, may: Sequence[str] = ()
+) -> None:
+    if isinstance(fields, Mapping) and "kind" in fields:
+        _check_kind(fields["kind"], kinds)
+    only_keys(fields, ("kind", *must), f"a filter of the kinds {[*kinds]}", may=may)
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is one real number, and no truth value or text."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _check_rate(rate_hz: float) -> None:
-    if not 0 < rate_hz < np.inf:
+    if not is_number(rate_hz) or not 0 < rate_hz < np.inf:
         raise ValueError(f"rate_hz is {rate_hz!r}, expected a positive number of samples a second")
 
 

@@ -173,8 +173,6 @@ def windows(
     held = [recordings] if isinstance(recordings, Recording) else list(recordings)
     if not held:
         raise ValueError("no recordings were given; pass one or more")
-    if isinstance(streams, str):
-        raise TypeError(f"streams is the text {streams!r}, expected names in a tuple, such as ({streams!r},)")
     if labels not in ("majority", "whole"):
         raise ValueError(f"labels is {labels!r}, expected 'majority' or 'whole'")
     _refuse_doubles(held)

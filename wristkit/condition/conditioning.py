@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
@@ -12,11 +13,11 @@ import numpy.typing as npt
 
 from wristkit.audio import MelParams
 from wristkit.audio.sound import stretches
-from wristkit.condition.frame import AXIAL, POLAR, Frame, Kind, Source, frame_of
+from wristkit.condition.frame import ATTITUDES, AXIAL, POLAR, Frame, Kind, Source, Turn, frame_of, sides_of
 from wristkit.condition.resample import Grid, Resample
 from wristkit.condition.sound import MEL, SOUND, SoundFront, mel_source
 from wristkit.errors import RecordingError
-from wristkit.filters import CausalFilter, CausalState, filter_from_dict
+from wristkit.filters import CausalFilter, CausalState, filter_from_dict, only_keys
 from wristkit.recording import CANONICAL, LATEST_S, FloatArray, Recording, Side, Stream, longest_step_s
 from wristkit.signals.units import PLAUSIBLE, usable
 
@@ -74,6 +75,7 @@ class Conditioning:
         A step is a gap where it is longer than max(4 median periods, 0.1 s) of the slowest of the recordings. The
         stream ``mel`` is made of ``audio`` where a recording has it, and else taken as it was stored.
         """
+        _check_asked(recordings, streams)
         heard = MEL in streams and any(SOUND in recording.streams for recording in recordings)
         front = (MelParams(),) if heard else ()
         sources = tuple(
@@ -146,7 +148,7 @@ class Conditioning:
             most rows are such as no wrist gives, ``unit_implausible``.
         """
         self.frame.check_sides([recording])
-        state = ConditioningState(self, recording.wrist, recording.crown, given=frame_of(recording))
+        state = ConditioningState(self, *sides_of(recording), given=frame_of(recording))
         return {
             source.name: _run_source(state.states[source.name], self.stream(source, recording))
             for source in self.sources
@@ -170,7 +172,8 @@ class Conditioning:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return the conditioning that :meth:`to_dict` described."""
-        sources = tuple(Source(**{**source, "channels": tuple(source["channels"])}) for source in fields["sources"])
+        only_keys(fields, ("sources", "steps"), "a conditioning")
+        sources = tuple(_source_from_dict(source) for source in fields["sources"])
         return cls(sources=sources, steps=tuple(_step_from_dict(step) for step in fields["steps"]))
 
     @classmethod
@@ -189,7 +192,9 @@ class ConditioningState:
         self.states: dict[str, SourceState | SoundSourceState] = {
             source.name: SoundSourceState(conditioning, source)
             if conditioning._is_heard(source)
-            else SourceState(conditioning, source, conditioning.frame.signs(source, wrist, crown, given=given))
+            else SourceState(
+                conditioning, source, conditioning.frame.turn(source.name, source.channels, wrist, crown, given=given)
+            )
             for source in conditioning.sources
         }
 
@@ -220,11 +225,12 @@ class ConditioningState:
 class SourceState:
     """Running frame, resampler and filters of one source, started anew after each gap."""
 
-    def __init__(self, conditioning: Conditioning, source: Source, signs: FloatArray | None) -> None:
+    def __init__(self, conditioning: Conditioning, source: Source, turn: Turn | None) -> None:
         self.source = source
         self.newest_s = -np.inf
         self._conditioning = conditioning
-        self._signs = signs
+        self._turn = turn
+        self._sign = _SteadySign() if source.name in ATTITUDES else None
         self._gaps: int | None = 0
         self._delay = sum(one.coefficients(conditioning.rate_hz).delay for one in conditioning.filters)
         self.end_stretch()
@@ -240,6 +246,8 @@ class SourceState:
         self._resampler = self._conditioning._resample.start(len(self.source.channels))
         self._filters: list[CausalState] = []
         self._first_place: int | None = None
+        if self._sign is not None:
+            self._sign = _SteadySign()
 
     def check(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return a packet as float64 (n,) and (n, c), or raise what is wrong with it."""
@@ -298,7 +306,7 @@ class SourceState:
         """Return the grid samples that checked samples complete."""
         if not len(time_s):
             return Grid.empty(len(self.source.channels))
-        values = values if self._signs is None else values * self._signs
+        values = values if self._turn is None else self._turn(values)
         steps_s = self._steps_s(time_s)
         self._gaps = self._gaps_alone(steps_s)
         starts = set(np.flatnonzero(steps_s > self.source.longest_step_s).tolist())
@@ -318,6 +326,7 @@ class SourceState:
         return steps_s
 
     def _push_stretch(self, time_s: FloatArray, values: FloatArray) -> Grid:
+        values = values if self._sign is None else self._sign.push(values)
         grid = self._resampler.push(time_s, values)
         if not len(grid.places):
             return grid
@@ -339,6 +348,28 @@ class SourceState:
             states.append(state)
             first = filter_.run(first[None], rate_hz=rate_hz)[0]
         return states
+
+
+class _SteadySign:
+    """Of q and -q, which are one attitude, the one nearer to that before; w is not negative where a stretch begins.
+
+    Devices that keep w positive let the others jump, and what is interpolated over a jump is no attitude.
+    """
+
+    def __init__(self) -> None:
+        self._last: FloatArray | None = None  # as it came
+        self._sign = 1.0
+
+    def push(self, values: FloatArray) -> FloatArray:
+        """Return the next (n, 4) quaternions w, x, y, z."""
+        if self._last is None:
+            self._sign = -1.0 if values[0, 0] < 0 else 1.0
+            self._last = values[0]
+        before = np.concatenate([self._last[None], values[:-1]])
+        turns = np.where((values * before).sum(axis=1) < 0, -1.0, 1.0)
+        signs = self._sign * np.cumprod(turns)
+        self._last, self._sign = values[-1].copy(), float(signs[-1])
+        return np.asarray(values * signs[:, None])
 
 
 class SoundSourceState:
@@ -446,6 +477,13 @@ def _check_plausible(stream: Stream, values: FloatArray, held: npt.NDArray[np.bo
         )
 
 
+def _check_asked(recordings: Sequence[Recording], streams: Sequence[str]) -> None:
+    if isinstance(streams, str):
+        raise TypeError(f"streams is the text {streams!r}, expected names in a tuple, such as ({streams!r},)")
+    if not recordings:
+        raise ValueError("there is no recording to take channels, units and rates from; give one or more")
+
+
 def _source_of(name: str, recordings: Sequence[Recording]) -> Source:
     streams = [recording[name] for recording in recordings]
     first = streams[0]
@@ -478,15 +516,22 @@ def _longest_step_s(stream: Stream) -> float:
     return longest_step_s(np.arange(3) / stream.rate_hz) if stream.is_uniform else longest_step_s(stream.time)
 
 
+def _source_from_dict(fields: Mapping[str, Any]) -> Source:
+    only_keys(fields, tuple(field.name for field in dataclass_fields(Source)), "a source")
+    return Source(**{**fields, "channels": tuple(fields["channels"])})
+
+
 def _step_from_dict(fields: Mapping[str, Any]) -> Step:
     match fields.get("step"):
         case "log_mel":
             return MelParams.from_dict(fields)
         case "frame":
+            only_keys(fields, ("step", "kind"), "the step 'frame'")
             return Frame(fields["kind"])
         case "resample":
+            only_keys(fields, ("step", "rate_hz"), "the step 'resample'")
             return Resample(fields["rate_hz"])
         case "filter":
-            return filter_from_dict(dict(fields))
+            return filter_from_dict({name: value for name, value in fields.items() if name != "step"})
         case other:
             raise ValueError(f"step {other!r} is not known here, expected 'log_mel', 'frame', 'resample' or 'filter'")

@@ -1,19 +1,21 @@
 """Which streams are taken, and in which axes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from wristkit.errors import RecordingError
-from wristkit.recording import FloatArray, Recording, Side, Stream
+from wristkit.recording import FloatArray, Recording, Side
 
 # The earth's field counts as polar: it points to north, wherever a mirror shows that to be.
 POLAR = frozenset({"accel", "user_accel", "gravity", "mag"})
 AXIAL = frozenset({"gyro", "gyro_bias"})
 ATTITUDES = frozenset({"attitude", "attitude_north"})
+_KNOWN = POLAR | AXIAL | ATTITUDES
 
 # Signs of (x, y, z) from device to wrist by (wrist, crown). A right wrist is the mirror image of a left one, so the
 # signs of the rotation rate, an axial vector, are these times the determinant of the map.
@@ -38,6 +40,7 @@ _QUATERNIONS: Mapping[tuple[float, ...], tuple[tuple[int, ...], tuple[float, ...
 )
 
 Kind = Literal["device", "wrist"]
+Turn = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -83,36 +86,59 @@ class Frame:
         given = frame_of(recording)
         if given == self.kind:
             return recording
-        wrist, crown = _sides(recording.wrist, recording.crown, f"recording {recording.id}")
-        signs = WRIST_SIGNS[wrist, crown]
-        turned = [_turned(stream, signs, back=self.kind == "device") for stream in recording.streams.values()]
-        source = {name: text for name, text in recording.source.items() if name != "frame"}
-        source |= {} if self.kind == "device" else {"frame": self.kind}
-        return replace(recording.with_streams(*(stream for stream in turned if stream is not None)), source=source)
+        self.check_sides([recording])
+        wrist, crown = sides_of(recording)
+        turned = []
+        for stream in recording.streams.values():
+            turn = self.turn(stream.name, stream.channels, wrist, crown, given=given)
+            if turn is not None:
+                values = turn(stream.values)
+                turned.append(stream.with_values(stream.name, values, channels=stream.channels, unit=stream.unit))
+        source = {name: text for name, text in recording.source.items() if name not in {"frame", "worn"}}
+        source |= {} if self.kind == "device" else {"frame": self.kind, "worn": f"{wrist}/{crown}"}
+        return replace(recording.with_streams(*turned), source=source)
 
     def check(self, source: Source) -> None:
         """Raise where this frame is not defined for a source."""
         if self.kind == "wrist" and _is_other_vector(source.name, source.channels):
             raise ValueError(
-                f"frame='wrist' is not defined for {source.name!r}; expected {sorted(POLAR | AXIAL)} or streams that "
-                "are not vectors; use frame='device', or compute what you need of it first"
+                f"frame='wrist' is not defined for {source.name!r}; expected {sorted(_KNOWN)} or streams that are not "
+                "vectors; use frame='device', or compute what you need of it first"
             )
 
     def check_sides(self, recordings: Sequence[Recording]) -> None:
         """Raise where vectors have to be turned and a recording does not state its sides."""
-        unknown = [
-            one.id for one in recordings if frame_of(one) != self.kind and (one.wrist is None or one.crown is None)
-        ]
+        unknown = [one.id for one in recordings if frame_of(one) != self.kind and None in sides_of(one)]
         if unknown:
             raise _no_sides(f"recordings {unknown} do not state them")
 
-    def signs(
-        self, source: Source, wrist: Side | None, crown: Side | None, *, given: Kind = "device"
-    ) -> FloatArray | None:
-        """Return the factor of each channel from the frame that is ``given``, or None where nothing changes."""
-        if self.kind == given or source.name not in POLAR | AXIAL:
+    def turn(
+        self, name: str, channels: Sequence[str], wrist: Side | None, crown: Side | None, *, given: Kind = "device"
+    ) -> Turn | None:
+        """Return what turns values (n, c) of a stream from the frame that is ``given``; None where nothing changes.
+
+        Raises
+        ------
+        RecordingError
+            With code ``side_unknown``, or ``frame`` where a stream of three axes is not known to be a vector.
+        """
+        if self.kind == given:
             return None
-        return _factors(source.name, source.channels, WRIST_SIGNS[_sides(wrist, crown, "the watch")])
+        if _is_other_vector(name, channels):
+            raise RecordingError(
+                f"stream {name!r} has three axes and is none of {sorted(_KNOWN)}",
+                code="frame",
+                remedy="leave it out, or turn it yourself: a mirror treats vectors and rotations differently",
+            )
+        if name not in _KNOWN:
+            return None
+        if wrist is None or crown is None:
+            raise _no_sides(f"for the watch wrist is {wrist!r} and crown is {crown!r}")
+        signs = WRIST_SIGNS[wrist, crown]
+        if name in ATTITUDES:
+            return _turn_of_attitude(signs, back=given == "wrist")
+        factors = _factors(name, channels, signs)
+        return lambda values: values * factors.astype(values.dtype)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -131,10 +157,19 @@ def frame_of(recording: Recording) -> Kind:
     return "wrist" if stated == "wrist" else "device"
 
 
-def _sides(wrist: Side | None, crown: Side | None, whose: str) -> tuple[Side, Side]:
-    if wrist is None or crown is None:
-        raise _no_sides(f"for {whose} wrist is {wrist!r} and crown is {crown!r}")
-    return wrist, crown
+def sides_of(recording: Recording) -> tuple[Side | None, Side | None]:
+    """Return wrist and crown by which the vectors of a recording have to be turned: those by which they were."""
+    turned = recording.source.get("worn") if frame_of(recording) == "wrist" else None
+    if turned is None:
+        return recording.wrist, recording.crown
+    if turned != f"{recording.wrist}/{recording.crown}":
+        raise RecordingError(
+            f"recording {recording.id} was turned into the wrist frame as worn {turned}, and says "
+            f"{recording.wrist}/{recording.crown} (wrist/crown) now",
+            code="frame",
+            remedy="turn it back by Frame('device').run first, then correct its sides",
+        )
+    return recording.wrist, recording.crown
 
 
 def _no_sides(what: str) -> RecordingError:
@@ -146,7 +181,7 @@ def _no_sides(what: str) -> RecordingError:
 
 
 def _is_other_vector(name: str, channels: Sequence[str]) -> bool:
-    return set(channels) >= {"x", "y", "z"} and name not in POLAR | AXIAL
+    return set(channels) >= {"x", "y", "z"} and name not in _KNOWN
 
 
 def _factors(name: str, channels: Sequence[str], signs: Sequence[float]) -> FloatArray:
@@ -156,19 +191,8 @@ def _factors(name: str, channels: Sequence[str], signs: Sequence[float]) -> Floa
     return np.array([by_axis.get(channel, 1.0) for channel in channels])
 
 
-def _turned(stream: Stream, signs: tuple[float, ...], *, back: bool) -> Stream | None:
-    """Return a stream from device to wrist, or ``back``; None where it has no axes."""
-    if stream.name in ATTITUDES:
-        order, factors = (np.array(one) for one in _QUATERNIONS[signs])
-        values = (stream.values * factors)[:, order] if back else stream.values[:, order] * factors
-    elif stream.name in POLAR | AXIAL:
-        values = stream.values * _factors(stream.name, stream.channels, signs)
-    elif _is_other_vector(stream.name, stream.channels):
-        raise RecordingError(
-            f"stream {stream.name!r} has three axes and is none of {sorted(POLAR | AXIAL | ATTITUDES)}",
-            code="frame",
-            remedy="leave it out, or turn it yourself: a mirror treats vectors and rotations differently",
-        )
-    else:
-        return None
-    return stream.with_values(stream.name, values, channels=stream.channels, unit=stream.unit)
+def _turn_of_attitude(signs: tuple[float, ...], *, back: bool) -> Turn:
+    order, factors = (np.array(one) for one in _QUATERNIONS[signs])
+    if back:
+        return lambda values: (values * factors.astype(values.dtype))[:, order]
+    return lambda values: values[:, order] * factors.astype(values.dtype)

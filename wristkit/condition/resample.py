@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from wristkit.filters import is_number
 from wristkit.recording import FloatArray
 
 PlaceArray = npt.NDArray[np.int64]
@@ -58,8 +59,8 @@ class Resample:
     rate_hz: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.rate_hz) and self.rate_hz > 0):
-            raise ValueError(f"rate_hz is {self.rate_hz}, expected a positive number of samples a second")
+        if not is_number(self.rate_hz) or not 0 < self.rate_hz < np.inf:
+            raise ValueError(f"rate_hz is {self.rate_hz!r}, expected a positive number of samples a second")
         object.__setattr__(self, "rate_hz", float(self.rate_hz))
 
     @property

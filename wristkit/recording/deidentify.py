@@ -34,6 +34,7 @@ _KNOWN_SUFFIXES = "csv|xml|json|txt|zip|gz|gpx|pdf|jpg|jpeg|png|wav|m4a|mp3|flac
 # What a source may keep; versions only where they look like one.
 _KEPT_SOURCE = frozenset({"format", "device", "place", "utc_offset"})
 _VERSIONS = frozenset({"app_version", "os_version", "platform", "firmware"})
+_FRAME = {"frame": "device|wrist", "worn": "(left|right)/(left|right)"}
 _VERSION = r"[\w .+()-]{1,40}"
 # A device is kept where all its words are of makes and models: many are named after whom they belong to.
 _MODEL_WORDS = frozenset(
@@ -136,8 +137,8 @@ def _words(name: str) -> set[str]:
 
 
 def _may_stay(key: str, text: str, subject: str | None) -> bool:
-    if key == "frame":
-        return text in {"device", "wrist"}  # without it the axes would be taken for others
+    if key in _FRAME:  # without it the axes would be taken for others
+        return re.fullmatch(_FRAME[key], text) is not None
     if re.search(_any_of([subject or ""]), text, re.IGNORECASE):
         return False
     if key == "device":
