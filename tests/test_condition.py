@@ -376,6 +376,14 @@ def test_an_attitude_that_jumps_in_sign_stays_one(cuts: list[int]) -> None:
         (lambda spec: spec.update(speed=3), r"with \['speed'\]"),
         (lambda spec: spec.pop("sources"), r"without \['sources'\]"),
         (lambda spec: spec["sources"][0].update(gain=2.0), r"with \['gain'\]"),
+        (lambda spec: spec["sources"][0].update(longest_step_s=math.nan), "longest_step_s of 'accel' is nan"),
+        (lambda spec: spec["sources"][0].update(longest_step_s=True), "longest_step_s of 'accel' is True"),
+        (lambda spec: spec["sources"][0].update(longest_step_s=1e5), "lower rate_hz"),
+        (lambda spec: spec["sources"][0].update(channels=["x", "x", "z"]), "expected different names"),
+        (lambda spec: spec["sources"][0].update(channels=[]), "expected a tuple of names"),
+        (lambda spec: spec["sources"][0].update(unit=3), "expected a tuple of names"),
+        (lambda spec: spec["steps"].extend(spec["steps"][-1:] * 20), "at most 16"),
+        (lambda spec: spec["steps"][1].update(rate_hz=1e7), "expected 0.001 to 100000"),
         (lambda spec: spec["steps"][0].update(tilt=1), r"with \['tilt'\]"),
         (lambda spec: spec["steps"][1].update(order=3), r"with \['order'\]"),
         (lambda spec: spec["steps"][2].update(quailty=3), r"with \['quailty'\]"),
@@ -398,6 +406,37 @@ def test_streams_are_names_and_recordings_are_there() -> None:
         Conditioning.of([make_recording()], streams="accel", rate_hz=50)
     with pytest.raises(ValueError, match="give one or more"):
         Conditioning.of([], streams=("accel",), rate_hz=50)
+
+
+def test_a_quaternion_is_turned_by_the_names_of_its_channels() -> None:
+    device = fuse(make_recording())
+    shuffled = device.attitude.with_values(
+        "attitude_north", device.attitude.values[:, [1, 2, 3, 0]], channels="xyzw", unit="1"
+    )
+    turned = Frame("wrist").run(device.with_streams(shuffled))
+    np.testing.assert_array_equal(turned.attitude_north.values[:, [3, 0, 1, 2]], turned.attitude.values)
+    short = device.attitude.with_values("attitude_north", device.attitude.values[:, :3], channels="wxy", unit="1")
+    with pytest.raises(RecordingError, match="expected a quaternion"):
+        Frame("wrist").run(device.with_streams(short))
+
+
+@pytest.mark.parametrize(
+    ("time", "values", "says"),
+    [
+        (np.arange(4, dtype=np.float32), np.zeros((4, 3)), "stamps in float32"),
+        (np.arange(4) + 0j, np.zeros((4, 3)), "of type complex128"),
+        (np.arange(4.0), np.zeros((4, 3)) + 1j, "of type complex128"),
+        (np.arange(4.0), np.full((4, 3), "1"), "expected numbers"),
+        (np.arange(4.0), np.ma.masked_array(np.zeros((4, 3)), mask=np.eye(4, 3)), "NaN or infinite"),
+        (np.arange(4).astype("datetime64[s]"), np.zeros((4, 3)), "expected numbers"),
+    ],
+)
+def test_a_packet_is_of_real_numbers(time, values, says: str) -> None:
+    state = Conditioning.of([make_recording()], streams=("accel",), rate_hz=50).start()
+    with pytest.raises(ValueError, match=says):
+        state.push({"accel": (time, values)})
+    with pytest.raises(TypeError, match="expected stream name"):
+        state.push([("accel", (time, values))])
 
 
 def test_json_round_trip() -> None:
@@ -444,7 +483,7 @@ def test_time_never_goes_back_between_packets() -> None:
 
 @pytest.mark.parametrize("rows", [1, 3, 20])
 def test_stamps_that_are_no_seconds_are_refused_in_any_partition(rows: int) -> None:
-    """Eight steps that would all be gaps are too many, whether they come in one packet or one by one."""
+    """Eight steps in a row far beyond a gap are too many, in one packet or one by one, at the start or later."""
 
     def pushed(time_s: np.ndarray) -> int:
         state, count = Conditioning.of([make_recording()], streams=("accel",), rate_hz=50).start(), 0
@@ -456,7 +495,11 @@ def test_stamps_that_are_no_seconds_are_refused_in_any_partition(rows: int) -> N
     with pytest.raises(ValueError, match="give seconds, not milliseconds"):
         pushed(np.arange(9) * 10.0)
     assert pushed(np.arange(8) * 10.0) == 8
-    assert pushed(np.r_[0.0, 0.01, 10 * np.arange(1.0, 13)]) == 14  # it ran at its rate once
+    good_s = np.arange(50) / 50
+    with pytest.raises(ValueError, match="give seconds, not milliseconds"):
+        pushed(np.r_[good_s, 1e3 * (1 + good_s)])
+    assert pushed(np.r_[np.arange(12) * 0.5, 6 + good_s]) == 62  # a sensor that wakes up now and then
+    assert pushed(np.r_[np.arange(7) * 10.0, 70 + good_s, 80 + np.arange(7) * 10.0]) == 64
 
 
 def test_another_unit_or_channel_set_is_refused_by_name() -> None:

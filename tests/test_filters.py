@@ -333,3 +333,27 @@ def test_the_delay_of_a_very_low_cutoff_is_right(cutoff_hz: float) -> None:
     # Butterworth of order 2: sqrt(2) over the angular cutoff at 0 Hz
     wanted_s = np.sqrt(2) / (2 * np.pi * cutoff_hz)
     assert Filter("lowpass", (cutoff_hz,), order=2).delay_s(100) == pytest.approx(wanted_s, rel=1e-2, abs=0.01)
+
+
+def test_edges_are_numbers_that_the_recursion_can_hold():
+    for edges in ("5", ["5"], [True], [[5.0]]):
+        with pytest.raises(ValueError, match="expected one or two numbers"):
+            Filter("lowpass", edges)
+    with pytest.raises(ValueError, match=r"expected 0\.5 to 1000"):
+        Filter("notch", (50.0,), quality=True)
+    with pytest.raises(ValueError, match=r"is not exact at 100 Hz: stay above 0\.001 Hz"):
+        Filter("lowpass", (9e-4,)).run(np.ones((9, 1)), rate_hz=100)
+    lowest = Filter("lowpass", (1e-3,), order=8).run(np.ones((20_000, 1)), rate_hz=100)
+    np.testing.assert_allclose(lowest, 1, atol=1e-7)
+
+
+def test_a_moving_statistic_fits_into_memory():
+    with pytest.raises(ValueError, match="take a lower rate first"):
+        Moving("mean", 1e9).run(np.ones((9, 1)), rate_hz=25)
+
+
+def test_masked_and_complex_numbers_are_no_numbers():
+    with pytest.raises(RecordingError, match="expected finite"):
+        Filter("lowpass", (5.0,)).run(np.ma.masked_array(np.ones((9, 1)), mask=np.eye(9, 1)), rate_hz=100)
+    with pytest.raises(RecordingError, match="expected numbers"):
+        Filter("lowpass", (5.0,)).run(np.ones((9, 1)) + 1j, rate_hz=100)

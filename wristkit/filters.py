@@ -15,13 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.errors import RecordingError
-from wristkit.recording import FloatArray
+from wristkit.recording import FloatArray, numbers
 
 Kind = Literal["lowpass", "highpass", "bandpass", "notch"]
 Statistic = Literal["mean", "std", "rms", "min", "max"]
 
 BLOCK = 16384  # rows filtered at once, counted from the start of a stretch: what a processor's cache holds
 TINY = 1e-100  # what is left of a burst long ago; it would end as denormal numbers, each a hundred times as slow
+_MOST_MOVING = 1e6  # samples, of which each channel keeps two sums
+_LOWEST_EDGE = 1e-5  # of the rate: below it a recursion in 64 bits does not settle where it should
 _LARGEST = 1e140  # squares of which can still be summed
 
 
@@ -55,7 +57,10 @@ class Filter:
     quality: float | None = None
 
     def __post_init__(self) -> None:
-        edges = tuple(float(edge) for edge in np.atleast_1d(self.cutoff_hz))
+        given = self.cutoff_hz if isinstance(self.cutoff_hz, Sequence | np.ndarray) else (self.cutoff_hz,)
+        if isinstance(given, str) or not all(is_number(edge) for edge in given):
+            raise ValueError(f"cutoff_hz is {self.cutoff_hz!r}, expected one or two numbers of Hz")
+        edges = tuple(float(edge) for edge in given)
         wanted = {"lowpass": 1, "highpass": 1, "bandpass": 2, "notch": 1}
         if self.kind not in wanted:
             raise ValueError(f"kind is {self.kind!r}, expected one of {sorted(wanted)}")
@@ -74,7 +79,7 @@ class Filter:
         if self.kind != "notch":
             if self.quality is not None:
                 raise ValueError(f"quality of a {self.kind} is {self.quality!r}, expected None; only a notch has one")
-        elif self.quality is None or not 0.5 <= self.quality <= 1000:
+        elif not is_number(self.quality) or not 0.5 <= self.quality <= 1000:
             raise ValueError(f"quality of a notch is {self.quality!r}, expected 0.5 to 1000, such as 30")
         elif self.order != 2:
             raise ValueError(f"order of a notch is {self.order}, expected 2; give quality= to set its width")
@@ -82,6 +87,11 @@ class Filter:
     def coefficients(self, rate_hz: float) -> Coefficients:
         """Return the sections, settled state and delay of this filter at a rate."""
         _check_rate(rate_hz)
+        if self.cutoff_hz[0] < _LOWEST_EDGE * rate_hz:
+            raise ValueError(
+                f"a {self.kind} at {self.cutoff_hz[0]:g} Hz is not exact at {rate_hz:g} Hz: stay above "
+                f"{_LOWEST_EDGE * rate_hz:g} Hz, or lower rate_hz"
+            )
         if self.cutoff_hz[-1] >= rate_hz / 2:
             raise ValueError(
                 f"a {self.kind} at {self.cutoff_hz[-1]:g} Hz cannot run at {rate_hz:g} Hz: "
@@ -268,6 +278,11 @@ class Moving:
         """Return the span and delay in samples at a rate."""
         _check_rate(rate_hz)
         samples = self.length_s * rate_hz
+        if samples > _MOST_MOVING:
+            raise ValueError(
+                f"length_s is {self.length_s:g}, which is {samples:g} samples at {rate_hz:g} Hz, expected at most "
+                f"{_MOST_MOVING:g}; take a lower rate first"
+            )
         length = max(1, round(samples))
         if abs(samples - length) > 1e-6 * length:
             low = max(1, int(samples))
@@ -468,7 +483,7 @@ def _run(step: CausalFilter, values: npt.ArrayLike, rate_hz: float) -> FloatArra
 
 def _rows(values: npt.ArrayLike, *, channels: int | None = None) -> npt.NDArray[np.floating[Any]]:
     """Return values (n, c) as real numbers of no more than 64 bits, or raise what is wrong with their shape."""
-    rows = np.asarray(values)
+    rows = numbers("the filter is given values", values)
     if rows.dtype not in (np.float32, np.float64):
         rows = np.asarray(rows, dtype=np.float64)
     if rows.ndim != 2 or channels not in (None, rows.shape[1]):

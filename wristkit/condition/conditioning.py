@@ -18,7 +18,17 @@ from wristkit.condition.resample import Grid, Resample
 from wristkit.condition.sound import MEL, SOUND, SoundFront, mel_source
 from wristkit.errors import RecordingError
 from wristkit.filters import CausalFilter, CausalState, filter_from_dict, only_keys
-from wristkit.recording import CANONICAL, LATEST_S, FloatArray, Recording, Side, Stream, longest_step_s
+from wristkit.recording import (
+    CANONICAL,
+    LATEST_S,
+    FloatArray,
+    Recording,
+    Side,
+    Stream,
+    longest_step_s,
+    numbers,
+    stamps_of,
+)
 from wristkit.signals.units import PLAUSIBLE, usable
 
 Packet = tuple[npt.ArrayLike, npt.ArrayLike]
@@ -26,7 +36,10 @@ Packet = tuple[npt.ArrayLike, npt.ArrayLike]
 # Sensors of motion, light and sound, none of which says anything at a slower rate.
 STEADY = POLAR | AXIAL | {"ppg", "audio", "mel"}
 SLOWEST_HZ = 5.0
-_GAPS_ALONE = 8  # steps, without one within the gap rule, say that the stamps are no seconds
+_FAR = 10  # times the longest step: what milliseconds are, even of 800 samples a second
+_FAR_STEPS = 8  # one after the other say that the stamps are no seconds
+_MOST_FILTERS = 16
+_MOST_OVER_A_STEP = 1e6  # grid samples between two of the source
 Step = MelParams | Frame | Resample | CausalFilter
 
 
@@ -57,8 +70,16 @@ class Conditioning:
             )
         for source in self.sources:
             self.frame.check(source)
+        if len(self.filters) > _MOST_FILTERS:
+            raise ValueError(f"there are {len(self.filters)} filters, expected at most {_MOST_FILTERS}; join some")
         for filter_ in self.filters:
             filter_.coefficients(self.rate_hz)
+        longest = max(self.sources, key=lambda source: source.longest_step_s)
+        if self.rate_hz * longest.longest_step_s > _MOST_OVER_A_STEP:
+            raise ValueError(
+                f"{longest.name!r} has steps of up to {longest.longest_step_s:.4g} s, and rate_hz is {self.rate_hz:g}: "
+                f"more than {_MOST_OVER_A_STEP:g} grid samples to one of the source; lower rate_hz"
+            )
 
     @classmethod
     def of(
@@ -211,6 +232,8 @@ class ConditioningState:
 
     def by_source(self, packets: Mapping[str, Packet]) -> dict[str, Packet]:
         """Return packets by the source that each becomes, or raise which are none."""
+        if not isinstance(packets, Mapping):
+            raise TypeError(f"packets are a {type(packets).__name__}, expected stream name to (seconds, values)")
         unknown = sorted(set(packets) - set(self._inputs))
         if unknown:
             raise ValueError(f"streams {unknown} are not used here, expected {sorted(self._inputs)}; leave them out")
@@ -231,7 +254,7 @@ class SourceState:
         self._conditioning = conditioning
         self._turn = turn
         self._sign = _SteadySign() if source.name in ATTITUDES else None
-        self._gaps: int | None = 0
+        self._far_steps = 0
         self._delay = sum(one.coefficients(conditioning.rate_hz).delay for one in conditioning.filters)
         self.end_stretch()
 
@@ -252,9 +275,10 @@ class SourceState:
     def check(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return a packet as float64 (n,) and (n, c), or raise what is wrong with it."""
         name, count = self.source.name, len(self.source.channels)
-        time_s = np.asarray(time, dtype=np.float64)
+        time_s = stamps_of(name, np.empty(0) if not np.size(time) else time)
+        given = numbers(f"packet of {name!r} has values", np.empty(0) if not np.size(values) else values)
         with np.errstate(over="ignore"):  # what is too big becomes infinite, and is refused below
-            columns = np.asarray(values, dtype=np.float32)
+            columns = given.astype(np.float32)
         if not columns.size:
             columns = columns.reshape(0, count)
         if time_s.ndim != 1 or columns.shape != (len(time_s), count):
@@ -284,23 +308,22 @@ class SourceState:
         return time_s, columns.astype(np.float64)
 
     def _check_seconds(self, time_s: FloatArray, steps_s: FloatArray) -> None:
-        """Raise where the stamps cannot be seconds of this source: the first steps of all are all of them gaps."""
+        """Raise where the stamps cannot be seconds of this source: step after step is far beyond a gap."""
         too_late = len(time_s) and np.abs(time_s).max() > LATEST_S
-        gaps = self._gaps_alone(steps_s)
-        if too_late or (gaps is not None and gaps >= _GAPS_ALONE):
-            usual_s = np.median(steps_s[1:]) if len(steps_s) > 1 else 0.0
+        if too_late or self._far_runs(steps_s).max(initial=0) >= _FAR_STEPS:
+            usual_s = np.median(steps_s[1:]) if len(steps_s) > 1 else steps_s[0]
             raise ValueError(
                 f"packet of {self.source.name!r} has steps of {usual_s:.4g} s up to {np.abs(time_s).max():.4g} s, "
                 f"expected at most {self.source.longest_step_s:.4g} s between samples; "
                 "give seconds, not milliseconds, of a sensor as fast as the one that was trained on"
             )
 
-    def _gaps_alone(self, steps_s: FloatArray) -> int | None:
-        """Return how many steps there were up to these where all were gaps; None where one was not."""
-        within = np.isfinite(steps_s)  # the very first sample has none before it
-        if self._gaps is None or (steps_s[within] <= self.source.longest_step_s).any():
-            return None
-        return self._gaps + int(within.sum())
+    def _far_runs(self, steps_s: FloatArray) -> npt.NDArray[np.int64]:
+        """Return how many steps far beyond a gap there were in a row up to each of these; the first sample has none."""
+        far = (steps_s > _FAR * self.source.longest_step_s) & np.isfinite(steps_s)
+        places = np.arange(1, len(far) + 1)
+        last_near = np.maximum.accumulate(np.where(far, -self._far_steps, places))
+        return np.asarray(places - last_near)
 
     def push(self, time_s: FloatArray, values: FloatArray) -> Grid:
         """Return the grid samples that checked samples complete."""
@@ -308,7 +331,7 @@ class SourceState:
             return Grid.empty(len(self.source.channels))
         values = values if self._turn is None else self._turn(values)
         steps_s = self._steps_s(time_s)
-        self._gaps = self._gaps_alone(steps_s)
+        self._far_steps = int(self._far_runs(steps_s)[-1])
         starts = set(np.flatnonzero(steps_s > self.source.longest_step_s).tolist())
         parts = []
         for first, last in pairwise(sorted({0, *starts, len(time_s)})):

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from wristkit.errors import RecordingError
+from wristkit.filters import is_number
 from wristkit.recording import FloatArray, Recording, Side
 
 # The earth's field counts as polar: it points to north, wherever a mirror shows that to be.
@@ -39,6 +40,7 @@ _QUATERNIONS: Mapping[tuple[float, ...], tuple[tuple[int, ...], tuple[float, ...
     }
 )
 
+_SIDES = frozenset(get_args(Side))
 Kind = Literal["device", "wrist"]
 Turn = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
@@ -51,6 +53,18 @@ class Source:
     channels: tuple[str, ...]
     unit: str
     longest_step_s: float
+
+    def __post_init__(self) -> None:
+        texts = (self.name, self.unit, *self.channels) if isinstance(self.channels, tuple) else ()
+        if not self.channels or not texts or not all(isinstance(one, str) for one in texts):
+            raise ValueError(
+                f"source {self.name!r} has channels {self.channels!r} in {self.unit!r}, expected a tuple of names and "
+                "a unit, as text"
+            )
+        if not self.name or len(set(self.channels)) < len(self.channels):
+            raise ValueError(f"source {self.name!r} has channels {self.channels}, expected different names")
+        if not is_number(self.longest_step_s) or not 0 < self.longest_step_s < np.inf:
+            raise ValueError(f"longest_step_s of {self.name!r} is {self.longest_step_s!r}, expected positive seconds")
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -132,11 +146,11 @@ class Frame:
             )
         if name not in _KNOWN:
             return None
-        if wrist is None or crown is None:
-            raise _no_sides(f"for the watch wrist is {wrist!r} and crown is {crown!r}")
+        if wrist is None or crown is None or not {wrist, crown} <= _SIDES:
+            raise _no_sides(f"for the watch wrist is {wrist!r} and crown is {crown!r}, expected 'left' or 'right'")
         signs = WRIST_SIGNS[wrist, crown]
         if name in ATTITUDES:
-            return _turn_of_attitude(signs, back=given == "wrist")
+            return _turn_of_attitude(name, channels, signs, back=given == "wrist")
         factors = _factors(name, channels, signs)
         return lambda values: values * factors.astype(values.dtype)
 
@@ -191,8 +205,20 @@ def _factors(name: str, channels: Sequence[str], signs: Sequence[float]) -> Floa
     return np.array([by_axis.get(channel, 1.0) for channel in channels])
 
 
-def _turn_of_attitude(signs: tuple[float, ...], *, back: bool) -> Turn:
+def _turn_of_attitude(name: str, channels: Sequence[str], signs: tuple[float, ...], *, back: bool) -> Turn:
+    if sorted(channels) != ["w", "x", "y", "z"]:
+        raise RecordingError(
+            f"stream {name!r} has the channels {list(channels)}, expected a quaternion w, x, y, z",
+            code="frame",
+            remedy="leave it out, or give it under another name",
+        )
     order, factors = (np.array(one) for one in _QUATERNIONS[signs])
-    if back:
-        return lambda values: (values * factors.astype(values.dtype))[:, order]
-    return lambda values: values[:, order] * factors.astype(values.dtype)
+    to_wxyz = np.array([list(channels).index(one) for one in "wxyz"])
+    as_given = np.argsort(to_wxyz)
+
+    def turn(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        own, one = values[:, to_wxyz], factors.astype(values.dtype)
+        turned = (own * one)[:, order] if back else own[:, order] * one
+        return np.asarray(turned[:, as_given])
+
+    return turn

@@ -40,6 +40,7 @@ class Grid(NamedTuple):
 # second integral is the sum of truncated quartics there, of which symmetry leaves three: (knot, factor).
 HALF_PERIODS = 2.5
 QUARTICS = ((2.5, -0.125 / 24), (1.5, 1.625 / 24), (0.5, -4.25 / 24))
+_SLOWEST_HZ, _FASTEST_HZ = 1e-3, 1e5
 SHARES = 24_576  # computed at once: what a processor's cache holds; changes nothing else
 
 
@@ -59,8 +60,10 @@ class Resample:
     rate_hz: float
 
     def __post_init__(self) -> None:
-        if not is_number(self.rate_hz) or not 0 < self.rate_hz < np.inf:
-            raise ValueError(f"rate_hz is {self.rate_hz!r}, expected a positive number of samples a second")
+        if not is_number(self.rate_hz) or not _SLOWEST_HZ <= self.rate_hz <= _FASTEST_HZ:
+            raise ValueError(
+                f"rate_hz is {self.rate_hz!r}, expected {_SLOWEST_HZ:g} to {_FASTEST_HZ:g} samples a second"
+            )
         object.__setattr__(self, "rate_hz", float(self.rate_hz))
 
     @property

@@ -9,6 +9,7 @@ from wristkit.recording.deidentify import deidentify
 from wristkit.recording.recording import Recording, Side
 from wristkit.recording.stream import (
     CANONICAL,
+    GAP_FLOOR_S,
     LATEST_S,
     MISSING_PERIODS,
     STANDARD_GRAVITY,
@@ -19,6 +20,8 @@ from wristkit.recording.stream import (
     is_sporadic,
     longest_step_s,
     measured_rate_hz,
+    numbers,
+    stamps_of,
 )
 from wristkit.recording.tables import (
     FINDING_COLUMNS,
@@ -34,6 +37,7 @@ __all__ = [
     "BLOCK_ROWS",
     "CANONICAL",
     "FINDING_COLUMNS",
+    "GAP_FLOOR_S",
     "LABEL_COLUMNS",
     "LATEST_S",
     "MISSING_PERIODS",
@@ -56,4 +60,6 @@ __all__ = [
     "measured_rate_hz",
     "median",
     "middle_two",
+    "numbers",
+    "stamps_of",
 ]

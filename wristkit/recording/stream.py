@@ -376,7 +376,7 @@ def read_only(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
 
 def _float32_columns(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Return values as (n, c) float32, refusing what float32 cannot hold."""
-    array = _numbers(name, "values", values)
+    array = numbers(f"stream {name!r} has values", values)
     if array.ndim not in (1, 2):
         raise RecordingError(
             f"stream {name!r} has values of shape {array.shape}, expected (n,) or (n, channels)",
@@ -400,8 +400,23 @@ def _float32_columns(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float32
     return columns
 
 
-def _numbers(name: str, what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return an array of real numbers, refusing what numpy would read as some or has no rows of one length."""
+def stamps_of(name: str, time: npt.ArrayLike) -> FloatArray:
+    """Return stamps as float64, refusing what was rounded to less."""
+    stamps = numbers(f"stream {name!r} has stamps", time)
+    if stamps.dtype in (np.float32, np.float16):
+        raise RecordingError(
+            f"stream {name!r} has stamps in {stamps.dtype}, which tells no samples apart after a day",
+            code="time_float32",
+            remedy="give the float64 or integer stamps that they were made from, as seconds",
+        )
+    return stamps.astype(np.float64, copy=False)
+
+
+def numbers(whose: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return an array of real numbers, NaN where masked, refusing what numpy would read as some or has uneven rows.
+
+    ``whose`` begins what an error says, such as "stream 'accel' has values".
+    """
     if isinstance(given, np.ma.MaskedArray) and given.mask.any():
         given = np.ma.filled(
             given.astype(np.float64), np.nan
@@ -410,13 +425,13 @@ def _numbers(name: str, what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
         array = np.asarray(given)
     except ValueError as fault:
         raise RecordingError(
-            f"stream {name!r} has {what} that are no array: {fault}",
+            f"{whose} that are no array: {fault}",
             code="shape",
             remedy="give rows of one length",
         ) from fault
     if array.dtype.kind not in "fiu":
         raise RecordingError(
-            f"stream {name!r} has {what} of type {array.dtype}, expected numbers",
+            f"{whose} of type {array.dtype}, expected numbers",
             code="not_numeric",
             remedy="convert text, dates and flags to numbers before making a stream",
         )
@@ -453,14 +468,7 @@ def _check_layout(name: str, values: npt.NDArray[np.float32], channels: Sequence
 
 def _seconds(name: str, time: npt.ArrayLike, count: int) -> FloatArray:
     """Return stamps as (n,) float64, or raise what is wrong with them."""
-    stamps = _numbers(name, "stamps", time)
-    if stamps.dtype in (np.float32, np.float16):
-        raise RecordingError(
-            f"stream {name!r} has stamps in {stamps.dtype}, which tells no samples apart after a day",
-            code="time_float32",
-            remedy="give the float64 or integer stamps that they were made from, as seconds",
-        )
-    time_s = stamps.astype(np.float64, copy=False)
+    time_s = stamps_of(name, time)
     _check_time(name, time_s, count)
     return time_s
 
