@@ -284,6 +284,67 @@ def test_even_claps_are_ambiguous_and_few_are_too_few():
     refusal(clapped(CLAPS_S, rate_hz=100.0), clapped([5.0, 21.0, 33.0], rate_hz=100.0), method="taps")
 
 
+def knocked(at_s, *, duration_s, seed, rate_hz=50.0):
+    """A resting wrist for hours, with a knock of two samples at each of these times."""
+    time_s = np.arange(0, duration_s, 1 / rate_hz)
+    values = np.random.default_rng(seed).normal(0, 0.01, (len(time_s), 3)) - [0, 0, 1]
+    places = np.searchsorted(time_s, at_s)
+    values[places] += [3, 2, 1]
+    values[places + 1] -= [2, 1, 0]
+    return Recording.of([Stream.measured("accel", time_s, values)])
+
+
+@pytest.mark.parametrize("ppm", [-150.0, 40.0])
+def test_claps_hours_apart_are_found_among_knocks_that_one_alone_felt(ppm):
+    duration_s, rng = 2 * 3600.0, np.random.default_rng(4)
+    claps_s = np.concatenate([rng.uniform(20, 60, 4), rng.uniform(duration_s - 60, duration_s - 20, 4)])
+    own_s, other_own_s = rng.uniform(0, duration_s - 1, (2, 20))
+    one = knocked(np.append(claps_s, own_s), duration_s=duration_s, seed=1)
+    two = knocked(
+        np.append(claps_s * (1 + ppm * 1e-6) + 3.7, other_own_s), duration_s=duration_s * (1 + 2e-4) + 4, seed=2
+    )
+    fit = wk.align(one, two, method="taps")
+    assert errors_s(fit, two, ppm=ppm).max() < 0.03
+    assert fit.drift_ppm == pytest.approx(-ppm, abs=4)
+    assert fit.quality < 0.6
+
+
+def tapped(seed, *, duration_s, claps, own, ppm):
+    """Moments of two clocks: claps at both ends, and knocks that one alone felt."""
+    rng = np.random.default_rng(seed)
+    claps_s = 20 + np.cumsum(rng.uniform(1, 5, claps))
+    claps_s[claps // 2 :] += duration_s - 80
+    one_s, two_s = (np.append(claps_s, rng.uniform(0, duration_s, own)) for _ in range(2))
+    return one_s, (two_s + rng.normal(0, 0.004, len(two_s))) * (1 + ppm * 1e-6) + 3.7
+
+
+@pytest.mark.parametrize(("hours", "own"), [(0.5, 10), (4, 0), (4, 40), (24, 40)])
+@pytest.mark.parametrize("ppm", [-120, 0, 40])
+def test_taps_of_a_drifting_clock_share_a_line_within_a_small_tolerance(hours, own, ppm):
+    for seed in range(3):
+        one_s, two_s = tapped(seed, duration_s=hours * 3600, claps=8, own=own, ppm=ppm)
+        kinds = ["tap"] * (8 + own)
+        found = match_times(
+            *(one_s, two_s),
+            kinds=kinds,
+            other_kinds=kinds,
+            tolerance_s=0.05,
+            between_s=(-np.inf, np.inf),
+            fastest=2e-4,
+        )
+        assert {(row, row) for row in range(8)} <= {(int(row), int(other)) for row, other in found.pairs}
+        assert found.runner_up <= 4
+        np.testing.assert_allclose(found.line.at(two_s[:8]), one_s[:8] - two_s[:8], atol=0.08)
+
+
+@pytest.mark.parametrize("knocks", [8, 30, 60])
+def test_knocks_of_unrelated_hours_are_refused(knocks):
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        one, two = (knocked(rng.uniform(0, 1790, knocks), duration_s=1800, seed=seed) for _ in range(2))
+        refusal(one, two, method="taps")
+
+
 # Labelled events
 
 

@@ -228,3 +228,12 @@ def test_what_the_device_tells_itself_is_not_replaced():
     with pytest.raises(RecordingError, match="gravity") as caught:
         gravity_split(told, cutoff_hz=0.4)
     assert caught.value.code == "duplicate_stream"
+
+
+def test_samples_left_out_are_refused_as_of_any_filter():
+    recording, _, _ = tilting()
+    accel = recording["accel"]
+    kept = np.random.default_rng(0).random(len(accel)) > 0.3
+    with pytest.raises(RecordingError, match="resample_offline") as caught:
+        gravity_split(Recording.of([Stream.measured("accel", accel.time[kept], accel.values[kept])]), cutoff_hz=0.4)
+    assert caught.value.code == "missing_samples"

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.signal import resample_poly, sosfiltfilt
 
 from wristkit.errors import RecordingError
-from wristkit.filters import Filter
+from wristkit.filters import Derivative, Filter, Moving
 from wristkit.recording import Stream
-from wristkit.signals import filter_offline, resample_offline
+from wristkit.signals import continuous_attitude, filter_offline, resample_offline
 
 LOWPASS = Filter("lowpass", (5.0,))
 
@@ -105,6 +105,17 @@ def test_a_value_that_no_wrist_gives_is_refused_and_named():
         assert (caught.value.code, caught.value.row) == ("implausible", 123)
 
 
+@pytest.mark.parametrize(("name", "wild"), [("ppg", 1e12), ("mel", 1e12), ("mel", -40.0), ("strain", -1e11)])
+def test_what_no_converter_gives_is_refused_of_any_stream(name, wild):
+    values = np.full((500, 40 if name == "mel" else 1), 3.0)
+    values[123, 0] = wild
+    stream = Stream.measured(name, np.arange(500) / 100, values, unit="1" if name == "strain" else None)
+    for attempt in (lambda: resample_offline(stream, 50), lambda: filter_offline(stream, LOWPASS)):
+        with pytest.raises(RecordingError, match=r"1 samples outside .* at 1\.230 s") as caught:
+            attempt()
+        assert caught.value.code == "implausible"
+
+
 @pytest.mark.parametrize("near_s", [1e-9, 1e-6, 2e-5, 9e-5])
 @pytest.mark.parametrize("repeats", [1, 5])
 def test_stamps_that_nearly_coincide_do_not_ring(near_s, repeats):
@@ -180,3 +191,84 @@ def test_samples_left_out_are_refused_with_the_cure():
     with pytest.raises(RecordingError, match=r"1 steps .* at 0\.990 s.*resample_offline"):
         filter_offline(accel(wander(498), time_s), LOWPASS)
     filter_offline(resample_offline(accel(wander(498), time_s), 50.0), LOWPASS)
+
+
+@pytest.mark.parametrize("step", [Derivative(), Moving("mean", 0.1)])
+def test_a_step_that_means_something_else_backwards_is_refused_by_name(step):
+    with pytest.raises(TypeError, match=rf"filter_ is {type(step).__name__}\(.*use run\(\)"):
+        filter_offline(accel(wander(500)), step)
+
+
+# Attitude
+
+
+def turning(samples=2000, *, rate_hz=100.0):
+    """Unit quaternions of a device that tumbles, of one sign throughout, as stamps (n,) and values (n, 4)."""
+    time_s = np.arange(samples) / rate_hz
+    half = 1.3 * time_s + 0.4 * np.sin(time_s)
+    axis = np.array([0.6, 0.0, 0.8])
+    return time_s, np.column_stack([np.cos(half), np.sin(half)[:, None] * axis])
+
+
+def jumping(quaternions):
+    """The same as a device writes it that keeps w above 0."""
+    return quaternions * np.where(quaternions[:, :1] < 0, -1, 1)
+
+
+def attitude(time_s, quaternions):
+    return Stream.measured("attitude", time_s, quaternions)
+
+
+@pytest.mark.parametrize("rate_hz", [50.0, 64.0, 200.0])
+def test_an_attitude_that_jumps_in_sign_is_read_off_as_one_that_does_not(rate_hz):
+    time_s, smooth = turning()
+    assert (np.linalg.norm(np.diff(jumping(smooth), axis=0), axis=1) > 1).sum() > 5
+    new = resample_offline(attitude(time_s, jumping(smooth)), rate_hz)
+    np.testing.assert_allclose(np.linalg.norm(new.values, axis=1), 1, atol=1e-6)
+    north = Stream.measured("attitude_north", time_s, jumping(smooth), channels=tuple("wxyz"), unit="1")
+    np.testing.assert_array_equal(resample_offline(north, rate_hz).values, new.values)
+    np.testing.assert_allclose(new.values, resample_offline(attitude(time_s, smooth), rate_hz).values, atol=1e-6)
+    expected = np.column_stack([np.interp(new.time, time_s, column) for column in smooth.T])
+    np.testing.assert_allclose(new.values[20:-20], expected[20:-20], atol=1e-3)
+
+
+def test_an_attitude_that_jumps_in_sign_is_filtered_as_one_that_does_not():
+    time_s, smooth = turning()
+    found, expected = (filter_offline(attitude(time_s, one), LOWPASS) for one in (jumping(smooth), smooth))
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-6)
+
+
+def test_an_attitude_that_lacks_one_number_is_missing():
+    time_s, smooth = turning()
+    lacking = jumping(smooth)
+    lacking[500, 2] = np.nan
+    new = resample_offline(attitude(time_s, lacking), 50.0)
+    lost = np.isnan(new.values)
+    assert (lost.all(axis=1) == lost.any(axis=1)).all()
+    assert 1 <= lost.any(axis=1).sum() <= 2
+    np.testing.assert_allclose(np.linalg.norm(new.values[~lost.any(axis=1)], axis=1), 1, atol=1e-6)
+
+
+@given(cuts=st.lists(st.integers(0, 300), max_size=6), holes=st.lists(st.integers(0, 299), max_size=8))
+def test_the_sign_of_an_attitude_is_that_of_any_partition(cuts, holes):
+    values = jumping(np.random.default_rng(0).normal(size=(300, 4)))
+    values[holes] = np.nan
+    whole = continuous_attitude(values)
+    parts, before = [], None
+    for first, stop in zip([0, *sorted(cuts)], [*sorted(cuts), 300], strict=True):
+        parts.append(continuous_attitude(values[first:stop], before=before))
+        held = parts[-1][np.isfinite(parts[-1]).all(axis=1)]
+        before = held[-1] if len(held) else before
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(np.abs(whole), np.abs(values))
+    kept = whole[np.isfinite(whole).all(axis=1)]
+    assert (np.sum(kept[1:] * kept[:-1], axis=1) >= -1e-12).all()
+    assert kept[0, 0] >= 0
+
+
+def test_the_sign_of_an_attitude_begins_anew_after_a_gap():
+    time_s, smooth = turning(600)
+    kept = (time_s < 2) | (time_s >= 4)
+    whole = resample_offline(attitude(time_s[kept], jumping(smooth)[kept]), 50.0)
+    alone = resample_offline(attitude(time_s[time_s >= 4], jumping(smooth)[time_s >= 4]), 50.0)
+    np.testing.assert_array_equal(whole.values[whole.time > 3], alone.values)

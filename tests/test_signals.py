@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from scipy.io import loadmat
 
 import wristkit as wk
+from wristkit.audio import FLOOR, MelParams
 from wristkit.errors import RecordingError
 from wristkit.recording import Recording, Stream
 from wristkit.signals import check_units, inspect
 from wristkit.signals.clock import find_rate_changes
 from wristkit.signals.pieces import bin_means, extremes, pieces, runs
-from wristkit.signals.units import measure_turning
+from wristkit.signals.units import PLAUSIBLE, measure_turning
 from wristkit.store import open_native, save
 
 G = 9.80665
@@ -302,7 +303,15 @@ def clipped(full, *, run, name="accel", rate_hz=50):
 
 @pytest.mark.parametrize(
     ("name", "full"),
-    [("accel", 2.0), ("accel", 7.98), ("accel", 16.25), ("gyro", np.radians(2000)), ("gyro", np.radians(245.5))],
+    [
+        ("accel", 2.0),
+        ("accel", 3.0),
+        ("accel", 6.05),
+        ("accel", 7.98),
+        ("accel", 16.25),
+        ("gyro", np.radians(2000)),
+        ("gyro", np.radians(245.5)),
+    ],
 )
 def test_runs_at_full_scale_are_saturated(name, full):
     found = row("saturated", clipped(full, run=4, name=name))
@@ -316,10 +325,57 @@ def test_two_in_a_row_or_no_known_full_scale_are_not_saturated(name, full, run):
     assert "saturated" not in codes(clipped(full, run=run, name=name))
 
 
-@pytest.mark.parametrize(("peak", "found"), [(0.9995, {"saturated"}), (0.998, set())])
-def test_sound_is_saturated_at_its_end(peak, found):
-    wave = np.clip(1.5 * np.sin(np.arange(16000) / 20), -peak, peak)
-    assert codes(Stream.uniform("audio", wave, rate_hz=16000)) == found
+@pytest.mark.parametrize("peak", [0.9995, 0.998, 0.98, 0.3])
+@pytest.mark.parametrize("quantum", [0, 2**-15])
+def test_sound_is_saturated_where_it_is_cut(peak, quantum):
+    def sound(wave):
+        return Stream.uniform("audio", np.round(wave / quantum) * quantum if quantum else wave, rate_hz=16000)
+
+    wave = 1.5 * np.sin(np.arange(16000) / 20)
+    found = row("saturated", sound(np.clip(wave, -peak, peak)))
+    assert found["count"] == pytest.approx((np.abs(wave) >= peak).sum(), abs=2)
+    assert codes(sound(wave * peak / 1.5)) == set()
+    if peak < 0.999:
+        assert codes(sound(np.clip(wave * peak / 1.5, -peak, 0.6 * peak))) == {"saturated"}
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("accel", -1.5, 1.5), ("accel", -20, 5.0), ("user_accel", -8, 8), ("gyro", -10, 10), ("ppg", 999.4, 1000.5)],
+)
+def test_a_channel_is_saturated_where_its_own_end_cuts_it(name, low, high):
+    time_s, middle = np.arange(6000) / 100, 1000.0 if name == "ppg" else 0.0
+    wave = middle + 1.4 * min(high - middle, middle - low) * np.sin(2 * np.pi * 1.7 * time_s) + noise(6000, scale=0.01)
+    still = np.zeros(0) if name == "ppg" else noise((6000, 2), scale=0.01)
+    values = np.column_stack([np.clip(wave, low, high), still]) if len(still) else np.clip(wave, low, high)[:, None]
+    found = row("saturated", stream(values, name=name, rate_hz=100))
+    assert found["count"] == pytest.approx(((wave > high) | (wave < low)).sum(), rel=0.02)
+    assert f"channels {'ppg' if name == 'ppg' else 'x'})" in found["note"]
+    whole = np.where(np.arange(values.shape[1]) == 0, wave[:, None], values)
+    assert "saturated" not in codes(stream(whole, name=name, rate_hz=100))
+
+
+def test_a_damaged_value_hides_no_cut():
+    wave = 1000 + np.clip(np.sin(np.arange(6000) / 9), -0.5, 0.5)
+    wave[3000] = 1e12
+    assert codes(stream(wave, name="ppg", rate_hz=100)) == {"saturated", "implausible"}
+
+
+@pytest.mark.parametrize("quantum", [1 / 4, 1 / 16, 1 / 64, 1 / 1024])
+@pytest.mark.parametrize("rate_hz", [25, 100, 400])
+def test_round_tops_rest_and_held_values_are_not_saturated_however_coarse(quantum, rate_hz):
+    time_s = np.arange(60 * rate_hz) / rate_hz
+    smooth = 1.2 * np.sin(2 * np.pi * np.outer(time_s, [0.3, 1.1, 2.3]))
+    walking = smooth + noise(smooth.shape, scale=0.02)
+    held = np.repeat(walking, 4, axis=0)[: len(time_s)]
+    resting_now_and_then = np.where(np.sin(time_s)[:, None] > 0, walking, [0.5, -1.3, 0.0])
+    beats = np.exp(2 * np.sin(2 * np.pi * 1.2 * time_s))[:, None] * [0.1, 0.2, 0.3]
+    for values in (smooth, walking, held, resting_now_and_then, beats):
+        for name in ("user_accel", "gyro"):
+            coarse = np.round(values / quantum) * quantum
+            assert "saturated" not in codes(stream(coarse, name=name, rate_hz=rate_hz))
+        light = np.round(values[:, 0] / quantum)
+        assert "saturated" not in codes(stream(light, name="ppg", rate_hz=rate_hz))
 
 
 @pytest.mark.parametrize(("full", "beyond"), [(16.0, 17.5), (16.0, 16.1), (8.0, 8.3), (8.0, 1e12), (2.0, -3.0)])
@@ -486,16 +542,20 @@ def test_a_channel_that_never_changes_beside_others_is_named():
         ("pressure", 101.3, 1013.0),
         ("ibi", 0.3, 800.0),
         ("audio", 1.1, 32767.0),
+        ("mel", -9.2, 12.0),
+        ("ppg", 4.2e9, 1e12),
+        ("strain", -9e9, -3e38),
     ],
 )
 def test_what_no_wrist_gives_is_counted(name, fine, wrong):
     usual = {"heart_rate": 70.0, "temperature": 30.0, "pressure": 100.0, "ibi": 0.8}.get(name, 0.1)
-    width = 3 if name in {"accel", "gyro"} else 1
+    width = {"accel": 3, "gyro": 3, "mel": 40}.get(name, 1)
     values = usual + noise((200, width), scale=0.01)
     values[50, 0] = fine
-    assert codes(stream(values, name=name, rate_hz=5)) - {"still_length"} == set()
+    unit = "1" if name == "strain" else None
+    assert codes(stream(values, name=name, rate_hz=5, unit=unit)) - {"still_length"} == set()
     values[[60, 70], 0] = wrong
-    found = row("implausible", stream(values, name=name, rate_hz=5))
+    found = row("implausible", stream(values, name=name, rate_hz=5, unit=unit))
     assert found["count"] == 2
     assert f"{wrong:.4g}" in found["note"]
     assert [found["start_s"], found["stop_s"]] == [12.0, 14.0]
@@ -511,6 +571,55 @@ def test_a_unit_is_refused_where_most_values_are_beyond_it():
     some = np.full(100, 101.3)
     some[:50] = 1013.0
     check_units(inspect(Recording.of([stream(some, name="pressure", rate_hz=1)])))
+
+
+def test_a_column_of_times_of_day_is_for_the_table():
+    since_1970 = stream(1.7e12 + 20 * np.arange(500.0), name="stamp_ms", unit="ms")
+    assert codes(since_1970) == {"implausible"}
+    check_units(inspect(Recording.of([since_1970])))
+
+
+def test_the_limits_of_mel_are_what_its_front_end_can_give():
+    low, high = PLAUSIBLE["mel"]
+    silence, loudest = np.zeros(16000), np.sign(np.sin(2 * np.pi * 440 * np.arange(16000) / 16000))
+    for wave in (silence, loudest):
+        frames = MelParams().start(16000).push(np.arange(16000) / 16000, wave.astype(np.float32)).values
+        assert ((frames > low) & (frames < high)).all()
+    assert low < np.log(FLOOR) < low + 0.1
+
+
+def lone(value, *, samples=1, at=1000, name="ppg", rate_hz=64):
+    values = 1000 + np.sin(np.arange(4000) / 9) + noise(4000, scale=0.05)
+    values[at : at + samples] = value
+    return stream(values, name=name, rate_hz=rate_hz, unit="1")
+
+
+@pytest.mark.parametrize("value", [1e5, -4e4, 1e9])
+@pytest.mark.parametrize("name", ["ppg", "strain"])
+def test_lone_values_far_beyond_all_others_are_found(name, value):
+    found = row("outliers", lone(value, name=name))
+    assert (found["count"], found["start_s"]) == (1, 1000 / 64)
+    assert f"{value:.4g}" in found["note"]
+    assert "NaN" in found["remedy"]
+    assert codes(lone(value, name=name, samples=3)) == {"outliers"}
+
+
+def test_what_may_rightly_be_far_away_is_no_outlier():
+    rng = np.random.default_rng(0)
+    ordinary = {
+        "a burst": lone(1e9, samples=4).values,
+        "within a thousand times": lone(1900.0).values,
+        "one change of a constant": np.where(np.arange(4000) == 2000, 1.0, 0.0),
+        "quiet, then loud": np.where(np.arange(4000) < 3900, 1e-4, 1.0) * rng.normal(size=4000),
+        "heavy tails": rng.standard_cauchy(4000),
+        "logarithmic": np.exp(3 * rng.normal(size=4000)),
+        "counts": np.cumsum(rng.random(4000) < 0.001).astype(float),
+        "clicks": np.where(rng.random(4000) < 0.01, 1.0, 1e-5) * rng.normal(size=4000),
+    }
+    for what, values in ordinary.items():
+        for name in ("ppg", "strain"):
+            assert "outliers" not in codes(stream(values, name=name, rate_hz=64, unit="1")), what
+    assert codes(lone(1e9, name="latitude", rate_hz=1)) == set()
 
 
 # Gravity

@@ -117,6 +117,55 @@ def test_spans_stand_beside_the_data():
     assert mark_wear(marked) is marked
 
 
+@pytest.mark.parametrize("value", [[0, 0, 0], [0, 0, -1]])
+def test_a_sensor_that_is_stuck_or_asleep_tells_nothing(value):
+    recording = day(("moving", 2), ("table", 3), ("moving", 2))
+    values = recording["accel"].values.copy()
+    values[round(2 * HOUR_S * RATE_HZ) : round(5 * HOUR_S * RATE_HZ)] = value
+    stuck = Recording.of([recording["accel"].with_values("accel", values)])
+    assert states(stuck) == [("worn", 2.0), ("unknown", 3.0), ("worn", 2.0)]
+    assert "stuck" in wear_spans(stuck)["reason"][1]
+    values[round(2 * HOUR_S * RATE_HZ) : round(3.5 * HOUR_S * RATE_HZ)] = recording["accel"].values[
+        round(2 * HOUR_S * RATE_HZ) : round(3.5 * HOUR_S * RATE_HZ)
+    ]
+    assert [state for state, _ in states(spoilt(recording, values))] == ["worn", "not_worn", "unknown", "worn"]
+
+
+def spoilt(recording, values):
+    return Recording.of([recording["accel"].with_values("accel", values)])
+
+
+def test_the_reason_names_the_window_that_was_looked_at():
+    recording = day(("moving", 1), ("table", 1), ("moving", 1))
+    spans = wear_spans(recording, params=WearParams(window_s=600, step_s=300))
+    assert spans["state"].tolist() == ["worn", "not_worn", "worn"]
+    assert spans["reason"][1].startswith("10 min or more in which hardly an axis moves")
+    hour = wear_spans(day(("moving", 1), ("table", 3)))
+    assert hour["reason"].iloc[-1].startswith("60 min or more")
+
+
+def test_whole_numbers_of_steps_are_taken_in_fractions_of_a_second():
+    assert WearParams(window_s=0.3, step_s=0.1).steps == 3
+    assert WearParams(window_s=4.9, step_s=0.7).steps == 7
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"worn_above_degc": np.nan},
+        {"worn_above_degc": np.inf},
+        {"window_s": np.inf, "step_s": np.inf},
+        {"window_s": np.nan},
+        {"window_s": 0.31, "step_s": 0.1},
+        {"still_sd_g": np.inf},
+        {"still_range_g": np.nan},
+    ],
+)
+def test_parameters_that_are_no_number_are_refused(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} (is )?{next(iter(wrong.values()))}"):
+        WearParams(**wrong)
+
+
 @pytest.mark.parametrize("wrong", [{"step_s": 1000.0}, {"step_s": 0.0}, {"still_axes": 0}, {"still_sd_g": -1.0}])
 def test_parameters_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -161,6 +210,40 @@ def test_motion_lowers_it_where_it_is():
     assert found[(seconds > 65) & (seconds < 85)].max() < 0.2
 
 
+def test_motion_lowers_it_as_much_where_gravity_was_taken_out():
+    time_s, light = pulse()
+    shake = np.random.default_rng(2).normal(0, 0.1, (len(time_s), 3))
+    _, still = quality(time_s, light)
+    _, felt = quality(time_s, light, Stream.measured("accel", time_s, shake - [0, 0, 1]))
+    _, alone = quality(time_s, light, Stream.measured("user_accel", time_s, shake))
+    assert np.median(felt) == pytest.approx(0.5 * np.median(still), rel=0.15)
+    np.testing.assert_allclose(alone, felt, rtol=0.15)
+
+
+def test_a_rhythm_that_changes_is_as_good():
+    time_s = np.arange(0, 120, 1 / 64)
+    phase = 2 * np.pi * np.cumsum(1.0 * (1 + 0.15 * np.sin(2 * np.pi * time_s / 16))) / 64
+    sharp = 0.5 + 0.5 * np.cos(phase)
+    _, found = quality(time_s, 500 + 100 * sharp**15 + np.random.default_rng(0).normal(size=len(time_s)))
+    assert found.min() > 0.9
+
+
+@pytest.mark.real_data
+def test_clean_light_of_a_finger_is_good_throughout(real_data):
+    light = np.loadtxt(real_data / "ppg" / "data.csv")
+    found = ppg_quality(Recording.of([Stream.uniform("ppg", light, rate_hz=100.0)])).values
+    assert len(found) == 17
+    assert found.min() > 0.8
+
+
+def test_light_that_is_cut_flat_is_no_pulse_there():
+    time_s, light = pulse(300)
+    cut = (time_s > 100) & (time_s < 200)
+    seconds, found = quality(time_s, np.where(cut, np.clip(light, 495, 505), light * 0.3 + 350))
+    assert not found[(seconds > 105) & (seconds < 195)].any()
+    assert np.median(found[(seconds < 90) | (seconds > 210)]) > 0.8
+
+
 def test_what_is_missing_constant_or_beyond_the_usual_is_no_pulse():
     time_s, light = pulse(300)
     light[(time_s > 40) & (time_s < 41)] = np.nan
@@ -188,12 +271,17 @@ def test_too_slow_and_too_short_are_refused():
         assert caught.value.code == code
 
 
-def test_one_absurd_value_costs_its_surroundings_and_no_more():
+@pytest.mark.parametrize("absurd", [1e12, -3e38, 1e6])
+def test_one_absurd_value_costs_what_a_missing_one_does(absurd):
     time_s, light = pulse(120)
-    light[time_s.searchsorted(60)] = 1e12
-    seconds, found = quality(time_s, light)
-    assert found[(seconds > 57) & (seconds < 63)].max() < 0.1
-    assert np.median(found[(seconds < 30) | (seconds > 90)]) > 0.8
+    place = time_s.searchsorted(60)
+    light[place] = np.nan
+    seconds, expected = quality(time_s, light)
+    light[place] = absurd
+    _, found = quality(time_s, light)
+    np.testing.assert_array_equal(found, expected)
+    assert not found[(seconds > 56) & (seconds < 64)].any()
+    assert np.median(found[(seconds < 55) | (seconds > 65)]) > 0.8
 
 
 def test_no_acceleration_no_wear():

@@ -4,7 +4,7 @@ from wristkit.signals.alignment import ClockFit, align
 from wristkit.signals.calibration import Calibration, calibrate, gravity_split
 from wristkit.signals.inspection import check_units, inspect
 from wristkit.signals.motion import motion_energy
-from wristkit.signals.offline import filter_offline, resample_offline
+from wristkit.signals.offline import continuous_attitude, filter_offline, resample_offline
 from wristkit.signals.ppg import ppg_quality
 from wristkit.signals.wear import WearParams, mark_wear, wear_spans
 
@@ -15,6 +15,7 @@ __all__ = [
     "align",
     "calibrate",
     "check_units",
+    "continuous_attitude",
     "filter_offline",
     "gravity_split",
     "inspect",

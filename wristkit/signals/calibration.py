@@ -9,7 +9,7 @@ import numpy as np
 from wristkit.errors import RecordingError
 from wristkit.filters import Filter
 from wristkit.recording import BLOCK_ROWS, FloatArray, Recording, Stream, finding_table
-from wristkit.signals.offline import valid_stretches
+from wristkit.signals.offline import refuse_left_out, valid_stretches
 from wristkit.signals.pieces import pieces
 from wristkit.signals.units import PLAUSIBLE, usable
 
@@ -136,7 +136,8 @@ def gravity_split(recording: Recording, *, cutoff_hz: float) -> Recording:
     Raises
     ------
     RecordingError
-        With code ``duplicate_stream`` where the device tells gravity or user acceleration itself.
+        With code ``duplicate_stream`` where the device tells gravity or user acceleration itself, ``missing_samples``
+        where samples were left out between others.
     """
     if told := sorted({"gravity", "user_accel"} & set(recording.streams)):
         raise RecordingError(
@@ -145,11 +146,10 @@ def gravity_split(recording: Recording, *, cutoff_hz: float) -> Recording:
             remedy="use what the device tells; or build a Recording without these streams first",
         )
     accel, slow_pass = recording["accel"], Filter("lowpass", (cutoff_hz,))
+    refuse_left_out(accel)
     values = np.asarray(accel.values, dtype=np.float64)
     slow = np.full(values.shape, np.nan)
-    low, high = PLAUSIBLE["accel"]
-    plausible = np.asarray(((values >= low) & (values <= high)).all(axis=1))
-    for first, stop in valid_stretches(accel, plausible):
+    for first, stop in valid_stretches(accel, usable("accel", values)):
         slow[first:stop] = slow_pass.run(values[first:stop], rate_hz=accel.rate_hz)
     note = (
         f"a causal low-pass at {cutoff_hz:g} Hz, which lags by {slow_pass.delay_s(accel.rate_hz):.3f} s, stands for "
@@ -205,8 +205,8 @@ def _window_means(accel: Stream) -> Iterator[tuple[FloatArray, FloatArray]]:
         whole = len(values) // size * size
         windows = values[:whole].astype(np.float64).reshape(-1, size, 3)
         stamps_s = time_s[:whole].reshape(-1, size)
-        usable = np.isfinite(windows).all(axis=(1, 2)) & (np.ptp(stamps_s, axis=1) < 1.05 * size / accel.rate_hz)
-        windows, stamps_s = windows[usable], stamps_s[usable]
+        whole_ones = np.isfinite(windows).all(axis=(1, 2)) & (np.ptp(stamps_s, axis=1) < 1.05 * size / accel.rate_hz)
+        windows, stamps_s = windows[whole_ones], stamps_s[whole_ones]
         mean, spread = windows.mean(axis=1), windows.std(axis=1)
         still = (spread < _STILL_SD_G).all(axis=1) & (spread > 0).any(axis=1)
         still &= (np.abs(mean) < _NOT_BEYOND_G).all(axis=1)

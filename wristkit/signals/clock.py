@@ -9,7 +9,9 @@ from wristkit.recording import MISSING_PERIODS, FloatArray, Stream, blocks, is_s
 from wristkit.signals.pieces import Finding
 
 # These are sampled by a clock. Streams of other names are looked at: steady where half the steps are about the median.
-STEADY = frozenset({"accel", "user_accel", "gravity", "gyro", "mag", "attitude", "ppg", "audio", "mel"})
+STEADY = frozenset(
+    {"accel", "user_accel", "gravity", "gyro", "gyro_bias", "mag", "attitude", "attitude_north", "ppg", "audio", "mel"}
+)
 _STEADY_WITHIN, _STEADY_SHARE = 0.25, 0.5
 
 _STRETCH = 64  # samples whose median and mean step are compared with those of the stretches beside them

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from wristkit.errors import RecordingError
 from wristkit.recording import Recording, Stream, finding_table
 from wristkit.signals.clock import gaps, is_steady, missing_samples, rate_changes
+from wristkit.signals.extreme import outliers
 from wristkit.signals.pieces import Ends, Finding, extremes
 from wristkit.signals.units import gyro_unit, implausible, sign_contradicts, still_length
 from wristkit.signals.values import constant_channel, missing_values, saturated, stuck, wrapped
@@ -14,7 +15,7 @@ RangeCheck = Callable[[Stream, Ends], list[Finding]]
 RecordingCheck = Callable[[Recording], list[Finding]]
 
 CLOCK_CHECKS: tuple[StreamCheck, ...] = (gaps, missing_samples, rate_changes)
-STREAM_CHECKS: tuple[StreamCheck, ...] = (missing_values, stuck, still_length)
+STREAM_CHECKS: tuple[StreamCheck, ...] = (missing_values, stuck, still_length, outliers)
 RANGE_CHECKS: tuple[RangeCheck, ...] = (saturated, wrapped, constant_channel, implausible)
 RECORDING_CHECKS: tuple[RecordingCheck, ...] = (gyro_unit, sign_contradicts)
 

@@ -11,6 +11,7 @@ from wristkit.signals.pieces import IntArray, Mask
 _ROUNDS = 30
 _TUKEY = 4.685  # residuals beyond so many spreads do not count at all
 _LEAST_SPREAD_S = 0.001
+_MOST_VOTES = 5e7  # of all pairs under all drifts: some seconds
 
 
 class Line(NamedTuple):
@@ -25,11 +26,16 @@ class Line(NamedTuple):
 
 
 class Match(NamedTuple):
-    """Pairs of moments under one offset, (pairs, 2) rows of the two tables, and how many the next best offset has."""
+    """Pairs of moments under one line, (pairs, 2) rows of the two tables, and how many the next best line has."""
 
     pairs: IntArray
-    offset_s: float
+    line: Line
     runner_up: int
+
+    @property
+    def offset_s(self) -> float:
+        """Seconds to add at second 0 of the other clock."""
+        return self.line.offset_s
 
 
 def fit_line(other_s: FloatArray, offset_s: FloatArray, weight: FloatArray, *, drifts: bool) -> Line:
@@ -64,22 +70,45 @@ def match_times(
     other_kinds: Sequence[str],
     tolerance_s: float,
     between_s: tuple[float, float],
+    fastest: float = 0.0,
 ) -> Match:
-    """Return which moments of the same kind belong together under the offset that most of them share.
+    """Return which moments of the same kind belong together under the offset and drift that most of them share.
 
-    Offsets within ``between_s`` are tried; those of a pair lie within ``tolerance_s`` of each other.
+    Offsets within ``between_s`` are tried, each with drifts of up to ``fastest`` each way that are so near to each
+    other that the right one moves no moment by more than half of the tolerance. Those of a pair lie within
+    ``tolerance_s`` and that half of each other; of very many moments fewer drifts are tried, and more is let pass.
     """
     same = np.asarray(kinds, dtype=object)[:, None] == np.asarray(other_kinds, dtype=object)[None, :]
     offsets_s = reference_s[:, None] - other_s[None, :]
-    offsets = np.sort(offsets_s[same & (offsets_s >= between_s[0]) & (offsets_s <= between_s[1])])
-    if not len(offsets):
-        return Match(np.empty((0, 2), dtype=np.int64), float("nan"), 0)
-    votes = np.searchsorted(offsets, offsets + tolerance_s, side="right") - np.arange(len(offsets))
-    best = int(np.argmax(votes))
-    offset_s = float(np.median(offsets[best : best + votes[best]]))
-    pairs = pair_up(offsets_s - offset_s, same, tolerance_s=tolerance_s)
-    elsewhere = votes[np.abs(offsets + tolerance_s / 2 - offset_s) > 2 * tolerance_s]
-    return Match(pairs, offset_s, int(elsewhere.max(initial=0)))
+    tried = same & (offsets_s >= between_s[0]) & (offsets_s <= between_s[1])
+    offset_s, at_s = offsets_s[tried], np.broadcast_to(other_s, tried.shape)[tried]
+    if not len(offset_s):
+        return Match(np.empty((0, 2), dtype=np.int64), Line(float("nan"), 0.0), 0)
+    span_s = float(max(np.ptp(reference_s), np.ptp(other_s)))
+    count = int(min(np.ceil(2 * fastest * span_s / tolerance_s), _MOST_VOTES // len(offset_s)))
+    drifts = fastest * (2 * np.arange(max(count, 1)) + 1 - max(count, 1)) / max(count, 1)
+    width_s = tolerance_s + fastest * span_s / max(count, 1)
+    _, line = _most_votes(offset_s, at_s, drifts, width_s)
+    pairs = pair_up(offsets_s - line.at(other_s), same, tolerance_s=width_s)
+    elsewhere = np.abs(offset_s - line.at(at_s)) > 1.5 * width_s
+    votes, _ = _most_votes(offset_s[elsewhere], at_s[elsewhere], drifts, width_s)
+    return Match(pairs, line, votes)
+
+
+def _most_votes(offset_s: FloatArray, at_s: FloatArray, drifts: FloatArray, width_s: float) -> tuple[int, Line]:
+    """Return how many local offsets (n,) the best line holds within a width, and this line; the flattest of equals."""
+    most, line = 0, Line(float("nan"), 0.0)
+    if not len(offset_s):
+        return most, line
+    middle_s = float(np.mean(at_s))
+    for drift in drifts[np.argsort(np.abs(drifts), kind="stable")].tolist():
+        level_s = np.sort(offset_s - drift * (at_s - middle_s))
+        votes = np.searchsorted(level_s, level_s + width_s, side="right") - np.arange(len(level_s))
+        best = int(np.argmax(votes))
+        if votes[best] > most:
+            most = int(votes[best])
+            line = Line(float(np.median(level_s[best : best + most])) - drift * middle_s, drift)
+    return most, line
 
 
 def pair_up(apart_s: FloatArray, same: Mask, *, tolerance_s: float) -> IntArray:

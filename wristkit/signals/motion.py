@@ -8,7 +8,7 @@ from wristkit.filters import Filter
 from wristkit.recording import FloatArray, Recording, Stream
 from wristkit.signals.offline import filter_offline, resample_offline
 from wristkit.signals.pieces import Mask
-from wristkit.signals.units import PLAUSIBLE
+from wristkit.signals.units import usable
 
 View = Literal["turning", "pushing"]
 
@@ -103,6 +103,5 @@ def sharp_moments(recording: Recording) -> FloatArray:
 
 
 def _without_implausible(stream: Stream) -> Stream:
-    low, high = PLAUSIBLE[stream.name]
-    values = np.where((stream.values >= low) & (stream.values <= high), stream.values, np.nan)
+    values = np.where(usable(stream.name, stream.values)[:, None], stream.values, np.nan)
     return stream.with_values(stream.name, values)

@@ -14,6 +14,8 @@ from wristkit.recording import MISSING_PERIODS, FloatArray, Stream
 from wristkit.signals.pieces import IntArray, Mask, runs, time_at
 from wristkit.signals.units import PLAUSIBLE
 
+ATTITUDES = frozenset({"attitude", "attitude_north"})
+
 _TOO_NEAR = 0.01  # of the median step: noise between such stamps is a slope that a spline would follow far away
 _SAME_RATE = 0.01  # a source up to 1 % off a whole multiple of the new rate needs no finer grid in between
 
@@ -29,7 +31,8 @@ def resample_offline(stream: Stream, rate_hz: float) -> Stream:
     ----------
     stream
         Gaps stay gaps. A missing sample costs the new samples between its neighbours, which are NaN, in its own channel
-        alone; so does a stretch of a single sample.
+        alone; so does a stretch of a single sample. An ``attitude`` is missing where one of its four numbers is; its
+        sign is made continuous before (see :func:`continuous_attitude`), and its length 1 afterwards.
     rate_hz
         New samples a second.
 
@@ -52,11 +55,13 @@ def resample_offline(stream: Stream, rate_hz: float) -> Stream:
     held = [_places(time_s[first:stop], rate_hz, steps) for first, stop in between_gaps(stream)]
     places = np.concatenate(held)
     values = np.full((len(places), len(stream.channels)), np.nan, dtype=np.float32)
-    for channel, column in enumerate(stream.values.T):
+    for channel, column in enumerate(_continuous(stream).T):
         for first, stop in valid_stretches(stream, np.isfinite(column)):
             if stop - first > 1:
                 where, new = _resampled(time_s[first:stop], column[first:stop], rate_hz=rate_hz, steps=steps)
                 values[np.searchsorted(places, where), channel] = new
+    if stream.name in ATTITUDES:
+        values /= np.linalg.norm(values, axis=1, keepdims=True)
     breaks = np.unique(np.cumsum([len(one) for one in held]))
     return _on_grid(stream, places, values, breaks=breaks, rate_hz=rate_hz)
 
@@ -66,30 +71,55 @@ def filter_offline(stream: Stream, filter_: Filter) -> Stream:
 
     Each stretch without gap or missing sample is filtered by itself by ``scipy.signal.sosfiltfilt``. NaN stays where
     it was; a stretch too short to be padded (about three times the filter's order) becomes NaN, as nothing is known.
+    The sign of an ``attitude`` is made continuous before, as by :func:`continuous_attitude`.
 
     Raises
     ------
     RecordingError
         With code ``missing_samples`` where samples were left out between others, ``implausible`` where a value of 1e12
         would spread over its stretch.
+    TypeError
+        Of a derivative or a moving statistic, which mean something else backwards.
     """
     from scipy.signal import sosfiltfilt
 
+    if not isinstance(filter_, Filter):
+        raise TypeError(
+            f"filter_ is {filter_}, expected a Filter: backwards in time a derivative turns its sign, and a moving "
+            "statistic looks ahead; use run() of the step itself, or numpy.gradient and pandas' rolling(center=True)"
+        )
     refuse_implausible(stream)
-    _refuse_left_out(stream)
+    refuse_left_out(stream)
     sos = filter_.coefficients(stream.rate_hz).sos
     least = 3 * (2 * len(sos) + 1) + 1
     values = np.full(stream.values.shape, np.nan, dtype=np.float32)
-    for channel, column in enumerate(stream.values.T):
+    for channel, column in enumerate(_continuous(stream).T):
         for first, stop in valid_stretches(stream, np.isfinite(column)):
             if stop - first >= least:
                 values[first:stop, channel] = sosfiltfilt(sos, column[first:stop].astype(np.float64))
     return stream.with_values(stream.name, values, channels=stream.channels, unit=stream.unit)
 
 
+def continuous_attitude(values: npt.NDArray[np.floating], *, before: FloatArray | None = None) -> FloatArray:
+    """Return quaternions w, x, y, z (n, 4) with the sign of each so that it is the nearer to the one before it.
+
+    q and -q are the same attitude, and devices that keep w above 0 jump from one to the other; what is read off between
+    them would lie near 0, where no attitude is. The first has w of 0 or more, unless it follows ``before``. Rows that
+    are not finite stay, and are passed over. Any partition gives the same numbers where ``before`` is the last finite
+    row (4,) that was returned.
+    """
+    quaternions = np.array(values, dtype=np.float64)
+    held = np.isfinite(quaternions).all(axis=1)
+    identity = np.array([1.0, 0.0, 0.0, 0.0])
+    rows = np.concatenate([(identity if before is None else before)[None], quaternions[held]])
+    w, x, y, z = (rows[1:] * rows[:-1]).T
+    quaternions[held] *= np.cumprod(np.where(w + x + y + z < 0, -1.0, 1.0))[:, None]
+    return quaternions
+
+
 def refuse_implausible(stream: Stream) -> None:
     """Raise where a value is one that no wrist gives."""
-    low, high = PLAUSIBLE.get(stream.name, (-np.inf, np.inf))
+    low, high = PLAUSIBLE[stream.name]
     beyond = ((stream.values < low) | (stream.values > high)).any(axis=1)
     if beyond.any():
         row = int(np.argmax(beyond))
@@ -118,6 +148,15 @@ def valid_stretches(stream: Stream, valid: Mask) -> Iterator[tuple[int, int]]:
             yield from ((first + start, first + end) for start, end in found.tolist())
 
 
+def _continuous(stream: Stream) -> npt.NDArray[np.floating]:
+    """Return the values as they are; of an attitude whole rows alone, with one sign from gap to gap."""
+    if stream.name not in ATTITUDES:
+        return stream.values
+    whole = np.asarray(np.isfinite(stream.values).all(axis=1))
+    parts = [continuous_attitude(stream.values[first:stop]) for first, stop in between_gaps(stream).tolist()]
+    return np.where(whole[:, None], np.concatenate(parts), np.nan)
+
+
 def _places(time_s: FloatArray, rate_hz: float, steps: int) -> IntArray:
     """Return the whole numbers k for which ``k / rate_hz`` lies within a stretch, as its finer grid sees it."""
     fine_hz = rate_hz * steps
@@ -127,7 +166,7 @@ def _places(time_s: FloatArray, rate_hz: float, steps: int) -> IntArray:
 
 
 def _resampled(
-    time_s: FloatArray, values: npt.NDArray[np.float32], *, rate_hz: float, steps: int
+    time_s: FloatArray, values: npt.NDArray[np.floating], *, rate_hz: float, steps: int
 ) -> tuple[IntArray, FloatArray]:
     """Return places and values (m,) of one channel of one stretch; ``steps`` finer samples make one."""
     from scipy.signal import resample_poly
@@ -174,7 +213,8 @@ def _on_grid(
     return Stream(stream.name, time_s, values, channels, unit, rate_hz, gaps)
 
 
-def _refuse_left_out(stream: Stream) -> None:
+def refuse_left_out(stream: Stream) -> None:
+    """Raise where samples were left out between others, so that a filter would take later ones for earlier ones."""
     if stream.is_uniform or len(stream) < 3:
         return
     steps_s = np.diff(stream.time)

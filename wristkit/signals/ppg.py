@@ -1,12 +1,17 @@
 """How far light from the wrist is a pulse."""
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
 from wristkit.errors import RecordingError
 from wristkit.filters import Filter
 from wristkit.recording import FloatArray, Recording, Stream
+from wristkit.signals.extreme import cut_flat, lone_values
 from wristkit.signals.offline import filter_offline, resample_offline
+from wristkit.signals.pieces import extremes
+from wristkit.signals.units import PLAUSIBLE
 
 _RATE_HZ = 32.0
 _SLOWEST_HZ = 16.0
@@ -14,7 +19,8 @@ _PULSE = Filter("bandpass", (0.6, 5.0))
 _WINDOW_S = 8  # five beats at 40 a minute
 _BEAT_S = (0.33, 1.5)  # 180 to 40 beats a minute
 # What band-passed noise gives in the median, and what a clean pulse gives; between them lies 0 to 1.
-_PERIODIC, _ALIKE = (0.25, 0.65), (0.65, 0.95)
+_PERIODIC, _ALIKE = (0.30, 0.70), (0.65, 0.95)
+_PARTS, _UNEVEN = 3, 0.15  # a sharp beat is no more like the next one where that comes 15 % early, yet as clean
 _USUAL_TIMES = 5.0
 _LEAST_OF_LEVEL = 1e-6  # a smaller pulse is what float32 rounds
 _MOTION_G = 0.1  # standard deviation of |a| at which half of the trust is lost: estimate, walking has 0.1 to 0.3
@@ -24,10 +30,12 @@ def ppg_quality(recording: Recording) -> Stream:
     """Return a quality from 0 to 1 for each second and channel of ``ppg``, as stream ``ppg_quality``.
 
     It is the product of four numbers over the 8 s around the second, each from 0 to 1: how periodic the light is (its
-    autocorrelation one beat later, 40 to 180 a minute), how alike its beats are (their mean correlation with their
-    mean), how far its amplitude is within a fifth and five times the recording's usual one, and
-    1 / (1 + (sd of |accel| / 0.1 g)^2). The last is 1 where no acceleration was recorded. It is 0 where a sample of the
-    8 s is missing, and never says that a heart rate is right: an arm that swings evenly is periodic, too.
+    autocorrelation one beat later, 40 to 180 a minute, in three parts, as the rhythm may change by 15 %), how alike its
+    beats are (their mean correlation with their mean), how far its amplitude is within a fifth and five times the
+    recording's usual one, and 1 / (1 + (motion / 0.1 g)^2). Motion is the standard deviation of |accel|, or else the
+    root mean square of the axes of ``user_accel``, which is as large; the number is 1 where neither was recorded. It is
+    0 where a sample of the 8 s is missing, cut flat, or alone far beyond all others, and never says that a heart rate
+    is right: an arm that swings evenly is periodic, too.
 
     Raises
     ------
@@ -48,13 +56,24 @@ def ppg_quality(recording: Recording) -> Stream:
             code="empty",
             remedy="record longer",
         )
-    pulse = filter_offline(resample_offline(ppg, _RATE_HZ), _PULSE)
+    pulse = filter_offline(resample_offline(_without_damage(ppg), _RATE_HZ), _PULSE)
     still = _stillness(recording, seconds)
     columns = [
         _pulse_like(_windows(pulse, column, seconds), least=_LEAST_OF_LEVEL * _level(values)) * still
         for column, values in enumerate(ppg.values.T)
     ]
     return Stream.measured("ppg_quality", seconds, np.column_stack(columns), channels=ppg.channels, unit="1")
+
+
+def _without_damage(ppg: Stream) -> Stream:
+    """Return the light with NaN where it is not what fell on the sensor."""
+    low, high = PLAUSIBLE["ppg"]
+    values = np.where((ppg.values >= low) & (ppg.values <= high), ppg.values, np.float32(np.nan))
+    for channel, (flat, lone) in enumerate(zip(cut_flat(ppg, extremes(ppg)), lone_values(ppg), strict=True)):
+        values[lone, channel] = np.nan
+        for first, stop in flat.tolist():
+            values[first:stop, channel] = np.nan
+    return ppg.with_values("ppg", values, channels=ppg.channels, unit=ppg.unit)
 
 
 def _level(values: npt.NDArray[np.float32]) -> float:
@@ -76,13 +95,23 @@ def _windows(stream: Stream, column: int, seconds: FloatArray) -> FloatArray:
 
 def _stillness(recording: Recording, seconds: FloatArray) -> FloatArray:
     """Return (k,) from 1 at rest towards 0 in motion; 0 where acceleration is missing."""
-    accel = recording.streams.get("accel")
+    accel = next((recording.streams[name] for name in ("accel", "user_accel") if name in recording.streams), None)
     if accel is None:
         return np.ones(len(seconds))
+    strength = _deviation if accel.name == "accel" else _root_mean_square
     length = np.linalg.norm(np.asarray(accel.values, dtype=np.float64), axis=1)
     edges = np.searchsorted(accel.time, np.column_stack([seconds - _WINDOW_S / 2, seconds + _WINDOW_S / 2]))
-    spread = np.array([np.std(length[first:stop]) if stop > first else np.nan for first, stop in edges.tolist()])
-    return np.nan_to_num(1 / (1 + (spread / _MOTION_G) ** 2))
+    motion_g = np.array([strength(length[first:stop]) if stop > first else np.nan for first, stop in edges.tolist()])
+    return np.nan_to_num(1 / (1 + (motion_g / _MOTION_G) ** 2))
+
+
+def _deviation(length_g: FloatArray) -> float:
+    return float(np.std(length_g))
+
+
+def _root_mean_square(length_g: FloatArray) -> float:
+    """Return the root mean square of one of three axes: gravity lets the length show one of them alone."""
+    return float(np.sqrt(np.mean(length_g**2) / 3))
 
 
 def _pulse_like(windows: FloatArray, *, least: float) -> FloatArray:
@@ -106,8 +135,19 @@ def _periodic(window: FloatArray) -> float:
     if not len(peaks) or alike[peaks].max() <= 0:
         return 0.0
     # The first that is nearly the highest: two beats later a pulse is as much like itself.
-    best = peaks[np.argmax(alike[peaks] >= 0.9 * alike[peaks].max())]
-    return _share(float(alike[best]), _PERIODIC) * _share(_beats_alike(centred, int(lags[best])), _ALIKE)
+    beat = int(lags[peaks[np.argmax(alike[peaks] >= 0.9 * alike[peaks].max())]])
+    return _share(_one_beat_later(centred, beat), _PERIODIC) * _share(_beats_alike(centred, beat), _ALIKE)
+
+
+def _one_beat_later(window: FloatArray, beat: int) -> float:
+    """Return the mean over the parts of a window of how alike each is to what follows about a beat later."""
+    lags = range(int(np.ceil(beat * (1 - _UNEVEN))), int(beat * (1 + _UNEVEN)) + 1)
+    edges = np.linspace(0, len(window) - lags[-1], _PARTS + 1).astype(int).tolist()
+    alike = [
+        max(_correlation(window[first:stop], window[first + lag : stop + lag]) for lag in lags)
+        for first, stop in pairwise(edges)
+    ]
+    return float(np.mean(alike))
 
 
 def _share(value: float, limits: tuple[float, float]) -> float:

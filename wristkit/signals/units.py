@@ -34,33 +34,46 @@ _TURN_BINS_TO_DOUBT = 50
 _DEGREES = (0.5 / np.degrees(1.0), 2.0 / np.degrees(1.0))
 _TURNS_ALIKE = (1 / 3, 3.0)
 
-# What no wrist gives, in canonical units. Zero and less of a heart rate say that no beat was found.
-PLAUSIBLE = {
-    "accel": (-200.0, 200.0),
-    "user_accel": (-200.0, 200.0),
-    "gravity": (-2.0, 2.0),
-    "gyro": (-100.0, 100.0),
-    "mag": (-20_000.0, 20_000.0),
-    "attitude": (-1.1, 1.1),
-    "heart_rate": (20.0, 260.0),
-    "ibi": (0.2, 5.0),
-    "audio": (-2.0, 2.0),
-    "pressure": (20.0, 120.0),
-    "altitude": (-500.0, 20_000.0),
-    "relative_altitude": (-20_000.0, 20_000.0),
-    "temperature": (-60.0, 90.0),
-    "eda": (-1.0, 1000.0),
-    "light": (-1.0, 300_000.0),
-    "steps": (0.0, 1e7),
-    "steps_total": (0.0, 1e9),
-    "energy": (0.0, 1e6),
-}
+
+class _Limits(dict[str, tuple[float, float]]):
+    """Limits by the name of a stream; those of any other name are what no converter gives."""
+
+    def __missing__(self, name: str) -> tuple[float, float]:
+        return _NO_CONVERTER
+
+
+# Light comes as counts of converters of up to 32 bits, 4.3e9; from here on it is damage or a mark of "no value".
+_NO_CONVERTER = (-1e10, 1e10)
+# What no wrist gives, in canonical units. Zero and less of a heart rate say that no beat was found. The log power of
+# ``mel`` lies between the log of its floor, 1e-4, and that of the greatest number of half precision.
+PLAUSIBLE = _Limits(
+    {
+        "accel": (-200.0, 200.0),
+        "user_accel": (-200.0, 200.0),
+        "gravity": (-2.0, 2.0),
+        "gyro": (-100.0, 100.0),
+        "mag": (-20_000.0, 20_000.0),
+        "attitude": (-1.1, 1.1),
+        "attitude_north": (-1.1, 1.1),
+        "heart_rate": (20.0, 260.0),
+        "ibi": (0.2, 5.0),
+        "audio": (-2.0, 2.0),
+        "pressure": (20.0, 120.0),
+        "altitude": (-500.0, 20_000.0),
+        "relative_altitude": (-20_000.0, 20_000.0),
+        "temperature": (-60.0, 90.0),
+        "eda": (-1.0, 1000.0),
+        "light": (-1.0, 300_000.0),
+        "steps": (0.0, 1e7),
+        "steps_total": (0.0, 1e9),
+        "energy": (0.0, 1e6),
+        "mel": (float(np.log(1e-4)) - 0.01, float(np.log(65_504))),
+    }
+)
 
 
 def usable(name: str, values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """Return (n,) which rows of a stream are finite and, where limits are known, possible on a wrist."""
-    if name not in PLAUSIBLE:
-        return np.asarray(np.isfinite(values).all(axis=1))
+    """Return (n,) which rows of a stream are finite and possible on a wrist; of an unknown name, below 1e10."""
     low, high = PLAUSIBLE[name]
     if len(values) and values.min() >= low and values.max() <= high:  # the usual case, in a tenth of the time
         return np.ones(len(values), dtype=bool)
@@ -69,8 +82,6 @@ def usable(name: str, values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]
 
 def implausible(stream: Stream, ends: Ends) -> list[Finding]:
     """Return a finding of the values that no wrist gives; with another code where most of them are so."""
-    if stream.name not in PLAUSIBLE:
-        return []
     low, high = PLAUSIBLE[stream.name]
     if not (ends.low < low).any() and not (ends.high > high).any():
         return []
@@ -89,7 +100,8 @@ def implausible(stream: Stream, ends: Ends) -> list[Finding]:
     if not beyond:
         return []
     note = f"{beyond} values lie outside {low:g} to {high:g} {stream.unit}, the farthest is {worst:.4g}"
-    code = "unit_implausible" if beyond > finite / 2 else "implausible"
+    # A table may hold a column of times since 1970 under a name of its own: no reason to refuse it.
+    code = "unit_implausible" if beyond > finite / 2 and stream.name in PLAUSIBLE else "implausible"
     remedy = f"check that they are in {stream.unit}; mask what the sensor uses to say that it has no value"
     return [Finding(code, stream.name, first_s, last_s, beyond, note, remedy)]
 

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from wristkit.recording import BLOCK_ROWS, Stream, blocks, median
+from wristkit.signals.extreme import CUT_SAMPLES, cut_flat
 from wristkit.signals.pieces import Ends, Finding, IntArray, Mask, Values, long_runs, pieces, runs, time_at
 
 # Full scales that sensors are set to; a device's own lies within 2 %, after its calibration.
 FULL_SCALES = {
-    "accel": (2.0, 4.0, 8.0, 16.0, 32.0),
+    "accel": (2.0, 3.0, 4.0, 6.0, 8.0, 16.0, 32.0),
     "gyro": tuple(float(np.radians(degrees)) for degrees in (250, 500, 1000, 2000, 4000)),
     "audio": (1.0,),
 }
 _NEAR_FULL_SCALE = {"accel": 0.02, "gyro": 0.02, "audio": 0.001}
-_SATURATED_RUN = 3  # two equal neighbours at the top are a slow peak
 _TIMES_BEYOND = 3  # as many at the full scale as beyond it: a sensor that goes on is not clipped
 _BEYOND = 1.02  # of a full scale
 _MOST_STRAYS = 10
@@ -47,25 +47,32 @@ def missing_values(stream: Stream) -> list[Finding]:
 def saturated(stream: Stream, ends: Ends) -> list[Finding]:
     """Return a finding of the samples at the end of the sensor's range, three or more in a row.
 
-    A few values beyond hide none of it: those of a damaged row, or of a filter that rang.
+    The end is a full scale that sensors are set to; there, a few values beyond hide none of it: those of a damaged
+    row, or of a filter that rang. Else it is the channel's own end, where that cuts the signal flat again and again.
     """
-    if stream.name not in FULL_SCALES:
-        return []
-    found, scale, channels = np.empty((0, 2), dtype=np.int64), 0.0, []
-    for channel in range(len(stream.channels)):
+    found, channels = [], []
+    flat = cut_flat(stream, ends)
+    scale, kind = 0.0, "end of their range,"
+    for channel, name in enumerate(stream.channels):
         rows, full = _clipped(stream, channel, ends)
         if len(rows):
-            found, scale = np.concatenate([found, rows]), max(scale, full)
-            channels.append(stream.channels[channel])
-    if not len(found):
+            kind = "full scale of"
+        elif len(flat[channel]):
+            rows, full = flat[channel], float(np.abs(stream.values[flat[channel][:, 0], channel]).max())
+        if len(rows):
+            found.append(rows)
+            scale = max(scale, full)
+            channels.append(name)
+    if not found:
         return []
-    samples = _samples(found)
+    every = np.concatenate(found)
+    samples = _samples(every)
     note = (
-        f"{samples} values in {len(found)} runs lie at the full scale of {scale:.4g} {stream.unit} "
-        f"(channels {', '.join(channels)}): the true ones were larger"
+        f"{samples} values in {len(every)} runs lie at the {kind} {scale:.4g} {stream.unit} "
+        f"(channels {', '.join(channels)}): the true ones lay beyond"
     )
     remedy = "mask these spans, or record with a wider range"
-    return [Finding("saturated", stream.name, *_span_s(stream, found), samples, note, remedy)]
+    return [Finding("saturated", stream.name, *_span_s(stream, every), samples, note, remedy)]
 
 
 def wrapped(stream: Stream, ends: Ends) -> list[Finding]:
@@ -133,13 +140,15 @@ def _without_value(stream: Stream) -> Iterator[Mask]:
 
 def _clipped(stream: Stream, channel: int, ends: Ends) -> tuple[IntArray, float]:
     """Return (k, 2) rows of the runs of one channel at a full scale, at either end, and that scale."""
+    nothing = np.empty((0, 2), dtype=np.int64), 0.0
+    if stream.name not in FULL_SCALES:
+        return nothing
     scales = np.array(FULL_SCALES[stream.name])
     near = _NEAR_FULL_SCALE[stream.name]
     least = float(scales[0] * (1 - near))
-    nothing = np.empty((0, 2), dtype=np.int64), 0.0
     if not max(-ends.low[channel], ends.high[channel]) >= least:
         return nothing
-    found = long_runs(_same_and_far(stream, channel, least), least=_SATURATED_RUN - 1) - np.array([1, 0])
+    found = long_runs(_same_and_far(stream, channel, least), least=CUT_SAMPLES - 1) - np.array([1, 0])
     at = np.asarray(stream.values[found[:, 0], channel], dtype=np.float64)
     full = scales[np.argmin(np.abs(np.abs(at)[:, None] / scales - 1), axis=1)]
     fits = np.abs(np.abs(at) / full - 1) <= near
@@ -208,7 +217,7 @@ def _clipped_ends(stream: Stream, low: Values, high: Values) -> Values:
     met = np.zeros(ends.shape)
     for _, values in pieces(stream):
         met += [(values == end).sum(axis=0) for end in ends]
-    return np.where(met >= _SATURATED_RUN, ends, np.float32(np.nan))
+    return np.where(met >= CUT_SAMPLES, ends, np.float32(np.nan))
 
 
 def _overflows(stream: Stream, ends: Ends) -> tuple[IntArray, float]:

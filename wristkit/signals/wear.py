@@ -10,7 +10,7 @@ import pandas as pd
 from wristkit.errors import RecordingError
 from wristkit.recording import FloatArray, Recording, Stream, finding_table
 from wristkit.signals.pieces import Mask, pieces
-from wristkit.signals.units import PLAUSIBLE, usable
+from wristkit.signals.units import usable
 
 WEAR_COLUMNS = ("start_s", "stop_s", "state", "reason")
 _KNOWN_SHARE = 0.5  # of the samples of a step that have to be there
@@ -44,9 +44,19 @@ class WearParams:
     worn_above_degc: float = 26.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.step_s <= self.window_s or round(self.window_s / self.step_s) * self.step_s != self.window_s:
-            raise ValueError(f"window_s is {self.window_s} and step_s {self.step_s}, expected a whole number of steps")
-        if not (self.still_sd_g > 0 and self.still_range_g > 0 and self.still_axes in {1, 2, 3}):
+        # Seconds with a fraction are not exact: 0.3 / 0.1 is 2.9999999999999996.
+        whole = 0 < self.step_s <= self.window_s < np.inf and np.isclose(
+            self.window_s / self.step_s, round(self.window_s / self.step_s), rtol=1e-9, atol=0
+        )
+        if not whole:
+            raise ValueError(
+                f"window_s is {self.window_s} and step_s {self.step_s}, expected a whole number of steps of seconds"
+            )
+        if not np.isfinite(self.worn_above_degc):
+            raise ValueError(
+                f"worn_above_degc is {self.worn_above_degc}, expected degrees Celsius; 1000 where warmth says nothing"
+            )
+        if not (0 < self.still_sd_g < np.inf and 0 < self.still_range_g < np.inf and self.still_axes in {1, 2, 3}):
             raise ValueError(
                 f"still_sd_g is {self.still_sd_g}, still_range_g {self.still_range_g}, still_axes {self.still_axes}; "
                 "expected positive g and 1, 2 or 3 axes"
@@ -62,8 +72,8 @@ def wear_spans(recording: Recording, *, params: WearParams | None = None) -> pd.
     """Return a table ``start_s, stop_s, state, reason``; the state is ``worn``, ``not_worn`` or ``unknown``.
 
     Spans cover ``accel`` from its first to its last sample, in steps of 15 min or a little more. It is unknown where
-    less than half of the samples are there, and in a recording shorter than one window. Values that no wrist gives
-    count as missing.
+    less than half of the samples are there, where no axis changes at all for a whole step, as in a device that is
+    stuck or asleep, and in a recording shorter than one window. Values that no wrist gives count as missing.
 
     Raises
     ------
@@ -84,8 +94,9 @@ def wear_spans(recording: Recording, *, params: WearParams | None = None) -> pd.
         reason = f"shorter than {params.window_s / 60:g} min, which have to be still as a whole"
         return _table([(accel.start_s, stop_s, "unknown", reason)])
     edges_s = np.linspace(accel.start_s, stop_s, count + 1)
-    known, still, warm = _steps(recording, edges_s, params)
-    told = [_verdict(*one) for one in zip(known.tolist(), still.tolist(), warm.tolist(), strict=True)]
+    seen = _steps(recording, edges_s, params)
+    window = f"{params.window_s / 60:.4g} min"
+    told = [_verdict(*one, window=window) for one in zip(*(mask.tolist() for mask in seen), strict=True)]
     rows, first = [], 0
     for (state, reason), run in groupby(told):
         stop = first + len(list(run))
@@ -118,29 +129,29 @@ class _Moments(NamedTuple):
     high: FloatArray
 
 
-def _steps(recording: Recording, edges_s: FloatArray, params: WearParams) -> tuple[Mask, Mask, Mask]:
-    """Return which steps (k,) are known, which lie in a still window, and which of those in a warm one."""
+def _steps(recording: Recording, edges_s: FloatArray, params: WearParams) -> tuple[Mask, Mask, Mask, Mask]:
+    """Return which steps (k,) are there, change at all, lie in a still window, and which of those in a warm one."""
     accel, size = recording["accel"], params.steps
     moments = _moments(accel, edges_s)
-    known = moments.samples >= _KNOWN_SHARE * np.diff(edges_s) * accel.rate_hz
+    there = moments.samples >= _KNOWN_SHARE * np.diff(edges_s) * accel.rate_hz
+    alive = np.asarray((moments.high > moments.low).any(axis=1))
     count, total, squares = (_windowed(part, size).sum(axis=-1) for part in moments[:3])
     low, high = _windowed(moments.low, size).min(axis=-1), _windowed(moments.high, size).max(axis=-1)
     samples = np.maximum(count, 1)[:, None]
     spread = np.sqrt(np.maximum(squares / samples - (total / samples) ** 2, 0))
     quiet = (spread < params.still_sd_g) & (high - low < params.still_range_g)
-    window_still = (quiet.sum(axis=1) >= params.still_axes) & _windowed(known, size).all(axis=-1)
+    window_still = (quiet.sum(axis=1) >= params.still_axes) & _windowed(there, size).all(axis=-1)
     degc = _windowed(_degrees(recording, edges_s), size).mean(axis=-1)
     window_warm = window_still & (degc >= params.worn_above_degc)
-    return known, _of_steps(window_still & ~window_warm, size), _of_steps(window_warm, size)
+    return there, alive, _of_steps(window_still & ~window_warm, size), _of_steps(window_warm, size)
 
 
 def _moments(accel: Stream, edges_s: FloatArray) -> _Moments:
     steps = len(edges_s) - 1
     shape = (steps, len(accel.channels))
     found = _Moments(np.zeros(steps), np.zeros(shape), np.zeros(shape), np.full(shape, np.inf), np.full(shape, -np.inf))
-    low, high = PLAUSIBLE["accel"]
     for time_s, values in pieces(accel):
-        kept = ((values >= low) & (values <= high)).all(axis=1)
+        kept = usable("accel", values)
         step = np.clip(np.searchsorted(edges_s, time_s[kept], side="right") - 1, 0, steps - 1)
         g = values[kept].astype(np.float64)
         np.add.at(found.samples, step, 1.0)
@@ -174,11 +185,13 @@ def _of_steps(windows: Mask, size: int) -> Mask:
     return np.asarray(np.convolve(windows, np.ones(size, dtype=int)) > 0)
 
 
-def _verdict(known: bool, still: bool, warm: bool) -> tuple[str, str]:  # noqa: FBT001  three masks side by side
-    if not known:
+def _verdict(there: bool, alive: bool, still: bool, warm: bool, *, window: str) -> tuple[str, str]:  # noqa: FBT001  masks side by side
+    if not there:
         return "unknown", "less than half of the samples are there"
+    if not alive:
+        return "unknown", "no axis changes at all: the sensor was stuck, off, or lay still below its resolution"
     if still:
-        return "not_worn", "an hour or more in which hardly an axis moves, and no warmth of skin is known"
+        return "not_worn", f"{window} or more in which hardly an axis moves, and no warmth of skin is known"
     return "worn", "still, but as warm as skin" if warm else "it moves"
 
 

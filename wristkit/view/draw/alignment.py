@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from wristkit.recording import Recording, Stream
 from wristkit.signals import ClockFit, motion_energy
+from wristkit.signals.alignment import stated_offset_s
 from wristkit.view.draw.picture import Picture
 from wristkit.view.draw.style import (
     COLOURS,
@@ -40,7 +41,7 @@ def draw_alignment(reference: Recording, other: Recording, fit: ClockFit) -> Pic
             "load gyro or accel of both"
         )
     energy, before = motion_energy(reference[name]), motion_energy(other[name])
-    stated_s = _stated_offset_s(reference, other)
+    stated_s = stated_offset_s(reference, other)
     start_s = _busiest(energy, fit) - _SHOWN_S / 2
     figure = Picture(figsize=_SIZE_IN, dpi=100, facecolor="white", layout="constrained")
     top, middle, bottom = figure.subplots(3, 1, height_ratios=[1, 1, 1.1])
@@ -52,12 +53,6 @@ def draw_alignment(reference: Recording, other: Recording, fit: ClockFit) -> Pic
     legend_above(top, list(top.lines), ["reference", "other"])
     _draw_offsets(bottom, fit)
     return figure
-
-
-def _stated_offset_s(reference: Recording, other: Recording) -> float:
-    if reference.start is None or other.start is None:
-        return 0.0
-    return float((other.start - reference.start).total_seconds())
 
 
 def _busiest(energy: Stream, fit: ClockFit) -> float:
