@@ -352,6 +352,46 @@ def test_time_that_goes_back_is_refused():
     fusion.push({"gyro": ([0.5], [[0, 0, 0]])})
 
 
+@pytest.mark.parametrize("size", [1, 3, 8, 200])
+def test_stamps_in_milliseconds_are_refused_in_any_partition(size):
+    packets = streams(1000 * even(100, 2))
+    fusion = Fusion(FusionParams(Clock(100.0, 0.1), Clock(100.0, 0.1), Clock(100.0, 0.1)))
+
+    def pushed():
+        for first in range(0, 9, size):
+            fusion.push({name: (t[first : first + size], v[first : first + size]) for name, (t, v) in packets.items()})
+
+    with pytest.raises(ValueError, match="give seconds, not milliseconds"):
+        pushed()
+    with pytest.raises(ValueError, match="give seconds, not milliseconds"):
+        fusion.run(packets)
+    with pytest.raises(ValueError, match="give seconds, not milliseconds"):
+        fusion.smooth(packets)
+    with pytest.raises(ValueError, match="give seconds, not milliseconds"):
+        fusion.push({"gyro": ([2e11], [[0, 0, 0]])})
+
+
+@pytest.mark.parametrize("size", [1, 4, 200])
+def test_a_sensor_that_begins_with_seven_gaps_is_taken(size):
+    time_s = np.concatenate([np.arange(7.0), 7 + even(100, 2)])
+    packets = streams(time_s)
+    fusion, count = Fusion(FusionParams(Clock(100.0, 0.1), Clock(100.0, 0.1))), 0
+    for first in range(0, len(time_s), size):
+        part = {name: tuple(column[first : first + size] for column in packets[name]) for name in ("gyro", "accel")}
+        count += len(fusion.push(part).time)
+    assert count + len(fusion.flush().time) == len(time_s)
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_recording_in_milliseconds_is_refused_and_one_that_begins_with_gaps_is_not(offline):
+    with pytest.raises(RecordingError, match="milliseconds") as caught:
+        wk.fuse(recording_of(streams(1000 * even(100, 20))), offline=offline)
+    assert caught.value.code == "rate_too_low"
+    time_s = np.concatenate([np.arange(12.0), 12 + even(100, 5)])
+    fused = wk.fuse(recording_of(streams(time_s)), offline=offline)
+    assert np.isfinite(fused.attitude.values).all()
+
+
 @pytest.mark.parametrize(("rate_hz", "step_s"), [(0.0, 0.1), (np.nan, 0.1), (100.0, 0.001)])
 def test_a_clock_that_is_none_is_refused(rate_hz, step_s):
     with pytest.raises(ValueError, match="no clock"):
@@ -613,48 +653,145 @@ def test_a_reach_has_its_velocity(sensor, offline):
     expected = Rotation.from_rotvec([0, 0, heading.mean().as_rotvec()[2]]).apply(truth[span])
     peak = np.linalg.norm(expected, axis=1).max()
     assert peak == pytest.approx(0.9375, rel=0.01)
-    assert np.abs(velocity.values - expected).max() < 0.05 * peak
-    assert velocity.unit == "m/s"
+    assert np.abs(velocity.values[:, :3] - expected).max() < 0.05 * peak
+    assert (velocity.channels, velocity.unit) == (("x", "y", "z", "sd"), "m/s")
     assert (velocity.values[[0, -1]] == 0).all()
 
 
-def slow_velocity(recording, start_s, stop_s, *, rest_s, still_g, still_rad_s):
-    """Sample by sample: is it in a still window, sum by trapezoids, then take the drift out between rests."""
-    rows = np.flatnonzero((recording.gyro.time >= start_s) & (recording.gyro.time < stop_s))
-    time_s = recording.gyro.time[rows]
-    earth = [
-        -9.80665
-        * Rotation.from_quat(recording.attitude.values[row], scalar_first=True).apply(recording.user_accel.values[row])
-        for row in rows
-    ]
-    count = int(np.ceil(rest_s / np.median(np.diff(time_s)))) + 1
-    rest = [False] * len(rows)
-    for first in range(len(rows) - count + 1):
-        window = range(first, first + count)
-        spread = [max(earth[k][axis] for k in window) - min(earth[k][axis] for k in window) for axis in range(3)]
-        turn = max(np.linalg.norm(recording.gyro.values[rows[k]].astype(float)) for k in window)
-        if max(spread) <= still_g * 9.80665 and turn <= still_rad_s:
-            for k in window:
-                rest[k] = True
+def slow_velocity(recording, velocity, *, pause_s):
+    """Sum by trapezoids, sample by sample; from rest to rest take out the cubic with the sum's heights and slopes."""
+    rows = np.flatnonzero(np.isin(recording.gyro.time, velocity.time))
+    time_s, rest = recording.gyro.time[rows], velocity.values[:, 3] == 0
+    earth = np.array(
+        [
+            -9.80665
+            * Rotation.from_quat(recording.attitude.values[k], scalar_first=True).apply(recording.user_accel.values[k])
+            for k in rows
+        ]
+    )
     summed = [np.zeros(3)]
     for k in range(1, len(rows)):
         summed.append(summed[-1] + (earth[k] + earth[k - 1]) / 2 * (time_s[k] - time_s[k - 1]))
-    velocity = []
-    for k in range(len(rows)):
-        before = max(j for j in range(k + 1) if rest[j])
+    count = int(np.ceil(pause_s / np.median(np.diff(time_s)))) + 1
+    found = np.zeros((len(rows), 3))
+    for k in np.flatnonzero(~rest):
+        before = max(j for j in range(k) if rest[j])
         after = min(j for j in range(k, len(rows)) if rest[j])
-        share = (time_s[k] - time_s[before]) / (time_s[after] - time_s[before]) if after > before else 0.0
-        velocity.append(summed[k] - summed[before] - share * (summed[after] - summed[before]))
-    return np.array(velocity)
+        at_rest = [max((j for j in range(before) if not rest[j]), default=-1) + 1, before]
+        at_next = [after, min((j for j in range(after, len(rows)) if not rest[j]), default=len(rows)) - 1]
+        slope = earth[max(at_rest[0], before - count + 1) : before + 1].mean(axis=0)
+        next_slope = earth[after : min(at_next[1], after + count - 1) + 1].mean(axis=0)
+        long_s, t = time_s[after] - time_s[before], time_s[k] - time_s[before]
+        square, cube = np.linalg.solve(
+            [[long_s**2, long_s**3], [2 * long_s, 3 * long_s**2]],
+            [summed[after] - summed[before] - slope * long_s, next_slope - slope],
+        )
+        found[k] = summed[k] - summed[before] - (slope * t + square * t**2 + cube * t**3)
+    return found
 
 
 def test_velocity_equals_the_slow_twin():
     recording, _, _ = reach(SensorParams(rate_hz=100))
     fused = wk.fuse(recording)
-    velocity = gesture_velocity(fused, 4.5, 7.0, rest_s=0.2, still_g=0.03, still_rad_s=0.15)
-    twin = slow_velocity(fused, 4.5, 7.0, rest_s=0.2, still_g=0.03, still_rad_s=0.15)
-    np.testing.assert_allclose(velocity.values, twin, atol=1e-6)
+    velocity = gesture_velocity(fused, 4.5, 7.0)
+    twin = slow_velocity(fused, velocity, pause_s=0.4)
+    np.testing.assert_allclose(velocity.values[:, :3], twin, atol=1e-5)
     assert np.abs(twin).max() > 0.5
+
+
+def smooth_reach(time_s, start_s, seconds, metres):
+    """Return acceleration and the part of the way of a reach of least jerk."""
+    part = np.clip((time_s - start_s) / seconds, 0, 1)
+    acceleration = metres / seconds**2 * (60 * part - 180 * part**2 + 120 * part**3)
+    return acceleration * (part < 1), part**3 * (10 - 15 * part + 6 * part**2)
+
+
+def moved(acceleration, *, seed, turn=0.0, noise=2e-3):
+    """Return a fused recording at 100 Hz of (n,) m/s2 along x, held at some angle, with offsets and noise; true m/s."""
+    rng, count = np.random.default_rng(seed), len(acceleration)
+    turn = np.broadcast_to(turn, count)
+    axes = Rotation.from_euler("xyz", rng.uniform(-1, 1, 3)) * Rotation.from_euler("y", turn[:, None])
+    force = np.column_stack([-acceleration / 9.80665, np.zeros(count), -np.ones(count)])
+    gyro = np.column_stack([np.zeros(count), np.gradient(turn) * 100, np.zeros(count)])
+    accel = axes.inv().apply(force) + 0.008 * rng.normal(size=3) + noise * rng.normal(size=(count, 3))
+    gyro = gyro + 0.004 * rng.normal(size=3) + 2e-3 * rng.normal(size=(count, 3))
+    time_s = np.arange(count) / 100
+    truth = np.concatenate([[0], np.cumsum((acceleration[1:] + acceleration[:-1]) / 200)])
+    return wk.fuse(recording_of({"gyro": (time_s, gyro), "accel": (time_s, accel)})), truth
+
+
+def speeds(fused, truth, start_s, stop_s):
+    """Return the speed that was found, the true one and the standard deviation."""
+    velocity = gesture_velocity(fused, start_s, stop_s)
+    rows = np.rint(velocity.time * 100).astype(int)
+    return np.linalg.norm(velocity.values[:, :3], axis=1), np.abs(truth[rows]), velocity.values[:, 3]
+
+
+@pytest.mark.parametrize("metres", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize(("turned_rad", "within"), [(0.0, 0.1), (0.5, 0.2)])
+def test_slow_and_fast_reaches_have_their_velocity(metres, seconds, turned_rad, within):
+    acceleration, way = smooth_reach(even(100, 12), 6.0, seconds, metres)
+    for seed, rest_s in enumerate([0.5, 1.0, 2.0, 0.5, 1.0, 2.0]):
+        fused, truth = moved(acceleration, seed=seed, turn=turned_rad * way)
+        found, true, sd = speeds(fused, truth, 6 - rest_s, 6 + seconds + rest_s)
+        assert found.max() == pytest.approx(1.875 * metres / seconds, rel=within)
+        assert np.abs(found - true).max() < 3 * sd.max() + 0.001
+
+
+@pytest.mark.parametrize(
+    ("metres", "seconds", "pause_s", "times"), [(0.3, 0.6, 0.5, 12), (0.5, 1.0, 0.6, 10), (0.3, 2.0, 0.6, 6)]
+)
+@pytest.mark.parametrize("turned_rad", [0.0, 0.5])
+def test_pauses_between_repetitions_take_out_the_drift(metres, seconds, pause_s, times, turned_rad):
+    stop_s = 5 + times * (seconds + pause_s)
+    time_s, sign = even(100, stop_s + 2), [(-1) ** k for k in range(times)]
+    parts = [smooth_reach(time_s, 5 + k * (seconds + pause_s), seconds, metres) for k in range(times)]
+    acceleration = sum(one * part[0] for one, part in zip(sign, parts, strict=True))
+    way = sum(one * part[1] for one, part in zip(sign, parts, strict=True))
+    for seed in range(3):
+        fused, truth = moved(acceleration, seed=seed, turn=turned_rad * way)
+        found, true, sd = speeds(fused, truth, 4.0, stop_s + 0.5)
+        assert np.abs(found - true).max() < 0.07 * true.max()
+        assert np.count_nonzero(np.diff(sd > 0)) == 2 * times  # a rest between any two
+
+
+@pytest.mark.parametrize(("push_g", "seconds"), [(0.2, 0.5), (0.02, 1.0), (0.01, 2.0)])
+@pytest.mark.parametrize("glide_s", [0.0, 0.5])
+def test_a_steady_push_and_a_glide_are_no_rests(push_g, seconds, glide_s):
+    time_s = even(100, 12)
+    pushed = (time_s > 4.995) & (time_s < 4.995 + seconds)
+    braked = (time_s > 4.995 + seconds + glide_s) & (time_s < 4.995 + 2 * seconds + glide_s)
+    acceleration = 9.80665 * push_g * (pushed.astype(float) - braked)
+    for seed in range(3):
+        found, true, sd = speeds(*moved(acceleration, seed=seed), 4.0, 6.0 + 2 * seconds + glide_s)
+        assert true.max() == pytest.approx(9.80665 * push_g * seconds, rel=0.01)
+        assert np.abs(found - true).max() < max(0.1 * true.max(), 2 * sd.max())
+        assert found.max() > 0.85 * true.max()
+
+
+@pytest.mark.parametrize("metres", [0.3, 0.5])
+@pytest.mark.parametrize("part", [0.5, 0.6])
+def test_a_span_that_begins_or_ends_within_a_slow_reach_is_refused(metres, part):
+    acceleration, _ = smooth_reach(even(100, 12), 6.0, 2.0, metres)
+    for seed in range(3):
+        fused, _ = moved(acceleration, seed=seed)
+        for span in ((4.0, 6 + 2 * part), (6 + 2 * part, 10.0)):
+            with pytest.raises(RecordingError, match="rest") as caught:
+                gesture_velocity(fused, *span)
+            assert caught.value.code == "no_rest"
+
+
+def test_a_span_within_a_steady_push_is_refused():
+    time_s = even(100, 12)
+    fused, _ = moved(2.0 * ((time_s > 5) & (time_s < 6)), seed=0)
+    with pytest.raises(RecordingError, match=r"no rest of 0\.2 s at the start and end"):
+        gesture_velocity(fused, 5.2, 5.8)
+
+
+def test_a_span_of_rest_alone_has_no_velocity():
+    fused, _ = moved(np.zeros(1200), seed=0)
+    np.testing.assert_array_equal(gesture_velocity(fused, 4.0, 8.0).values, 0)
 
 
 @pytest.mark.parametrize(
@@ -678,8 +815,9 @@ def test_velocity_refuses_what_it_cannot_sum():
     gyro[530] = np.nan
     with pytest.raises(RecordingError, match="have no value"):
         gesture_velocity(wk.fuse(recording.with_streams(recording.gyro.with_values("gyro", gyro))), 4.5, 7.0)
-    with pytest.raises(ValueError, match="rest_s"):
-        gesture_velocity(wk.fuse(recording), 4.5, 7.0, rest_s=0)
+    for rest_s in (0, np.nan, 0.5):  # the last is longer than a pause
+        with pytest.raises(ValueError, match="rest_s"):
+            gesture_velocity(wk.fuse(recording), 4.5, 7.0, rest_s=rest_s)
     fused = wk.fuse(recording)
     other = Stream.measured("user_accel", fused.gyro.time + 1e-4, fused.user_accel.values)
     with pytest.raises(RecordingError, match="different clocks"):

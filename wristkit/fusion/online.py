@@ -10,13 +10,16 @@ import numpy.typing as npt
 from wristkit.errors import RecordingError
 from wristkit.fusion.estimate import Fused, Offline, Online, Steps
 from wristkit.fusion.follow import Follower, SingleArray, appended
-from wristkit.recording import MISSING_PERIODS, FloatArray, Recording, Stream, longest_step_s
+from wristkit.recording import LATEST_S, MISSING_PERIODS, FloatArray, Recording, Stream, longest_step_s
 from wristkit.signals.units import PLAUSIBLE, usable
 
 SLOWEST_HZ = {"gyro": 10.0, "accel": 10.0, "mag": 5.0}  # between slower samples a wrist turns too far
 BLOCK = 16_384  # rows computed at once: what a processor's cache holds; changes nothing else
 
+_GAPS_ALONE = 8  # first steps, none of them within the gap rule, say that the stamps are no seconds
+
 Packet = tuple[npt.ArrayLike, npt.ArrayLike]
+Checked = tuple[FloatArray, SingleArray]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Clock:
                 f"stream {stream.name!r} has {stream.rate_hz:.3g} samples a second, expected at least "
                 f"{SLOWEST_HZ[stream.name]:g}",
                 code="rate_too_low",
-                remedy="record faster, or leave a slow magnetometer out with magnetometer='none'",
+                remedy="give stamps in seconds, not milliseconds; record faster, or leave a slow magnetometer out with "
+                "magnetometer='none'",
             )
         stamps = np.arange(3) / stream.rate_hz if stream.is_uniform else stream.time
         return cls(stream.rate_hz, longest_step_s(stamps))
@@ -106,15 +110,16 @@ class Fusion:
 
     def __init__(self, params: FusionParams) -> None:
         self.params = params
+        clocks = {"gyro": params.gyro, "accel": params.accel, "mag": params.mag}
+        self._clocks = {name: clock for name, clock in clocks.items() if clock is not None}
         self.reset()
 
     def reset(self) -> None:
         """Forget all samples, as before another recording."""
         params = self.params
-        self._followers = {"accel": params.follower(params.accel)}
-        if params.mag is not None:
-            self._followers["mag"] = params.follower(params.mag)
-        self._newest_s = dict.fromkeys(("gyro", *self._followers), -np.inf)
+        self._followers = {name: params.follower(clock) for name, clock in self._clocks.items() if name != "gyro"}
+        self._newest_s = dict.fromkeys(self._clocks, -np.inf)
+        self._gaps: dict[str, int | None] = dict.fromkeys(self._clocks, 0)
         self._time_s: FloatArray = np.empty(0)
         self._gyro: SingleArray = np.empty((0, 3), dtype=np.float32)
         self._last = _Last(-np.inf, np.zeros((1, 3), dtype=np.float32))
@@ -123,7 +128,7 @@ class Fusion:
     def run(self, packets: Mapping[str, Packet]) -> Fused:
         """Return the rows of whole streams, one a gyro sample, from a new start."""
         self.reset()
-        self._take_all(packets)
+        self._take_all(self._all_checked(packets))
         fused = self._advance(np.inf)
         self.reset()
         return fused
@@ -131,9 +136,14 @@ class Fusion:
     def smooth(self, packets: Mapping[str, Packet]) -> Fused:
         """Return the rows of whole streams as :meth:`run` does, each made from all samples of its stretch: offline."""
         self.reset()
+        return self.smooth_checked(self._all_checked(packets))
+
+    def smooth_checked(self, packets: Mapping[str, Checked], into: Fused | None = None) -> Fused:
+        """Return what :meth:`smooth` does of packets that need no check, in the first rows of ``into`` where given."""
+        self.reset()
         self._take_all(packets)
-        fused = Fused.unset(len(self._time_s))
-        if len(self._time_s):
+        fused = _rows(into, len(self._time_s))
+        if len(fused.time):
             _estimate(Offline(self.params.gyro.rate_hz), self._steps(slice(None)), fused)
         self.reset()
         return fused
@@ -145,30 +155,42 @@ class Fusion:
         ----------
         packets
             ``"gyro"``, ``"accel"`` or ``"mag"`` to ((n,) seconds, (n, 3) values in rad/s, g, uT); later than what was
-            pushed before, finite.
+            pushed before, finite. An error leaves all state as it was.
+
+        Raises
+        ------
+        ValueError
+            Where packets are no such, or the first 8 steps of a sensor are all longer than its gap rule allows: then
+            its stamps are no seconds.
         """
+        return self.push_checked(self._all_checked(packets))
+
+    def push_checked(self, packets: Mapping[str, Checked], into: Fused | None = None) -> Fused:
+        """Return what :meth:`push` does of packets that need no check, in the first rows of ``into`` where given."""
         self._take_all(packets)
         newest_s = max(self._newest_s.values())
         late_s = newest_s - self.params.max_wait_s
-        fused = self._advance(min(max(one.known_s, late_s) for one in self._followers.values()))
+        fused = self._advance(min(max(one.known_s, late_s) for one in self._followers.values()), into)
         for follower in self._followers.values():
             follower.trim(max(self._last.time_s, late_s))
         return fused
 
-    def flush(self) -> Fused:
+    def flush(self, into: Fused | None = None) -> Fused:
         """Return the rows that no later packet completes, and reset: those that accel did not reach are NaN."""
-        fused = self._advance(np.inf)
+        fused = self._advance(np.inf, into)
         self.reset()
         return fused
 
-    def _take_all(self, packets: Mapping[str, Packet]) -> None:
+    def _all_checked(self, packets: Mapping[str, Packet]) -> dict[str, Checked]:
         if unknown := sorted(set(packets) - set(self._newest_s)):
             raise ValueError(f"streams {unknown} are not used here, expected {sorted(self._newest_s)}; leave them out")
-        checked = {name: self._checked(name, *packet) for name, packet in packets.items()}
-        for name, (time_s, values) in checked.items():
+        return {name: self._checked(name, *packet) for name, packet in packets.items()}
+
+    def _take_all(self, packets: Mapping[str, Checked]) -> None:
+        for name, (time_s, values) in packets.items():
             self._take(name, time_s, values)
 
-    def _checked(self, name: str, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, SingleArray]:
+    def _checked(self, name: str, time: npt.ArrayLike, values: npt.ArrayLike) -> Checked:
         """Return a packet as (n,) float64 and (n, 3) float32, or raise what is wrong with it."""
         time_s = np.asarray(time, dtype=np.float64)
         with np.errstate(over="ignore"):  # what is too big becomes infinite, and is refused below
@@ -187,21 +209,42 @@ class Fusion:
                 f"packet of {name!r} has stamps that are no seconds increasing after {self._newest_s[name]} s; drop "
                 "repeated packets, and call reset() before another recording"
             )
+        self._check_seconds(name, time_s)
         return time_s, columns
+
+    def _check_seconds(self, name: str, time_s: FloatArray) -> None:
+        """Raise where the stamps cannot be seconds of this sensor: the first steps of all are all of them gaps."""
+        too_late = len(time_s) > 0 and max(abs(time_s[0]), abs(time_s[-1])) > LATEST_S
+        if too_late or self._gaps_alone(name, time_s) == _GAPS_ALONE:
+            longest_s = self._clocks[name].longest_step_s
+            raise ValueError(
+                f"packet of {name!r} has stamps from {time_s[0]:.6g} to {time_s[-1]:.6g} s, expected steps of "
+                f"{longest_s:.4g} s at most; give seconds, not milliseconds, of a sensor as fast as its clock says"
+            )
+
+    def _gaps_alone(self, name: str, time_s: FloatArray) -> int | None:
+        """Return how many of the first steps there were up to these, all of them gaps; None where one was not."""
+        before = self._gaps[name]
+        if before is None:
+            return None
+        steps_s = np.diff(time_s[: _GAPS_ALONE + 1], prepend=self._newest_s[name])
+        steps_s = steps_s[np.isfinite(steps_s)][: _GAPS_ALONE - before]  # the very first sample has none before it
+        return None if (steps_s <= self._clocks[name].longest_step_s).any() else before + len(steps_s)
 
     def _take(self, name: str, time_s: FloatArray, values: SingleArray) -> None:
         if not len(time_s):
             return
+        self._gaps[name] = self._gaps_alone(name, time_s)
         self._newest_s[name] = float(time_s[-1])
         if name == "gyro":
             self._time_s, self._gyro = appended(self._time_s, time_s), appended(self._gyro, values)
         else:
             self._followers[name].push(time_s, values)
 
-    def _advance(self, ready_s: float) -> Fused:
+    def _advance(self, ready_s: float, into: Fused | None = None) -> Fused:
         """Return the rows up to a time, block by block."""
         count = int(np.searchsorted(self._time_s, ready_s, side="right"))
-        fused = Fused.unset(count)
+        fused = _rows(into, count)
         for first in range(0, count, BLOCK):
             rows = slice(first, min(first + BLOCK, count))
             _estimate(self._estimator, self._steps(rows), fused.rows(rows))
@@ -227,6 +270,11 @@ class Fusion:
         turned = np.multiply(gyro, (width_s * rate_hz)[:, None], dtype=np.float64, order="C")
         mag = self._followers["mag"].at(at_s) if "mag" in self._followers else None
         return Steps(time_s, ends, starts, turned, self._followers["accel"].at(at_s), mag)
+
+
+def _rows(into: Fused | None, count: int) -> Fused:
+    """Return rows to write to: the first ones of what is given, or new ones."""
+    return Fused.unset(count) if into is None else into.rows(slice(count))
 
 
 def _estimate(estimator: Online | Offline, steps: Steps, fused: Fused) -> None:

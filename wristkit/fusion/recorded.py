@@ -1,6 +1,7 @@
 """Fusion of a whole recording: streams beside its own, and findings that say where they come from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Literal
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from wristkit.errors import RecordingError
 from wristkit.fusion.estimate import Fused
-from wristkit.fusion.online import Fusion, FusionParams, Packet
+from wristkit.fusion.online import Checked, Fusion, FusionParams
 from wristkit.recording import BLOCK_ROWS, FloatArray, Recording, Stream, find_gaps, finding_table
 from wristkit.recording.spans import union
 from wristkit.signals import check_units
@@ -65,7 +66,7 @@ def fuse(
     with_mag = magnetometer == "required" or (magnetometer == "auto" and "mag" in recording.streams)
     params = FusionParams.of(recording, magnetometer=with_mag)
     inputs = {name: recording[name] for name in ("gyro", "accel", *(["mag"] if with_mag else []))}
-    fused = _placed(inputs["gyro"], (_offline if offline else _online)(params, inputs))
+    fused = _placed(inputs["gyro"], lambda rows: (_offline if offline else _online)(params, inputs, rows))
     streams = [one for one in _streams(inputs["gyro"], fused, with_mag=with_mag) if one.name not in kept]
     said = [*_origin(streams, offline=offline, kept=kept), *_of_inputs(recording, inputs), *_of_rows(inputs, fused)]
     return recording.with_streams(*streams).with_findings(finding_table(said))
@@ -76,19 +77,19 @@ def _check(value: str, name: str, allowed: tuple[str, ...]) -> None:
         raise ValueError(f"{name} is {value!r}, expected one of {list(allowed)}")
 
 
-def _online(params: FusionParams, inputs: Mapping[str, Stream]) -> Iterator[Fused]:
-    """Yield rows from packets that need little memory at once."""
-    fusion = Fusion(params)
+def _online(params: FusionParams, inputs: Mapping[str, Stream], fused: Fused) -> None:
+    """Write the rows of all usable samples of the gyroscope, from packets that need little memory at once."""
+    fusion, done = Fusion(params), 0
     for packets in _packets(inputs):
-        yield fusion.push(packets)
-    yield fusion.flush()
+        done += len(fusion.push_checked(packets, fused.rows(slice(done, None))).time)
+    fusion.flush(fused.rows(slice(done, None)))
 
 
-def _offline(params: FusionParams, inputs: Mapping[str, Stream]) -> Iterator[Fused]:
-    yield Fusion(params).smooth({name: _packet(one, one.time, slice(None)) for name, one in inputs.items()})
+def _offline(params: FusionParams, inputs: Mapping[str, Stream], fused: Fused) -> None:
+    Fusion(params).smooth_checked({name: _packet(one, one.time, slice(None)) for name, one in inputs.items()}, fused)
 
 
-def _packets(inputs: Mapping[str, Stream]) -> Iterator[dict[str, Packet]]:
+def _packets(inputs: Mapping[str, Stream]) -> Iterator[dict[str, Checked]]:
     """Yield the usable samples of all streams, some time at once."""
     times = {name: stream.time for name, stream in inputs.items()}
     until_s = times["gyro"][BLOCK_ROWS::BLOCK_ROWS]
@@ -98,22 +99,22 @@ def _packets(inputs: Mapping[str, Stream]) -> Iterator[dict[str, Packet]]:
         yield {name: _packet(stream, times[name], rows[name]) for name, stream in inputs.items()}
 
 
-def _packet(stream: Stream, time_s: FloatArray, rows: slice) -> Packet:
+def _packet(stream: Stream, time_s: FloatArray, rows: slice) -> Checked:
     values = stream.values[rows]
     held = usable(stream.name, values)
     return (time_s[rows], values) if held.all() else (time_s[rows][held], values[held])
 
 
-def _placed(gyro: Stream, parts: Iterator[Fused]) -> Fused:
-    """Return a row for each sample of a stream, from the rows of its usable samples."""
-    held, done = usable("gyro", gyro.values), 0
-    fused, places = Fused.unset(len(held)), np.flatnonzero(held)
-    fused.table[~held] = np.nan
-    for part in parts:
-        rows = places[done : done + len(part.time)]
-        fused.table[rows if len(places) < len(held) else slice(done, done + len(rows))] = part.table
-        done += len(rows)
-    return fused
+def _placed(gyro: Stream, write: Callable[[Fused], None]) -> Fused:
+    """Return a row for each sample of a stream, where ``write`` fills one for each usable sample."""
+    held = usable("gyro", gyro.values)
+    fused = Fused.unset(int(np.count_nonzero(held)))
+    write(fused)
+    if held.all():
+        return fused
+    placed = Fused.unset(len(held))
+    placed.table[held], placed.table[~held] = fused.table, np.nan
+    return placed
 
 
 def _streams(gyro: Stream, fused: Fused, *, with_mag: bool) -> list[Stream]:
@@ -130,11 +131,16 @@ def _streams(gyro: Stream, fused: Fused, *, with_mag: bool) -> list[Stream]:
     ]
 
 
+@cache
+def _vqf_version() -> str:
+    return version("vqf")
+
+
 def _origin(streams: Sequence[Stream], *, offline: bool, kept: Sequence[str]) -> list[Finding]:
     """Return where the streams come from."""
     how = "offline, from all of each stretch" if offline else "online"
     beside = f"; {', '.join(kept)} were there and kept, so they need not agree" if kept else ""
-    note = f"computed by vqf {version('vqf')} ({how}); Core Motion's own may differ{beside}"
+    note = f"computed by vqf {_vqf_version()} ({how}); Core Motion's own may differ{beside}"
     remedy = "compare with Core Motion's own where a device gives both"
     return [
         Finding("fused", one.name, one.start_s, one.stop_s, len(one), note, remedy)
