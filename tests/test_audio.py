@@ -127,12 +127,17 @@ def test_the_loudest_sound_that_is_let_in_fits_float16() -> None:
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
-@given(cuts=st.lists(st.integers(0, 8000), max_size=12), seed=st.integers(0, 99), hole=st.integers(0, 8000))
+@given(
+    cuts=st.lists(st.integers(0, 8000), max_size=12),
+    seed=st.integers(0, 99),
+    hole=st.integers(0, 8000),
+    hole_s=st.sampled_from([0.02, 0.3]),
+)
 @settings(max_examples=25)
-def test_any_partition_gives_the_same_bits(rate_hz: int, cuts: list[int], seed: int, hole: int) -> None:
+def test_any_partition_gives_the_same_bits(rate_hz: int, cuts: list[int], seed: int, hole: int, hole_s: float) -> None:
     values = noise(8000, seed=seed)
     time_s = 3.1 + np.arange(8000) / rate_hz
-    time_s[hole:] += 0.02
+    time_s[hole:] += hole_s
     for step in (MelParams(), LevelParams()):
         whole = step.start(rate_hz).push(time_s, values)
         assert bits(pushed(step.start(rate_hz), time_s, values, cuts)) == bits(whole)
@@ -265,6 +270,38 @@ def test_wrong_packets_are_refused_and_leave_no_trace(step, time_s, values, says
     assert bits(found) == bits(step.run(good, rate_hz=16_000, start_s=-1))
 
 
+def isolated(count: int, *, dense: int = 16_000, step_s: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    """Return stamps and samples at 16 kHz, with so many samples that stand alone in their midst."""
+    first_s = np.arange(dense) / 16_000
+    alone_s = first_s[-1] + step_s * np.arange(1, count + 1)
+    time_s = np.concatenate([first_s, alone_s, alone_s[-1] + step_s + first_s])
+    return time_s, noise(len(time_s))
+
+
+@pytest.mark.parametrize("step", [MelParams(), LevelParams()], ids=["mel", "level"])
+@given(cuts=st.lists(st.integers(15_990, 16_012), max_size=12))
+@settings(max_examples=25)
+def test_samples_that_stand_alone_cost_themselves_however_packets_are_cut(step, cuts: list[int]) -> None:
+    time_s, values = isolated(10)
+    assert bits(pushed(step.start(16_000), time_s, values, cuts)) == bits(step.start(16_000).push(time_s, values))
+
+
+@pytest.mark.parametrize("step", [MelParams(), LevelParams()], ids=["mel", "level"])
+@given(cuts=st.lists(st.integers(15_990, 16_100), max_size=12))
+@settings(max_examples=25)
+def test_many_samples_that_stand_alone_are_refused_however_packets_are_cut(step, cuts: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"in a row of more than 0\.005 s.*give seconds"):
+        pushed(step.start(16_000), *isolated(60), cuts)
+
+
+def test_packets_that_a_recordings_sound_is_refused_for_are_told_of_the_recording() -> None:
+    time_s, values = isolated(60)
+    for make in (mel, level):
+        with pytest.raises(RecordingError, match="'audio' cannot be analysed: time has 61 steps in a row") as told:
+            make(Recording.of([Stream.measured("audio", time_s, values)]))
+        assert told.value.code == "rate"
+
+
 def test_a_rate_that_the_stamps_contradict_is_refused() -> None:
     state = MelParams().start(16_000)
     with pytest.raises(ValueError, match=r"2\.6666 s, expected 2\.4999 s at 16000 Hz"):
@@ -315,6 +352,25 @@ def test_json_round_trip(step) -> None:
     assert type(step).from_dict(json.loads(json.dumps(step.to_dict()))) == step
 
 
+@pytest.mark.parametrize("step", [MelParams(), LevelParams(), TextureParams()], ids=["mel", "level", "texture"])
+def test_descriptions_that_would_not_be_honoured_are_refused(step) -> None:
+    fields = step.to_dict()
+    with pytest.raises(ValueError, match=r"with \['gain_db'\]"):
+        type(step).from_dict({**fields, "gain_db": 3})
+    for missing in set(fields) - {"step"}:
+        with pytest.raises(ValueError, match=f"without \\['{missing}'\\]"):
+            type(step).from_dict({name: value for name, value in fields.items() if name != missing})
+
+
+@pytest.mark.parametrize("value", ["0.2", None, True])
+def test_a_description_with_text_for_a_number_is_refused(value) -> None:
+    for step, name in ((LevelParams(), "fast_s"), (LevelParams(), "slow_s"), (MelParams(), "low_hz")):
+        with pytest.raises(ValueError, match=f"is {value!r}, expected a number"):
+            type(step).from_dict({**step.to_dict(), name: value})
+    with pytest.raises(ValueError, match=r"with \['rate_hz'\]"):
+        TextureParams.from_dict({"step": "texture", "mel": {**TextureParams().to_dict()["mel"], "rate_hz": 1}})
+
+
 def a_curve_db(frequency_hz: np.ndarray) -> np.ndarray:
     """The A curve as IEC 61672-1 prints it, 0 dB at 1 kHz."""
     one, two, three, four = A_POLES_HZ
@@ -351,9 +407,9 @@ def test_level_of_a_tone(rate_hz: int, frequency_hz: float) -> None:
 
 
 def test_level_falls_as_the_standard_says() -> None:
-    values = np.concatenate([tone(1000, 16_000, span_s=6), np.zeros(32_000)])
+    values = np.concatenate([tone(1000, 16_000, span_s=12), np.zeros(32_000)])  # long enough that no start is left
     found = LevelParams().run(values, rate_hz=16_000).values
-    falls_db = found[610] - found[710]  # within one second
+    falls_db = found[1210] - found[1310]  # within one second
     # fast loses 34.7 dB a second, slow 4.3
     np.testing.assert_allclose(falls_db, 10 * np.log10(np.e) / np.array([0.125, 1.0]), rtol=1e-3)
 
@@ -369,8 +425,42 @@ def test_level_equals_the_sum_of_its_definition() -> None:
             x = y
         means += (1 - np.exp(-1 / (np.array([0.125, 1.0]) * 16_000))) * (x * x - means)
         if place % 160 == 159:
-            rows.append(10 * np.log10(means))
+            heard = 1 - np.exp(-(place + 1) / (np.array([0.125, 1.0]) * 16_000))  # nothing came before: no silence
+            rows.append(10 * np.log10(means / heard))
     np.testing.assert_allclose(LevelParams().run(values, rate_hz=16_000).values, rows, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("missing", [1, 1500])
+def test_a_short_hole_leaves_the_level_as_it_was(missing: int) -> None:
+    """Steady noise reads the same before and after: a lost sample is no silence."""
+    values = noise(8 * 16_000).astype(np.float32)
+    broken = values.copy()
+    broken[64_000 : 64_000 + missing] = np.nan
+    found, whole = level(recording_of(broken, 16_000)), level(recording_of(values, 16_000))
+    held = np.isfinite(broken)
+    assert found.values.tobytes() == LevelParams().run(values[held], rate_hz=16_000).values.astype(np.float32).tobytes()
+    after = found.time > 4
+    assert np.abs(found.values[after] - np.median(whole.values[100:], axis=0)).max(axis=0) == pytest.approx(0, abs=1.0)
+    time_s = np.arange(len(values)) / 16_000
+    packets = pushed(LevelParams().start(16_000), time_s[held], values[held], [3_000, 64_000, 64_001, 70_000])
+    assert packets.values.astype(np.float32).tobytes() == found.values.tobytes()
+
+
+def test_after_a_long_hole_the_level_is_of_what_was_heard_since() -> None:
+    values = noise(8 * 16_000)
+    broken = values.copy()
+    broken[64_000:68_000] = np.nan
+    found = level(recording_of(broken, 16_000))
+    assert found.time[found.time > 4][0] == pytest.approx(4.25 + 159 / 16_000)
+    usual_db = np.median(level(recording_of(values, 16_000)).values[100:], axis=0)
+    for first_s in (0.0, 4.25):
+        early = (found.time > first_s + 0.02) & (found.time < first_s + 0.5)
+        np.testing.assert_allclose(found.values[early], np.broadcast_to(usual_db, (early.sum(), 2)), rtol=0, atol=2.0)
+    quiet = np.where(np.arange(len(values)) < 68_000, 100 * broken, broken)
+    quiet[np.abs(quiet) > 2] = np.nan
+    after = level(recording_of(broken, 16_000)).time > 4.2
+    later = level(recording_of(quiet, 16_000))
+    np.testing.assert_array_equal(later.values[later.time > 4.2], found.values[after])
 
 
 def slow_texture(log_power: np.ndarray, params: TextureParams) -> np.ndarray:
@@ -625,7 +715,28 @@ def test_without_sound_keeps_features_and_says_so() -> None:
     assert without_sound(kept) is kept
     assert texture(kept).values.tobytes() == texture(recording).values.tobytes()
     alone = without_sound(recording_of(noise(48_000), 16_000))
-    assert set(alone.streams) == {"mel"}
+    assert set(alone.streams) == {"mel", "level"}
+    assert alone["level"].values.tobytes() == level(recording).values.tobytes()
+
+
+def test_without_sound_leaves_out_what_cannot_be_made_and_says_so() -> None:
+    accel = Stream.measured("accel", np.arange(150) / 50, np.zeros((150, 3)))
+    slow = without_sound(recording_of(noise(24_000), 8_000, accel=accel))
+    assert set(slow.streams) == {"accel", "level"}
+    notes = slow.findings.set_index("code")["note"]
+    assert notes["audio_left_out"] == "raw sound was dropped; made of it: level"
+    assert "no mel was made of the sound" in notes["feature_not_made"]
+    assert "8000" in notes["feature_not_made"]
+    slower = without_sound(recording_of(noise(9_000), 3_000, accel=accel))
+    assert set(slower.streams) == {"accel"}
+    assert "made of it: nothing" in slower.findings.set_index("code").loc["audio_left_out", "note"]
+    with pytest.raises(EmptyRecordingError, match="nothing but sound, of which no feature"):
+        without_sound(recording_of(noise(9_000), 3_000))
+    both = recording_of(np.column_stack([noise(16_000), noise(16_000, seed=1)]), 16_000)
+    with pytest.raises(RecordingError, match="none was chosen"):
+        without_sound(both)
+    chosen = without_sound(both, channels=("right",))
+    assert chosen["mel"].values.tobytes() == mel(both, channels=("right",)).values.tobytes()
 
 
 def test_a_kept_mel_of_other_bands_is_refused() -> None:

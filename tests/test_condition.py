@@ -218,14 +218,19 @@ def test_a_stream_of_which_most_is_such_as_no_wrist_gives_is_refused() -> None:
     assert told.value.code == "unit_implausible"
 
 
-def test_a_stream_without_known_limits_takes_any_finite_number() -> None:
-    time_s = np.arange(300) / 100
-    recording = Recording.of([Stream.measured("ppg", time_s, np.full((300, 1), 1e12))])
+def test_a_stream_without_known_limits_takes_what_a_converter_of_32_bits_gives() -> None:
+    time_s, counts = np.arange(300) / 100, np.full((300, 1), 4.2e9)
+    recording = Recording.of([Stream.measured("ppg", time_s, counts)])
     conditioning = Conditioning.of([recording], streams=("ppg",), rate_hz=50)
     whole = conditioning.run(recording)["ppg"]
-    pushed = conditioning.start().push({"ppg": (time_s, np.full((300, 1), 1e12))})["ppg"]
+    pushed = conditioning.start().push({"ppg": (time_s, counts)})["ppg"]
     assert len(whole.places) > 100
     assert pushed.values.tobytes() == whole.values.tobytes()
+    with pytest.raises(ValueError, match=r"has \[99999\d+.0\] at 0.0 s"):
+        conditioning.start().push({"ppg": (time_s, np.full((300, 1), 1e12))})
+    counts[150] = 1e12
+    holed = conditioning.run(Recording.of([Stream.measured("ppg", time_s, counts)]))["ppg"]
+    np.testing.assert_allclose(holed.values, 4.2e9, rtol=1e-6)
 
 
 def test_filters_are_put_back_by_their_stated_delay() -> None:

@@ -1,5 +1,7 @@
 """Sound on the way to a net: the front end is a step of the conditioning, the same by the packet as in one piece."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from wristkit.audio import MelParams, mel, without_sound
 from wristkit.condition import Conditioning
 from wristkit.errors import RecordingError
 from wristkit.filters import Filter
+from wristkit.load import load
 from wristkit.recording import Recording, Stream, label_table
 
 RATE_HZ = 50.0
@@ -74,6 +77,64 @@ def test_the_grid_is_that_of_the_stored_frames_and_says_which_sound_it_needed():
     late_s = of_sound.needed_s - of_frames.needed_s
     np.testing.assert_allclose(late_s, MelParams().delay_s(16_000), atol=1.5 / 16_000)
     assert (of_sound.needed_s <= of_sound.places / RATE_HZ + made.delay_s + 1 / RATE_HZ).all()
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+@pytest.mark.parametrize("hole_s", [0.0, 0.02, 0.05, 0.5])
+def test_features_kept_at_load_give_what_the_sound_itself_gives(tmp_path, rate_hz, hole_s):
+    """Within 1e-6 of log power: stored frames are float32, as heard ones are, and stamps exact to 1e-9 s."""
+    one, two = sound_of(1.5, rate_hz=rate_hz), sound_of(1.5, rate_hz=rate_hz, start_s=1.5 + hole_s, seed=1)
+    time_s, samples = np.concatenate([one.time, two.time]), np.concatenate([one.values, two.values])
+    uniform = Stream.uniform("audio", samples, rate_hz=rate_hz, channels=("mono",))
+    audio = Stream.measured("audio", time_s, samples, channels=("mono",)) if hole_s else uniform
+    recording = Recording.of([motion_of(4), audio])
+    featured = load(wk.save(recording, tmp_path / "with_sound"), keep_audio=False)
+    assert set(featured.streams) == {"accel", "mel", "level"}
+    made = conditioning_of(recording, filters=(Filter("lowpass", (12.0,), order=3),))
+    heard_, kept = made.run(recording), made.run(featured)
+    for name in ("accel", "mel"):
+        np.testing.assert_array_equal(kept[name].places, heard_[name].places)
+        np.testing.assert_allclose(kept[name].values, heard_[name].values, rtol=0, atol=1e-6)
+    assert len(kept["mel"].places) > 120
+
+
+def test_stereo_is_refused_with_a_cure_that_works():
+    left, right = sound_of(2.0), sound_of(2.0, seed=1)
+    both = Stream.uniform("audio", np.hstack([left.values, right.values]), rate_hz=16_000, channels=("left", "right"))
+    made, motion = conditioning_of(heard(2.0)), motion_of(2)
+    stereo = Recording.of([motion, both])
+    with pytest.raises(RecordingError, match="none was chosen") as told:
+        made.run(stereo)
+    assert "wristkit.audio.without_sound(recording, channels=...)" in told.value.remedy
+    cured = made.run(without_sound(stereo, channels=("left",)))["mel"]
+    alone = made.run(Recording.of([motion, left]))["mel"]
+    np.testing.assert_allclose(cured.values, alone.values, rtol=0, atol=1e-6)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(15_990, 16_040), max_size=10), st.sampled_from([10, 50]))
+def test_samples_that_stand_alone_are_taken_or_refused_however_packets_are_cut(cuts, count):
+    dense_s = np.arange(16_000) / 16_000
+    alone_s = 1 + 0.05 * np.arange(count)
+    time_s = np.concatenate([dense_s, alone_s, alone_s[-1] + 0.05 + dense_s])
+    samples = np.random.default_rng(0).normal(scale=0.1, size=len(time_s)).astype(np.float32)
+    recording = Recording.of([motion_of(9), Stream.measured("audio", time_s, samples)])
+    made, edges = conditioning_of(heard(1.0)), [0, *sorted(cuts), len(time_s)]
+
+    def by_packets():
+        state = made.start()
+        for first, last in pairwise(edges):
+            yield state.push({"audio": (time_s[first:last], samples[first:last])})["mel"]
+
+    if count == 50:
+        with pytest.raises(RecordingError, match="in a row of more than"):
+            made.run(recording)
+        with pytest.raises(ValueError, match="in a row of more than"):
+            list(by_packets())
+        return
+    whole = made.run(recording)["mel"]
+    for field, column in zip(whole._fields, zip(*by_packets(), strict=True), strict=True):
+        np.testing.assert_array_equal(np.concatenate(column), getattr(whole, field))
 
 
 def test_no_output_changes_with_sound_that_comes_after_what_it_needed():

@@ -329,10 +329,15 @@ def test_a_detector_counts_the_hours_that_evaluate_counts() -> None:
 
 def test_scores_that_are_no_numbers_are_an_error_and_never_silence() -> None:
     accel = make_recording(0).accel
-    light = Stream.measured("ppg", accel.time, accel.values[:, 0])  # of which no limits are known
+    light = Stream.measured("ppg", accel.time, accel.values[:, 0])
     huge = Stream.measured("ppg", accel.time, np.sign(light.values) * np.float32(3e38))
-    with pytest.raises(RecordingError, match="no numbers"):
+    with pytest.raises(RecordingError, match="which no wrist gives"):
         make_detector(Recording.of([light]), streams=("ppg",)).detect(Recording.of([huge]))
+    broken = make_detector(make_recording(0))
+    for parameter in broken.model.parameters():
+        parameter.data.fill_(float("nan"))
+    with pytest.raises(RecordingError, match="no numbers"):
+        broken.detect(make_recording(0))
     loud = make_recording(0).with_streams(
         Stream.measured("accel", accel.time, np.sign(accel.values) * np.float32(3e38))
     )

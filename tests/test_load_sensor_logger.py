@@ -217,7 +217,9 @@ def test_sound_lies_beside_the_motion_and_says_how_it_was_laid(tmp_path, moves):
     assert recording.audio.rate_hz == 16_000
     assert recording.audio.start_s == 0
     assert {"sound_start", "rate_stated"} <= set(recording.findings.query("stream == 'audio'")["code"])
-    assert "audio" not in load(tmp_path / "a", keep_audio=False).streams
+    quiet = load(tmp_path / "a", keep_audio=False)
+    assert set(quiet.streams) == set(recording.streams) - {"audio"} | {"mel", "level"}
+    assert quiet["level"].start_s == pytest.approx(recording.audio.start_s + 159 / 16_000)
 
 
 def test_height_above_the_start_is_a_stream_of_its_own(tmp_path, moves):
@@ -243,7 +245,7 @@ def test_sound_is_laid_at_its_loudness_else_at_the_earliest_stamp_of_all_and_say
 
 
 @pytest.mark.parametrize("format_", ["sensor_logger", "sensor_logger_phone"])
-def test_sound_that_is_not_wanted_is_not_decoded_and_that_is_said(tmp_path, moves, format_):
+def test_damaged_sound_that_is_not_wanted_keeps_nothing_else_from_being_read_and_that_is_said(tmp_path, moves, format_):
     folder = watch(tmp_path / "a", moves)
     for name in ("WatchMicrophone.wav", "Microphone.wav"):
         (folder / name).write_bytes(b"RIFF\xff\xff\xff\xffWAVE" + bytes(100))  # decoding it would raise
@@ -251,6 +253,7 @@ def test_sound_that_is_not_wanted_is_not_decoded_and_that_is_said(tmp_path, move
         load(folder, format=format_)
     recording = load(folder, format=format_, keep_audio=False)
     assert "as asked" in noted(recording, "audio_left_out")
+    assert "nothing was made of the sound, which cannot be read" in noted(recording, "feature_not_made")
     mine = "WatchMicrophone.wav" if format_ == "sensor_logger" else " Microphone.wav"
     assert mine not in noted(recording, "not_read")
 

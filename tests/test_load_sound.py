@@ -4,6 +4,7 @@ import gzip
 import io
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -12,12 +13,16 @@ import pytest
 import soundfile
 
 from tests.formats import sound as writer
+from wristkit.audio import level, mel
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
+from wristkit.load import load
 from wristkit.load import ogg as ogg_room
 from wristkit.load.gather import Request
 from wristkit.load.members import find_members
 from wristkit.load.sound import audio_track, read, recognises
 from wristkit.load.spool import Spool
+from wristkit.recording import Recording, Stream
+from wristkit.store import save
 
 
 def track_of(path):
@@ -464,3 +469,65 @@ def test_a_flac_that_is_cut_in_its_first_block_is_not_called_empty(tmp_path):
     whole = encoded(noise(4_000), "FLAC")
     with pytest.raises(TruncatedError, match="4000 frames are promised"):
         track_of(made(tmp_path, whole[: len(whole) // 2]))
+
+
+# Without raw sound
+
+
+def test_a_sound_file_without_its_sound_is_a_recording_of_features(tmp_path):
+    path = writer.write(tmp_path, channels=1)
+    sound, features = load(path), load(path, keep_audio=False)
+    assert set(features.streams) == {"mel", "level"}
+    for name, make in (("mel", mel), ("level", level)):
+        assert features[name].values.tobytes() == make(sound).values.tobytes()
+    assert "words can still be guessed" in features.findings.set_index("code").loc["audio_left_out", "note"]
+
+
+def test_features_of_stereo_are_of_the_mean_of_its_channels_and_that_is_said(tmp_path):
+    path = writer.write(tmp_path, channels=2)
+    features = load(path, keep_audio=False)
+    assert features["mel"].values.tobytes() == mel(load(path), channels=("left", "right")).values.tobytes()
+    assert "the mean of left, right" in features.findings.set_index("code").loc["audio_left_out", "note"]
+
+
+def test_sound_too_slow_for_a_feature_is_dropped_all_the_same_and_that_is_said(tmp_path):
+    soundfile.write(tmp_path / "slow.wav", noise(16_000), 8_000)
+    features = load(tmp_path / "slow.wav", keep_audio=False)
+    assert set(features.streams) == {"level"}
+    assert "no mel was made" in features.findings.set_index("code").loc["feature_not_made", "note"]
+    soundfile.write(tmp_path / "slower.wav", noise(16_000), 4_000)
+    with pytest.raises(EmptyRecordingError, match="of which no feature can be made") as told:
+        load(tmp_path / "slower.wav", keep_audio=False)
+    assert told.value.file == "slower.wav"
+
+
+def test_sound_that_is_not_kept_is_written_nowhere(tmp_path, monkeypatch):
+    """Neither where the recording goes, nor meanwhile beside it."""
+    soundfile.write(tmp_path / "a.wav", np.column_stack([noise(), noise()[::-1]]), 16_000)
+    paths, as_before = [], Spool._path
+    monkeypatch.setattr(Spool, "_path", lambda spool: paths.append(as_before(spool)) or paths[-1])
+    load(tmp_path / "a.wav", into=tmp_path / "sound")
+    assert paths  # what this test looks for is found where sound is kept
+    paths.clear()
+    features = load(tmp_path / "a.wav", keep_audio=False, into=tmp_path / "features")
+    assert not paths
+    assert set(features.streams) == {"mel", "level"}
+    files = list((tmp_path / "features").iterdir())
+    assert not [one for one in files if "audio" in one.name]
+    assert sum(one.stat().st_size for one in files) < 4 * len(noise())
+    assert {one.name for one in tmp_path.iterdir()} == {"a.wav", "sound", "features"}
+
+
+def test_features_of_long_sound_are_made_block_by_block(tmp_path):
+    minutes = np.zeros(10 * 60 * 16_000, np.float32)
+    save(Recording.of([Stream.uniform("audio", minutes, rate_hz=16_000)]), tmp_path / "native")
+    load(writer.write(tmp_path), keep_audio=False)  # what is imported late is not counted
+    tracemalloc.start()
+    try:
+        features = load(tmp_path / "native", keep_audio=False)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    kept = sum(stream.values.nbytes for stream in features.streams.values())
+    assert len(features["mel"]) == 59_998
+    assert peak - kept < 20_000_000 < minutes.nbytes

@@ -79,7 +79,7 @@ class Filter:
         if self.kind != "notch":
             if self.quality is not None:
                 raise ValueError(f"quality of a {self.kind} is {self.quality!r}, expected None; only a notch has one")
-        elif not is_number(self.quality) or not 0.5 <= self.quality <= 1000:
+        elif self.quality is None or not is_number(self.quality) or not 0.5 <= self.quality <= 1000:
             raise ValueError(f"quality of a notch is {self.quality!r}, expected 0.5 to 1000, such as 30")
         elif self.order != 2:
             raise ValueError(f"order of a notch is {self.order}, expected 2; give quality= to set its width")

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.audio.sound import FRAME_RATE_HZ, Frames, SoundState
-from wristkit.filters import Coefficients, FilterState
+from wristkit.filters import Coefficients, FilterState, is_number, only_keys
 from wristkit.recording import FloatArray
+from wristkit.recording.stream import GAP_FLOOR_S
 
 # Poles of the A curve in Hz (IEC 61672-1, annex E); the first and the last are double.
 A_POLES_HZ = (20.598997, 107.65265, 737.86223, 12194.217)
@@ -22,8 +23,10 @@ LEVEL_CHANNELS = ("fast", "slow")
 class LevelParams:
     """A-weighted level in dB, 100 values a second, of a mean square of 1; a full-scale sine of 1 kHz has -3.01 dB.
 
-    The meter starts in silence and is causal: its value at a time is of the sound up to then. Without a calibrated
-    microphone these are no dB of sound pressure.
+    The meter is causal: its value at a time is the mean of the sound up to then. It knows of no sound before the first
+    sample, and takes none for silence: until a time constant has passed the mean is of what it has heard, which is
+    less certain and no lower. A hole of up to 0.1 s stops it and changes nothing; after a longer one it starts anew.
+    Without a calibrated microphone these are no dB of sound pressure.
 
     Parameters
     ----------
@@ -35,13 +38,20 @@ class LevelParams:
     slow_s: float = 1.0
 
     def __post_init__(self) -> None:
+        if wrong := [value for value in (self.fast_s, self.slow_s) if not is_number(value)]:
+            raise ValueError(f"a time constant is {wrong[0]!r}, expected a number of seconds")
+        object.__setattr__(self, "fast_s", float(self.fast_s))
+        object.__setattr__(self, "slow_s", float(self.slow_s))
         if not 0 < self.fast_s < self.slow_s < np.inf:
             raise ValueError(f"time constants are {self.fast_s} s and {self.slow_s} s, expected 0 < fast_s < slow_s")
 
     def start(self, rate_hz: float) -> SoundState:
         """Return the state before the first packet of sound at a rate."""
         a_weighting(rate_hz)
-        return SoundState(lambda: LevelStretch(self, rate_hz), rate_hz=rate_hz, channels=len(LEVEL_CHANNELS))
+        channels = len(LEVEL_CHANNELS)
+        return SoundState(
+            lambda: LevelStretch(self, rate_hz), rate_hz=rate_hz, channels=channels, bridged_s=GAP_FLOOR_S
+        )
 
     def run(self, values: npt.ArrayLike, *, rate_hz: float, start_s: float = 0.0) -> Frames:
         """Return the levels of (n,) samples of one stretch that begins at ``start_s``."""
@@ -55,6 +65,7 @@ class LevelParams:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return the step that :meth:`to_dict` described."""
+        only_keys(fields, ("step", "fast_s", "slow_s"), "the step 'level'")
         return cls(fast_s=fields["fast_s"], slow_s=fields["slow_s"])
 
 
@@ -75,10 +86,11 @@ class LevelStretch:
             weighting = a_weighting(self._rate_hz)
             self._filter = FilterState(weighting, weighting.settled[:, :, None] * samples[0])
         squared = self._filter.push(samples[:, None])[:, 0] ** 2
-        places, levels = self._places(len(samples)), []
+        before, places, levels = self._count, self._places(len(samples)), []
         for number, share in enumerate(self._shares):
             mean, self._means[number] = lfilter([share], [1, share - 1], squared, zi=self._means[number])
-            levels.append(10 * np.log10(np.maximum(mean[places], QUIETEST)))
+            heard = -np.expm1((before + 1 + places) * np.log1p(-share))  # how much of the mean's weight it had by then
+            levels.append(10 * np.log10(np.maximum(mean[places] / heard, QUIETEST)))
         return Frames(time_s[places], np.column_stack(levels), time_s[places])
 
     def _places(self, count: int) -> npt.NDArray[np.int64]:

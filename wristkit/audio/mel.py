@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.audio.sound import FRAME_RATE_HZ, Frames, SoundState
+from wristkit.filters import is_number, only_keys
 from wristkit.recording import FloatArray
 
 RATE_HZ = 16_000
@@ -98,6 +99,8 @@ class MelParams:
     bands: int = 40
 
     def __post_init__(self) -> None:
+        if wrong := [value for value in (self.low_hz, self.high_hz) if not is_number(value)]:
+            raise ValueError(f"an edge of the bands is {wrong[0]!r}, expected a number of Hz")
         object.__setattr__(self, "low_hz", float(self.low_hz))
         object.__setattr__(self, "high_hz", float(self.high_hz))
         if not BIN_HZ <= self.low_hz < self.high_hz <= 7600:
@@ -146,6 +149,7 @@ class MelParams:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return the step that :meth:`to_dict` described."""
+        only_keys(fields, ("step", "low_hz", "high_hz", "bands"), "the step 'log_mel'")
         return cls(low_hz=fields["low_hz"], high_hz=fields["high_hz"], bands=fields["bands"])
 
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from wristkit.audio.level import LEVEL_CHANNELS, LevelParams
 from wristkit.audio.mel import RATE_HZ, WINDOW, MelParams
-from wristkit.audio.sound import FRAME_RATE_HZ, Frames, SoundState, analysed, stated_rate_hz
+from wristkit.audio.sound import FRAME_RATE_HZ, Frames, analysed, chosen, naming_fault, stated_rate_hz
 from wristkit.audio.texture import TEXTURE_CHANNELS, TextureParams
 from wristkit.errors import EmptyRecordingError, RecordingError
 from wristkit.recording import Recording, Stream, content_id, finding_table
+from wristkit.signals.pieces import Finding
 
 
 def mel(recording: Recording, *, params: MelParams | None = None, channels: Sequence[str] | None = None) -> Stream:
@@ -74,21 +75,61 @@ def texture(
 
 
 def without_sound(recording: Recording, *, channels: Sequence[str] | None = None) -> Recording:
-    """Return the recording with ``mel`` in place of ``audio``; a finding says what was dropped and what is left.
+    """Return the recording with ``mel`` and ``level`` in place of ``audio``, as ``load(keep_audio=False)`` does.
 
-    All other streams are kept, and a ``mel`` that is there already. Words can still be guessed from log power of 40
-    bands; ``texture`` and ``level`` say much less.
+    ``mel`` is what a conditioning takes and what ``texture`` is made of at any time. ``level`` costs little and cannot
+    be made of ``mel``: it hears below and above its bands, and sound from 8 kHz on. All other streams are kept, and a
+    ``mel`` or ``level`` that is there already. What cannot be made, such as ``mel`` of 8 kHz, is left out, and findings
+    say so. Words can still be guessed from log power of 40 bands; ``texture`` and ``level`` say much less.
+
+    Parameters
+    ----------
+    recording
+        Any; one without ``audio`` comes back as it is.
+    channels
+        Names of the channels whose mean is taken; may be left out where there is one.
+
+    Raises
+    ------
+    RecordingError
+        With code ``channels`` or ``missing_channel``; ``empty`` where nothing would be left.
     """
     if "audio" not in recording.streams:
         return recording
     audio, kept = recording["audio"], {name: one for name, one in recording.streams.items() if name != "audio"}
-    made = [] if "mel" in kept else [mel(recording, channels=channels)]
+    heard = [audio.channels[place] for place in chosen(audio, channels)]
+    made, rows = list[Stream](), list[Finding]()
+    for name, make in (("mel", mel), ("level", level)):
+        if name in kept:
+            continue
+        try:
+            made.append(make(recording, channels=channels))
+        except RecordingError as fault:
+            rows.append(
+                _told(audio, "feature_not_made", f"no {name} was made of the sound: {fault.message}", fault.remedy)
+            )
+    if not kept and not made:
+        raise EmptyRecordingError(
+            f"it holds nothing but sound, of which no feature can be made ({rows[0].note})",
+            code="empty",
+            remedy="load it with keep_audio=True",
+        )
     without = replace(recording, id=content_id(list(kept.values())), streams=MappingProxyType(kept)).with_streams(*made)
-    names = ", ".join(sorted(without.streams))
-    note = f"raw sound was dropped, {names} kept; words can still be guessed from mel"
-    span_s = (audio.start_s, audio.stop_s)
-    row = ("audio_left_out", "audio", *span_s, len(audio), note, "keep texture and level alone to say less")
-    return without.with_findings(finding_table([row]))
+    return without.with_findings(finding_table([_dropped(audio, heard, made, without), *rows]))
+
+
+def _dropped(audio: Stream, heard: Sequence[str], made: Sequence[Stream], without: Recording) -> Finding:
+    """Return what to say of sound that was dropped."""
+    names = ", ".join(one.name for one in made) or "nothing"
+    mixed = f", as the mean of {', '.join(heard)}" if made and len(heard) > 1 else ""
+    note, remedy = f"raw sound was dropped; made of it{mixed}: {names}", "nothing, if it was not wanted"
+    if "mel" in without.streams:
+        note, remedy = f"{note}; words can still be guessed from mel", "keep texture and level alone to say less"
+    return _told(audio, "audio_left_out", note, remedy)
+
+
+def _told(audio: Stream, code: str, note: str, remedy: str) -> Finding:
+    return Finding(code, audio.name, audio.start_s, audio.stop_s, len(audio), note, remedy)
 
 
 def _stream(
@@ -101,14 +142,14 @@ def _stream(
     unit: str,
 ) -> Stream:
     """Return the frames of all stretches as one stream."""
-    state = _started(step, audio)
     values = np.empty((len(audio) * FRAME_RATE_HZ // int(audio.rate_hz * 0.99) + 1, len(names)), dtype=np.float32)
     stamps, count, whole = [], 0, audio.is_uniform
-    for broken, frames in analysed(audio, state, channels):
-        whole = whole and not broken
-        values[count : count + len(frames.values)] = frames.values
-        stamps.append(frames.time_s)
-        count += len(frames.values)
+    with naming_fault(audio, remedy=f"record at {'16' if name == 'mel' else '8'} kHz or more"):
+        for broken, frames in analysed(audio, step.start(stated_rate_hz(audio)), channels):
+            whole = whole and not broken
+            values[count : count + len(frames.values)] = frames.values
+            stamps.append(frames.time_s)
+            count += len(frames.values)
     if not count:
         raise EmptyRecordingError(
             f"stream {audio.name!r} has no {1000 * WINDOW // RATE_HZ} ms of sound without a hole, {name!r} needs them",
@@ -120,14 +161,3 @@ def _stream(
         start_s, rate_hz = float(time_s[0]), FRAME_RATE_HZ * (audio.rate_hz / stated_rate_hz(audio))
         return Stream.uniform(name, values[:count], rate_hz=rate_hz, start_s=start_s, channels=names, unit=unit)
     return Stream.measured(name, time_s, values[:count], channels=names, unit=unit)
-
-
-def _started(step: MelParams | LevelParams, audio: Stream) -> SoundState:
-    try:
-        return step.start(stated_rate_hz(audio))
-    except RecordingError:
-        raise
-    except ValueError as fault:
-        raise RecordingError(
-            f"stream {audio.name!r} cannot be analysed: {fault}", code="rate", remedy="record at 16 kHz or more"
-        ) from fault

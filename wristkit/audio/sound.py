@@ -1,6 +1,7 @@
 """Sound as it comes: one channel of a recording or of packets, counted in samples, begun anew after each gap."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple, Protocol, Self
 
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from wristkit.errors import RecordingError
 from wristkit.recording import FloatArray, Stream
+from wristkit.recording.stream import median_step_s
 from wristkit.signals.pieces import pieces, time_at
 
 FRAME_RATE_HZ = 100
@@ -30,6 +32,7 @@ USUAL_RATES_HZ = (
     192_000,
 )
 _WITHIN = 0.01  # of the stated rate
+_GAPS_IN_A_ROW = 32  # samples that all stand alone say that the stamps are no seconds, or the rate is none of sound
 
 
 class Frames(NamedTuple):
@@ -59,16 +62,29 @@ class Stretch(Protocol):
 
 
 class SoundState:
-    """Running analysis of one channel of sound; ``push`` gives the frames that each packet completes."""
+    """Running analysis of one channel of sound; ``push`` gives the frames that each packet completes.
 
-    def __init__(self, begin: Callable[[], Stretch], *, rate_hz: float, channels: int) -> None:
+    A hole begins the analysis anew, unless it is at most ``bridged_s`` long: then what comes after goes on from what
+    came before, as if nothing lay between them.
+    """
+
+    def __init__(self, begin: Callable[[], Stretch], *, rate_hz: float, channels: int, bridged_s: float = 0.0) -> None:
         self.newest_s = -np.inf
-        self._begin, self._rate_hz, self._none = begin, rate_hz, Frames.empty(channels)
+        self._begin, self._rate_hz, self._none, self._bridged_s = begin, rate_hz, Frames.empty(channels), bridged_s
+        self._gaps = 0
         self.end_stretch()
 
     def end_stretch(self) -> None:
-        """Forget all state, as a gap does; time still only moves forward."""
-        self._stretch, self._first_s, self._count = self._begin(), np.nan, 0
+        """Forget all state, as a long gap does; time still only moves forward."""
+        self._stretch = self._begin()
+        self._count_anew()
+
+    def _count_anew(self) -> None:
+        self._first_s, self._count, self._is_holed = np.nan, 0, False
+
+    def hole(self) -> None:
+        """Take the next sample for one behind a hole, however short: samples are missing before it."""
+        self._is_holed = True
 
     def push(self, time: npt.ArrayLike, values: npt.ArrayLike) -> Frames:
         """Return the frames that a packet completes.
@@ -86,12 +102,7 @@ class SoundState:
     def check(self, time_s: FloatArray, samples: FloatArray) -> None:
         """Raise what is wrong with a packet; nothing moves."""
         steps_s = _checked_steps(time_s, samples, self.newest_s)
-        lost = np.flatnonzero(steps_s > LOST_S)
-        if len(lost) > max(1, len(steps_s) // 2):
-            raise ValueError(
-                f"time has steps of {np.median(steps_s):.4g} s, expected {1 / self._rate_hz:.4g} s; give seconds, and "
-                "packets of sound at the rate that was stated"
-            )
+        check_gaps(steps_s, self._gaps, rate_hz=self._rate_hz)
         first_s, count = self._first_s, self._count
         for first, last, anew in self._parts(time_s):
             if anew or not count:
@@ -102,9 +113,12 @@ class SoundState:
     def push_checked(self, time_s: FloatArray, samples: FloatArray) -> Frames:
         """Return what :meth:`push` does, of a packet that :meth:`check` passed."""
         parts = [self._none]
+        self._gaps = gaps_in_a_row(np.diff(time_s, prepend=self.newest_s), self._gaps)[1]
         for first, last, anew in self._parts(time_s):
-            if anew:
+            if anew and time_s[first] - self.newest_s > self._bridged_s:
                 self.end_stretch()
+            elif anew:
+                self._count_anew()
             self._first_s = self._first_s if self._count else float(time_s[first])
             self._count += last - first
             parts.append(self._stretch.push(time_s[first:last], samples[first:last]))
@@ -114,6 +128,7 @@ class SoundState:
     def _parts(self, time_s: FloatArray) -> list[tuple[int, int, bool]]:
         """Return (first row, row after the last, whether a gap comes before) of each stretch in a packet."""
         lost = set(np.flatnonzero(np.diff(time_s, prepend=self.newest_s) > LOST_S).tolist())
+        lost |= {0} if self._is_holed else set()
         return [(first, last, first in lost) for first, last in pairwise(sorted({0, *lost, len(time_s)}))]
 
     def _check_rate(self, count: int, span_s: float) -> None:
@@ -140,6 +155,25 @@ def _checked_steps(time_s: FloatArray, samples: FloatArray, newest_s: float) -> 
     return np.asarray(steps_s)
 
 
+def gaps_in_a_row(steps_s: FloatArray, before: int) -> tuple[int, int]:
+    """Return the most gaps in a row up to now, and how many there are at the end; ``before`` were there already."""
+    within = np.flatnonzero(steps_s <= LOST_S)
+    runs = np.diff(np.concatenate([[-1 - before], within, [len(steps_s)]])) - 1
+    return int(runs.max()), int(runs[-1])
+
+
+def check_gaps(steps_s: FloatArray, before: int, *, rate_hz: float) -> None:
+    """Raise where samples stand alone, many in a row: alike for packets of any size, so that no cut decides it."""
+    most, _ = gaps_in_a_row(steps_s, before)
+    if most >= _GAPS_IN_A_ROW:
+        gaps_s = steps_s[(steps_s > LOST_S) & np.isfinite(steps_s)]
+        raise ValueError(
+            f"time has {most} steps in a row of more than {LOST_S:g} s, half of them of {np.median(gaps_s):.4g} s or "
+            f"more, expected {1 / rate_hz:.4g} s or less; give seconds, sound of {rate_hz:g} Hz or more, and leave "
+            "single samples out"
+        )
+
+
 def check_loudness(samples: FloatArray) -> None:
     """Raise where samples are beyond what sound of full scale 1 can be."""
     if (loudest := np.abs(samples).max(initial=0.0)) > LOUDEST:
@@ -150,25 +184,47 @@ def stated_rate_hz(stream: Stream) -> float:
     """Return the rate by which samples are counted: a whole one as stated, or else the usual one within 1 % of it.
 
     A clock that was mapped onto another's leaves a uniform stream with no whole rate; its microphone counts as before.
+    Of measured stamps the median step counts, too: holes that are too short for gaps make the mean rate a lower one.
     """
     if stream.is_uniform and stream.rate_hz == round(stream.rate_hz):
         return stream.rate_hz
-    nearest = min(USUAL_RATES_HZ, key=lambda rate_hz: abs(rate_hz - stream.rate_hz))
-    if not abs(nearest - stream.rate_hz) <= _WITHIN * nearest:
+    nearest = _usual_rate_hz(stream.rate_hz)
+    if nearest is None and not stream.is_uniform and len(stream) > 1:
+        nearest = _usual_rate_hz(1 / median_step_s(stream.time))
+    if nearest is None:
         raise RecordingError(
             f"stream {stream.name!r} has {stream.rate_hz:.6g} samples a second, expected one of {list(USUAL_RATES_HZ)}",
             code="rate",
             remedy="build it with Stream.uniform from the rate that the microphone states",
         )
-    return float(nearest)
+    return nearest
+
+
+def _usual_rate_hz(rate_hz: float) -> float | None:
+    """Return the usual rate that lies within 1 % of another; None where none does."""
+    nearest = min(USUAL_RATES_HZ, key=lambda usual_hz: abs(usual_hz - rate_hz))
+    return float(nearest) if abs(nearest - rate_hz) <= _WITHIN * nearest else None
+
+
+@contextmanager
+def naming_fault(stream: Stream, *, remedy: str = "record at 16 kHz or more") -> Iterator[None]:
+    """Raise what packets of a recording's sound are refused for as an error of the recording, with code ``rate``."""
+    try:
+        yield
+    except RecordingError:
+        raise
+    except ValueError as fault:
+        raise RecordingError(
+            f"stream {stream.name!r} cannot be analysed: {fault}", code="rate", remedy=remedy
+        ) from fault
 
 
 def stretches(stream: Stream, channels: Sequence[str] | None) -> Iterator[tuple[bool, FloatArray, FloatArray]]:
     """Yield (whether it follows a hole, (n,) seconds, (n,) samples) of the named channels' mean, block by block.
 
-    Samples without a value are a hole: what comes after begins anew.
+    Samples without a value are a hole. Channels are never mixed unasked: where there are several, name one or more.
     """
-    columns = _columns(stream, channels)
+    columns = chosen(stream, channels)
     row, broken = 0, False
     for time_s, block in pieces(stream):
         samples = np.asarray(block[:, columns], dtype=np.float64).sum(axis=1) / len(columns)
@@ -182,14 +238,19 @@ def stretches(stream: Stream, channels: Sequence[str] | None) -> Iterator[tuple[
         row += len(samples)
 
 
-def _columns(stream: Stream, channels: Sequence[str] | None) -> list[int]:
+def chosen(stream: Stream, channels: Sequence[str] | None) -> list[int]:
+    """Return the places of the channels that are asked for by name, or of the only one."""
     if isinstance(channels, str):
         raise TypeError(f"channels is {channels!r}, expected a sequence of names such as ({channels!r},)")
     if channels is None and len(stream.channels) > 1:
         raise RecordingError(
             f"stream {stream.name!r} has {len(stream.channels)} channels, and none was chosen",
             code="channels",
-            remedy=f"give channels=({stream.channels[0]!r},) for one, channels={stream.channels} for their mean",
+            remedy=(
+                f"give channels=({stream.channels[0]!r},) for one, channels={stream.channels} for their mean, to the "
+                "function of wristkit.audio; a Conditioning hears one channel: give it what "
+                "wristkit.audio.without_sound(recording, channels=...) returns"
+            ),
         )
     names = stream.channels if channels is None else tuple(channels)
     if not names or len(set(names)) != len(names) or not set(names) <= set(stream.channels):
@@ -218,5 +279,5 @@ def analysed(stream: Stream, state: SoundState, channels: Sequence[str] | None) 
     """Yield (whether a hole came before, frames) of the named channels' mean, block by block."""
     for broken, time_s, samples in stretches(stream, channels):
         if broken:
-            state.end_stretch()
+            state.hole()
         yield broken, state.push(time_s, samples)

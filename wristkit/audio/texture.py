@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from wristkit.audio.mel import FLOOR, MelParams
 from wristkit.audio.sound import FRAME_RATE_HZ, Frames
-from wristkit.filters import Filter
+from wristkit.filters import Filter, only_keys
 from wristkit.recording import MISSING_PERIODS, FloatArray
 
 TEXTURE_CHANNELS = (
@@ -69,6 +69,8 @@ class TextureParams:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return the step that :meth:`to_dict` described."""
+        only_keys(fields, ("step", "mel"), "the step 'texture'")
+        only_keys(fields["mel"], ("low_hz", "high_hz", "bands"), "mel of the step 'texture'")
         return cls(MelParams(**fields["mel"]))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.audio import MelParams
-from wristkit.audio.sound import stretches
-from wristkit.condition.frame import ATTITUDES, AXIAL, POLAR, Frame, Kind, Source, Turn, frame_of, sides_of
+from wristkit.audio.sound import naming_fault, stretches
+from wristkit.condition.frame import Frame, Kind, Source, Turn, frame_of, sides_of
 from wristkit.condition.resample import Grid, Resample
 from wristkit.condition.sound import MEL, SOUND, SoundFront, mel_source
 from wristkit.errors import RecordingError
@@ -29,13 +29,13 @@ from wristkit.recording import (
     numbers,
     stamps_of,
 )
+from wristkit.signals.clock import STEADY
+from wristkit.signals.offline import ATTITUDES, continuous_attitude
 from wristkit.signals.units import PLAUSIBLE, usable
 
 Packet = tuple[npt.ArrayLike, npt.ArrayLike]
 
-# Sensors of motion, light and sound, none of which says anything at a slower rate.
-STEADY = POLAR | AXIAL | {"ppg", "audio", "mel"}
-SLOWEST_HZ = 5.0
+SLOWEST_HZ = 5.0  # of sensors of motion, light and sound, none of which says anything at a slower rate
 _FAR = 10  # times the longest step: what milliseconds are, even of 800 samples a second
 _FAR_STEPS = 8  # one after the other say that the stamps are no seconds
 _MOST_FILTERS = 16
@@ -253,7 +253,7 @@ class SourceState:
         self.newest_s = -np.inf
         self._conditioning = conditioning
         self._turn = turn
-        self._sign = _SteadySign() if source.name in ATTITUDES else None
+        self._is_attitude = source.name in ATTITUDES
         self._far_steps = 0
         self._delay = sum(one.coefficients(conditioning.rate_hz).delay for one in conditioning.filters)
         self.end_stretch()
@@ -269,8 +269,7 @@ class SourceState:
         self._resampler = self._conditioning._resample.start(len(self.source.channels))
         self._filters: list[CausalState] = []
         self._first_place: int | None = None
-        if self._sign is not None:
-            self._sign = _SteadySign()
+        self._attitude: FloatArray | None = None
 
     def check(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return a packet as float64 (n,) and (n, c), or raise what is wrong with it."""
@@ -349,7 +348,9 @@ class SourceState:
         return steps_s
 
     def _push_stretch(self, time_s: FloatArray, values: FloatArray) -> Grid:
-        values = values if self._sign is None else self._sign.push(values)
+        if self._is_attitude:
+            values = continuous_attitude(values, before=self._attitude)
+            self._attitude = values[-1]
         grid = self._resampler.push(time_s, values)
         if not len(grid.places):
             return grid
@@ -371,28 +372,6 @@ class SourceState:
             states.append(state)
             first = filter_.run(first[None], rate_hz=rate_hz)[0]
         return states
-
-
-class _SteadySign:
-    """Of q and -q, which are one attitude, the one nearer to that before; w is not negative where a stretch begins.
-
-    Devices that keep w positive let the others jump, and what is interpolated over a jump is no attitude.
-    """
-
-    def __init__(self) -> None:
-        self._last: FloatArray | None = None  # as it came
-        self._sign = 1.0
-
-    def push(self, values: FloatArray) -> FloatArray:
-        """Return the next (n, 4) quaternions w, x, y, z."""
-        if self._last is None:
-            self._sign = -1.0 if values[0, 0] < 0 else 1.0
-            self._last = values[0]
-        before = np.concatenate([self._last[None], values[:-1]])
-        turns = np.where((values * before).sum(axis=1) < 0, -1.0, 1.0)
-        signs = self._sign * np.cumprod(turns)
-        self._last, self._sign = values[-1].copy(), float(signs[-1])
-        return np.asarray(values * signs[:, None])
 
 
 class SoundSourceState:
@@ -446,14 +425,8 @@ def _run_source(state: "SourceState | SoundSourceState", stream: Stream) -> Grid
 
 def _run_sound(state: SoundSourceState, stream: Stream) -> Grid:
     parts = [Grid.empty(len(state.of_frames.source.channels))]
-    try:
+    with naming_fault(stream):
         parts += [state.push(*state.check(time_s, samples)) for _, time_s, samples in stretches(stream, None)]
-    except ValueError as fault:
-        if isinstance(fault, RecordingError):
-            raise
-        raise RecordingError(
-            f"stream {stream.name!r} cannot be analysed: {fault}", code="rate", remedy="record at 16 kHz or more"
-        ) from fault
     return Grid.join(parts)
 
 

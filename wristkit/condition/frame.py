@@ -11,11 +11,11 @@ import numpy.typing as npt
 from wristkit.errors import RecordingError
 from wristkit.filters import is_number
 from wristkit.recording import FloatArray, Recording, Side
+from wristkit.signals.offline import ATTITUDES
 
 # The earth's field counts as polar: it points to north, wherever a mirror shows that to be.
 POLAR = frozenset({"accel", "user_accel", "gravity", "mag"})
 AXIAL = frozenset({"gyro", "gyro_bias"})
-ATTITUDES = frozenset({"attitude", "attitude_north"})
 _KNOWN = POLAR | AXIAL | ATTITUDES
 
 # Signs of (x, y, z) from device to wrist by (wrist, crown). A right wrist is the mirror image of a left one, so the

@@ -1,10 +1,12 @@
 """Sound on its way to the grid: the log-mel front end in place of a sensor."""
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
 from wristkit.audio import RATE_HZ, Frames, MelParams, SoundState
-from wristkit.audio.sound import LOST_S, USUAL_RATES_HZ, check_loudness
+from wristkit.audio.sound import LOST_S, USUAL_RATES_HZ, check_gaps, check_loudness, gaps_in_a_row
 from wristkit.condition.frame import Source
 from wristkit.recording import FloatArray
 
@@ -23,7 +25,7 @@ class SoundFront:
 
     def __init__(self, step: MelParams) -> None:
         self.newest_s = -np.inf
-        self._step = step
+        self._step, self._gaps = step, 0
         self._state: SoundState | None = None
         self._held: tuple[FloatArray, FloatArray] = (np.empty(0), np.empty(0))
 
@@ -43,7 +45,7 @@ class SoundFront:
         if time_s.ndim != 1 or samples.shape != time_s.shape:
             raise ValueError(
                 f"packet of {SOUND!r} has time {time_s.shape} and values {samples.shape}, expected (n,) and (n,) or "
-                "(n, 1): one channel of sound"
+                "(n, 1): one channel of sound; choose one, or mix them, before they are pushed"
             )
         if not (np.isfinite(time_s).all() and np.isfinite(samples).all()):
             raise ValueError(
@@ -55,11 +57,7 @@ class SoundFront:
                 f"packet of {SOUND!r} has times that do not increase, or that came before {self.newest_s} s; drop "
                 "repeated packets, and call reset() before another recording"
             )
-        if (steps_s > LOST_S).sum() > max(1, len(steps_s) // 2):
-            raise ValueError(
-                f"packet of {SOUND!r} has steps of {np.median(steps_s):.4g} s, expected at most {1 / RATE_HZ:.4g} s; "
-                "give seconds, and sound of 16 kHz or more"
-            )
+        check_gaps(steps_s, self._gaps, rate_hz=RATE_HZ)
         checked = samples.astype(np.float64)
         check_loudness(checked)
         state, held_s, held = self._with_held(time_s, checked)
@@ -72,12 +70,13 @@ class SoundFront:
         if not len(time_s):
             return Frames.empty(self._step.bands)
         newest_s = float(time_s[-1])
+        _, gaps = gaps_in_a_row(np.diff(time_s, prepend=self.newest_s), self._gaps)
         self._state, time_s, samples = self._with_held(time_s, samples)
         self._held = (time_s, samples) if self._state is None else (np.empty(0), np.empty(0))
         frames = Frames.empty(self._step.bands)
         if self._state is not None:
             frames = self._state.push_checked(time_s, samples)
-        self.newest_s = newest_s
+        self.newest_s, self._gaps = newest_s, gaps
         return frames._replace(values=frames.values.astype(np.float32).astype(np.float64))
 
     def _with_held(self, time_s: FloatArray, samples: FloatArray) -> tuple[SoundState | None, FloatArray, FloatArray]:
@@ -85,12 +84,14 @@ class SoundFront:
         if self._state is not None or not len(time_s):
             return self._state, time_s, samples
         time_s, samples = (np.concatenate(pair) for pair in zip(self._held, (time_s, samples), strict=True))
-        # What a gap ends so soon is too short for any frame.
-        first = int(np.flatnonzero(np.diff(time_s, prepend=-np.inf) > LOST_S)[-1])
-        time_s, samples = time_s[first:], samples[first:]
-        count = int(np.searchsorted(time_s, time_s[0] + _RATE_FROM_S)) + 1
-        state = None if count > len(time_s) else self._step.start(_rate_hz(time_s[:count]))
-        return state, time_s, samples
+        first = 0
+        for first, last in pairwise([*np.flatnonzero(np.diff(time_s, prepend=-np.inf) > LOST_S).tolist(), len(time_s)]):
+            stamps_s = time_s[first:last]
+            count = int(np.searchsorted(stamps_s, stamps_s[0] + _RATE_FROM_S)) + 1
+            if count <= len(stamps_s):
+                return self._step.start(_rate_hz(stamps_s[:count])), time_s[first:], samples[first:]
+            # What a gap ends so soon is too short for any frame.
+        return None, time_s[first:], samples[first:]
 
 
 def _rate_hz(time_s: FloatArray) -> float:

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wristkit.audio import without_sound
 from wristkit.errors import EmptyRecordingError, NotThisFormatError, RecordingError, TruncatedError
 from wristkit.load import (
     actigraph,
@@ -42,10 +43,14 @@ from wristkit.load.gather import Gathered, Request
 from wristkit.load.members import find_members, is_zip
 from wristkit.load.order import REPAIRS
 from wristkit.load.spool import Spool
-from wristkit.recording import Recording, Side, content_id, finding_table
+from wristkit.recording import Recording, Side, finding_table
 from wristkit.store import is_native, open_native, refuse_foreign, save, writing
 
 READERS_GROUP = "wristkit.readers"
+# What never holds sound, and so may go to disk while it is read though sound is not to be written.
+_SOUNDLESS = frozenset(
+    {"core_motion", "sensor_log", "geneactiv", "actigraph", "apple_health", "empatica_e4", "axivity"}
+)
 _SLOWEST_HZ, _FASTEST_HZ = 1e-6, 1e6
 _NO_TEXT = re.compile("[\\x00-\\x1f\\ud800-\\udfff]")
 
@@ -113,7 +118,10 @@ def load(
         nobody looked; of ``("label", "empty_is_background")``, that nothing was done. See
         ``wristkit.load.schema.Column``.
     keep_audio
-        False leaves sound out, with a finding.
+        False leaves raw sound out, for privacy: ``mel`` and ``level`` are made of it, of the mean of its channels, and
+        findings say so, and which could not be made, such as ``mel`` of 8 kHz. See ``wristkit.audio.without_sound``. No
+        raw sound is written: a file that may hold sound is read in memory, also with ``into``. Sound that is damaged
+        does not keep what lies beside it from being read.
     repair
         Names of repairs to make; nothing is repaired otherwise, and the findings count every row changed.
         ``"drop_exact"`` (repeated rows), ``"drop_tail"`` (a cut end), ``"drop_headers"`` (a header in mid-file),
@@ -146,15 +154,33 @@ def load(
             raise ValueError(f"repair is {list(repair)}, and a native folder needs none; leave it out")
         return _stored(_without_sound(_completed(open_native(source), known), keep_audio=keep_audio), into)
     try:
-        with _spool(into) as spool:
+        with _spool(into if keep_audio or name in _SOUNDLESS else None) as spool:
             request = Request(spool, repairs, unit, rate_hz, zone, schema, keep_audio)
-            gathered = _gathered(path if source is None else source, name, request)
-            recording = _completed(assemble(gathered, request), known)
+            recording = _completed(_read(path if source is None else source, name, request), known)
             return _stored(_without_sound(recording, keep_audio=keep_audio), into)
     except RecordingError as error:
         if error.file is not None or source is None:
             raise
         raise error.of_file(source) from error
+
+
+def _read(source: str | Path | pd.DataFrame | Mapping[str, npt.ArrayLike], name: str, request: Request) -> Recording:
+    """Return what a file holds, with its sound; without it where it is not wanted and cannot be read."""
+    wanted = replace(request, keep_audio=True)
+    try:
+        return assemble(_gathered(source, name, wanted), wanted)
+    except RecordingError as fault:
+        if request.keep_audio or name in _SOUNDLESS:
+            raise
+        try:
+            recording = assemble(_gathered(source, name, request), request)
+        except RecordingError:
+            raise fault from None
+        if "audio_left_out" not in set(recording.findings["code"]):
+            raise
+        note = f"nothing was made of the sound, which cannot be read: {fault.message}"
+        row = ("feature_not_made", "audio", recording.start_s, recording.stop_s, 1, note, fault.remedy)
+        return recording.with_findings(finding_table([row]))
 
 
 def _gathered(source: str | Path | pd.DataFrame | Mapping[str, npt.ArrayLike], name: str, request: Request) -> Gathered:
@@ -393,19 +419,8 @@ def _completed(recording: Recording, given: Mapping[str, str | None]) -> Recordi
 
 
 def _without_sound(recording: Recording, *, keep_audio: bool) -> Recording:
+    """Return the recording with features in place of its sound, where that is not to be kept."""
     if keep_audio or "audio" not in recording.streams:
         return recording
-    audio, kept = recording["audio"], {name: one for name, one in recording.streams.items() if name != "audio"}
-    if not kept:
-        raise EmptyRecordingError("it holds nothing but sound", code="empty", remedy="load it with keep_audio=True")
-    finding = (
-        "audio_left_out",
-        "audio",
-        audio.start_s,
-        audio.stop_s,
-        len(audio),
-        "sound was left out as asked",
-        "none",
-    )
-    without = replace(recording, id=content_id(list(kept.values())), streams=MappingProxyType(kept))
-    return without.with_findings(finding_table([finding]))
+    # Of all channels: nobody was asked for one, and the finding names them.
+    return without_sound(recording, channels=recording["audio"].channels)
