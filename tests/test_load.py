@@ -798,7 +798,7 @@ def test_an_interrupted_save_leaves_no_litter(tmp_path, files, monkeypatch):
         raise KeyboardInterrupt
 
     recording = load(as_zip(tmp_path / "a.zip", files))
-    monkeypatch.setattr(store, "_header", interrupt)
+    monkeypatch.setattr(store.native, "_header", interrupt)
     with pytest.raises(KeyboardInterrupt):
         store.save(recording, tmp_path / "day")
     assert list((tmp_path / "day").iterdir()) == []

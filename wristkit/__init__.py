@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wristkit.recording import deidentify as deidentify
     from wristkit.signals import align as align
     from wristkit.signals import inspect as inspect
+    from wristkit.store import LabelStore as LabelStore
     from wristkit.store import save as save
     from wristkit.train import Fit as Fit
     from wristkit.train import quick_train as quick_train
@@ -51,6 +52,7 @@ _ROOM_OF = {
     "EventReport": "evaluate",
     "Filter": "filters",
     "Fit": "train",
+    "LabelStore": "store",
     "Recording": "recording",
     "RecordingError": "errors",
     "Stream": "recording",
