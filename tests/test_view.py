@@ -1,5 +1,7 @@
 import base64
+import hashlib
 import io
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ from matplotlib.image import imread
 from wristkit.evaluate import OperatingPoint, Rate, Share
 from wristkit.events import EventDecoder
 from wristkit.recording import Recording, Stream, finding_table, label_table
+from wristkit.store import LabelStore
 from wristkit.view import (
     draw_confusion,
     draw_curve,
@@ -33,6 +36,7 @@ from wristkit.view.draw.panes import label_lanes, thinned
 from wristkit.view.draw.style import fitted, plain, text_width_in
 from wristkit.view.envelope import bin_edges
 from wristkit.view.gallery import FAILURE_COLUMNS
+from wristkit.view.window import verdicts
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "$\\frac", "a_$b^$", "_hidden", "x" * 10_000, "\u202eevil\u2066\n\x00"]
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
@@ -581,55 +585,145 @@ def picture(panel):
     return next(one for one in controls(panel) if type(one).__name__ == "Image")
 
 
-def test_controls_move_the_viewer_and_follow_it():
+class Front:
+    """A front end of a live viewer, without a browser: it sends what the browser sends and keeps what it gets."""
+
+    def __init__(self, viewer):
+        self.live, self.got, self.count = viewer.panel(), {}, 0
+        self.live.send = lambda content, buffers=None: self.got.update({content["id"]: (content, buffers)})
+
+    def ask(self, kind, **fields):
+        self.count += 1
+        self.live._receive(None, {"kind": kind, "id": self.count, **fields}, [])
+        return self.got[self.count]
+
+    def edit(self, operation, **fields):
+        return self.ask("edit", operation=operation, **fields)[0]
+
+
+def test_the_window_goes_to_the_front_end_and_comes_from_it():
     viewer = view(person())
-    panel = viewer.panel()
-    assert panel is viewer.panel()
-    named(panel, "next label").click()
-    assert viewer.start_s == pytest.approx(5.0)
-    assert named(panel, "start (s)").value == 5.0
-    assert picture(panel).value == viewer.png()
-    named(panel, "width (s)").value = 3.0
-    assert viewer.width_s == 3.0
+    live = viewer.panel()
+    assert live is viewer.panel()
     viewer.show(7.0, 2.0)
-    assert (named(panel, "start (s)").value, named(panel, "width (s)").value) == (7.0, 2.0)
-    assert (viewer.start_s, viewer.width_s) == (7.0, 2.0)
-    named(panel, "zoom out").click()
-    assert viewer.width_s == 4.0
+    assert live.view == [7.0, 9.0]
+    live.view = [5.0, 8.0]
+    assert (viewer.start_s, viewer.width_s) == (5.0, 3.0)
 
 
-def test_controls_say_what_they_cannot_do():
+def test_a_window_is_what_lies_in_it_thinned():
+    recording = person()
+    front = Front(view(recording))
+    answer, buffers = front.ask("window", start=5.0, stop=9.0, bins=200)
+    names = [pane["name"] for pane in front.live.meta["panes"]]
+    assert names == list(recording.streams)
+    at = 0
+    for name, part in zip(names, answer["panes"], strict=True):
+        time_s = np.frombuffer(buffers[at])
+        stream = recording[name]
+        for channel in range(len(stream.channels)):
+            values = np.frombuffer(buffers[at + 1 + channel], np.float32)
+            assert values.shape == time_s.shape
+            inside = stream.between(5.0, 9.0).values[:, channel]
+            assert np.nanmin(values) <= inside.min()
+            assert np.nanmax(values) >= inside.max()
+        assert (np.diff(time_s) >= 0).all()
+        assert len(time_s) <= 2 * 203 + 2 * len(part["gaps"])
+        at += 1 + len(part["channels"])
+    assert at == len(buffers)
+
+
+def test_edits_are_done_told_and_taken_back():
     viewer = view(person())
-    panel = viewer.panel()
-    note = next(one for one in controls(panel) if type(one).__name__ == "Label")
-    named(panel, "next event").click()
-    assert note.value == "no event after this"
-    named(panel, "start (s)").value = 5000.0
-    assert note.value.startswith("nothing was recorded")
-    assert viewer.start_s == 0.0
-    named(panel, "later").click()
-    assert note.value == ""
+    front, before = Front(viewer), viewer.labels
+    (key,) = front.edit("add", start=1.0, stop=2.0, label="tap", tier="truth")["keys"]
+    assert len(viewer.labels) == len(front.live.labels) == len(before) + 1
+    front.edit("change", key=key, fields={"stop": 2.5}, seen={"stop": 2.0})
+    assert viewer.store.table()["stop_s"][key] == 2.5
+    refused = front.edit("change", key=key, fields={"stop": 3.0}, seen={"stop": 2.0})
+    assert "label_changed" in refused["error"]
+    assert refused["rows"] == front.live.labels
+    assert len(front.edit("split", key=key, at=1.5)["keys"]) == 2
+    assert "error" in front.edit("split", key=key, at=99.0)
+    assert "error" in front.edit("fly")
+    for _ in range(3):
+        front.edit("undo")
+    pd.testing.assert_frame_equal(viewer.labels, before)
+    assert "nothing to take back" in front.edit("undo")["error"]
+    front.edit("redo")
+    assert len(viewer.labels) == len(before) + 1
+    viewer.labels = before
+    assert len(front.live.labels) == len(before)
 
 
-def test_the_choice_of_recordings_redraws():
+def test_two_viewers_of_one_store_see_each_other(tmp_path):
+    recording = person()
+    with LabelStore(tmp_path / "labels.sqlite", recording=recording) as one, LabelStore(one.path) as other:
+        here, there = Front(view(recording, labels=one)), Front(view(recording, labels=other))
+        here.edit("add", start=1.0, stop=2.0, label="tap", tier="truth")
+        assert there.live.labels == []
+        there.ask("window", start=0.0, stop=9.0, bins=100)
+        assert there.live.labels == here.live.labels
+        assert here.live.meta["kept"]
+    with pytest.raises(ValueError, match="holds labels of"):
+        view(person(subject="P02", seed=1), labels={person(subject="P02", seed=1).id: LabelStore(one.path)})
+
+
+def test_a_cursor_measures_and_a_label_snaps():
+    time_s = np.arange(0, 20, 0.01)
+    values = np.column_stack([np.sin(2 * np.pi * 3 * time_s), *np.zeros((2, 2000))])
+    values[1005] += 5
+    viewer = view(Recording.of([Stream.measured("accel", time_s, values)]))
+    front = Front(viewer)
+    text = front.ask("measure", start=2.0, stop=6.0)[0]["text"]
+    assert text.startswith("4 s;")
+    assert "accel x 2 g at 3 Hz" in text
+    (key,) = front.edit("add", start=10.0, stop=10.0, label="tap", tier="truth")["keys"]
+    front.edit("snap", key=key, perPixel=0.001)
+    assert viewer.store.table()["start_s"][key] == pytest.approx(10.05)
+
+
+def test_verdicts_are_by_class_and_of_the_truth_alone():
+    labels = label_table([(1, 2, "tap", "truth", "r"), (5, 6, "tap", "truth", "r"), (5, 6, "tap", "guess", "r")])
+    events = pd.DataFrame(
+        [(1.1, 2.0, "tap"), (9.0, 9.5, "tap"), (5.0, 6.0, "wash")], columns=["start_s", "stop_s", "label"]
+    )
+    told, missed = verdicts(labels, events)
+    assert told == ["hit", "false alarm", "false alarm"]
+    assert missed == [1]
+
+
+def test_the_choice_of_recordings_shows_another():
     viewer = view([person(), person(subject="P02", seed=1)])
-    panel = viewer.panel()
-    before = picture(panel).value
-    next(one for one in controls(panel) if type(one).__name__ == "Dropdown").value = 1
+    front = Front(viewer)
+    assert front.live.meta["shown"] == 0
+    front.ask("choose", index=1)
     assert viewer.recording.subject == "P02"
-    assert picture(panel).value != before
+    assert front.live.meta["shown"] == 1
+    assert front.live.meta["name"] == "P02"
 
 
-def test_handlers_on_many_threads_leave_one_consistent_picture():
+def test_labels_that_no_store_holds_are_shown_and_not_edited():
+    recording = person().with_labels(label_table([(1, 2, "a\0b", "truth", "r")]))
+    front = Front(view(recording))
+    assert len(front.live.labels) == 1
+    assert "has no NUL" in front.edit("add", start=1.0, stop=2.0, label="tap", tier="truth")["error"]
+
+
+def test_handlers_on_many_threads_leave_one_consistent_state():
     viewer = view(person())
-    panel = viewer.panel()
-    viewer.width_s = 8.0
+    front = Front(viewer)
     faults = []
 
     def work(seed):
         for step in range(3):
             try:
                 viewer.start_s = 3.0 * seed + step
+                front.live._receive(
+                    None, {"kind": "window", "id": (seed, step), "start": 0.0, "stop": 9.0, "bins": 99}, []
+                )
+                fields = {"start": float(seed), "stop": seed + 1.0, "label": f"{seed} {step}", "tier": "truth"}
+                front.live._receive(None, {"kind": "edit", "id": (seed, step, 1), "operation": "add", **fields}, [])
                 pixels(viewer.png())
             except (RuntimeError, ValueError, IndexError) as fault:
                 faults.append(fault)
@@ -640,8 +734,11 @@ def test_handlers_on_many_threads_leave_one_consistent_picture():
     for thread in threads:
         thread.join()
     assert not faults
-    assert picture(panel).value == viewer.png()
-    fresh = view(person())
+    assert len(front.got) == 24
+    added = set(viewer.labels["label"]) & {f"{seed} {step}" for seed in range(4) for step in range(3)}
+    assert len(added) == 12
+    assert len(front.live.labels) == len(viewer.labels)
+    fresh = view(person(), labels=viewer.labels)
     fresh.show(viewer.start_s, viewer.width_s)
     assert fresh.png() == viewer.png()
 
@@ -776,3 +873,15 @@ def test_a_wrist_that_there_is_not_is_refused():
         draw_wrist(axes(), wrist="left", crown="right", frame="earth")
     with pytest.raises(ValueError, match="wrist is 'both' and crown is 'right', expected"):
         draw_wrist(axes(), wrist="both", crown="right")
+
+
+def test_the_bundle_is_built_from_what_lies_beside_it(root):
+    sources = root / "wristkit" / "view" / "js"
+    whole = hashlib.sha256()
+    for path in sorted(sources.iterdir(), key=lambda path: path.name):
+        if path.suffix in {".js", ".css", ".mjs", ".json"} and path.name != "package-lock.json":
+            whole.update(f"{path.name}\n".encode() + path.read_bytes())
+    for name in ("viewer.js", "viewer.css"):
+        bundle = (root / "wristkit" / "view" / "static" / name).read_text()
+        assert bundle.startswith(f"/* built from {whole.hexdigest()} */"), "run npm install && npm run build in view/js"
+        assert not re.findall("https?://(?!www.w3.org)[^\"'` ]+", bundle)

@@ -57,8 +57,9 @@ class Filter:
     quality: float | None = None
 
     def __post_init__(self) -> None:
-        given = self.cutoff_hz if isinstance(self.cutoff_hz, Sequence | np.ndarray) else (self.cutoff_hz,)
-        if isinstance(given, str) or not all(is_number(edge) for edge in given):
+        several: object = self.cutoff_hz  # whatever a description holds
+        given = tuple(several) if isinstance(several, list | tuple | np.ndarray) else (several,)
+        if not all(is_number(edge) for edge in given):
             raise ValueError(f"cutoff_hz is {self.cutoff_hz!r}, expected one or two numbers of Hz")
         edges = tuple(float(edge) for edge in given)
         wanted = {"lowpass": 1, "highpass": 1, "bandpass": 2, "notch": 1}

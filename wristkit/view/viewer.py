@@ -1,6 +1,8 @@
-"""The viewer: panes of one or several recordings, moved through by code or by buttons."""
+"""The viewer: panes of one or several recordings with their labels, moved through and edited by code or by hand."""
 
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,15 +10,17 @@ import pandas as pd
 
 from wristkit.events import EventDecoder
 from wristkit.recording import FloatArray, Recording, Stream, check_labels
+from wristkit.store import LabelStore
 from wristkit.view.draw import draw_recording
 from wristkit.view.draw.picture import DRAWING, Picture
-from wristkit.view.notebook import mimebundle, viewer_panel
+from wristkit.view.notebook import mimebundle
 
 if TYPE_CHECKING:
-    import ipywidgets
+    from wristkit.view.live import Live
 
 LEAST_WIDTH_S = 1e-3
 JUMP_WIDTH_S = 10.0
+_MOVING = ("accel", "user_accel", "gyro")
 
 
 def view(
@@ -25,7 +29,8 @@ def view(
     events: pd.DataFrame | None = None,
     scores: Stream | Mapping[str, Stream] | None = None,
     decoder: EventDecoder | None = None,
-    labels: pd.DataFrame | None = None,
+    labels: pd.DataFrame | LabelStore | Mapping[str, LabelStore] | None = None,
+    classes: Sequence[str] = (),
 ) -> "Viewer":
     """Return a viewer of one or several recordings.
 
@@ -40,7 +45,11 @@ def view(
     decoder
         Its thresholds are drawn over the scores.
     labels
-        Label table in place of the recordings' own; with a ``recording`` column where several recordings are shown.
+        A store, which keeps every edit on disk; by recording id where several recordings are shown. Or a label table in
+        place of the recordings' own, with a ``recording`` column where several are shown: then edits are lost with
+        the viewer, unless they are taken from its ``labels``.
+    classes
+        Names that a new label can have, the first under the key 1; those of labels, events and scores follow.
     """
     several = [recording_or_several] if isinstance(recording_or_several, Recording) else list(recording_or_several)
     if not several:
@@ -55,13 +64,35 @@ def view(
     own_scores = {ids[0]: scores} if isinstance(scores, Stream) else dict(scores or {})
     if unknown := sorted(set(own_scores) - set(ids)):
         raise ValueError(f"scores are given for {unknown}, which are not among the recordings {ids}; use their ids")
+    stores = _stores_of(labels, ids)
+    table = labels if isinstance(labels, pd.DataFrame) else None
     return Viewer(
         several,
-        labels={one.id: check_labels(_rows_of(labels, one.id, ids, "labels")) for one in several if labels is not None},
+        stores=stores,
+        labels={one.id: check_labels(_rows_of(table, one.id, ids, "labels")) for one in several if table is not None},
+        classes=classes,
         events={one.id: _rows_of(events, one.id, ids, "events") for one in several if events is not None},
         scores=own_scores,
         decoder=decoder,
     )
+
+
+def _stores_of(labels: object, ids: Sequence[str]) -> dict[str, LabelStore]:
+    """Return the stores that were given, by recording id."""
+    if isinstance(labels, LabelStore):
+        if len(ids) > 1:
+            raise ValueError(f"labels are one store for {len(ids)} recordings; give a dictionary of id to store")
+        labels = {ids[0]: labels}
+    if labels is None or isinstance(labels, pd.DataFrame):
+        return {}
+    if not isinstance(labels, Mapping) or not all(isinstance(one, LabelStore) for one in labels.values()):
+        raise TypeError(f"labels are a {type(labels).__name__}, expected a label table, a LabelStore or several by id")
+    for name, store in labels.items():
+        if name not in ids:
+            raise ValueError(f"labels are given for {name!r}, which is none of the recordings {ids}; use their ids")
+        if store.recording not in {None, name}:
+            raise ValueError(f"the store given for {name!r} holds labels of {store.recording!r}; give each its own")
+    return dict(labels)
 
 
 def _rows_of(table: pd.DataFrame, recording_id: str, ids: Sequence[str], name: str) -> pd.DataFrame:
@@ -95,8 +126,8 @@ class Viewer:
     ----------
     recordings
         What to look at; the first is shown first, whole.
-    labels, events, scores
-        By recording id; labels in place of the recording's own.
+    labels, events, scores, stores
+        By recording id; labels in place of the recording's own, and stores in place of these.
     decoder
         Its thresholds are drawn over the scores.
     """
@@ -109,13 +140,16 @@ class Viewer:
         events: Mapping[str, pd.DataFrame],
         scores: Mapping[str, Stream],
         decoder: EventDecoder | None,
+        stores: Mapping[str, LabelStore],
+        classes: Sequence[str],
     ) -> None:
         self._recordings = tuple(recordings)
         self._labels = {recording.id: labels.get(recording.id, recording.labels) for recording in recordings}
         self._events, self._scores, self._decoder = dict(events), dict(scores), decoder
+        self._stores, self._classes = dict(stores), tuple(classes)
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._png: bytes | None = None
-        self._on_change: Callable[[], None] | None = None
-        self._panel: ipywidgets.VBox | None = None
+        self._panel: Live | None = None
         self._recording = self._recordings[0]
         self._start_s, self._width_s = self._whole()
 
@@ -137,6 +171,8 @@ class Viewer:
             if self._recordings[index] is not self._recording:
                 self._recording = self._recordings[index]
                 self.whole()
+                if self._panel is not None:
+                    self._panel.show_recording()
 
     @property
     def start_s(self) -> float:
@@ -159,14 +195,73 @@ class Viewer:
     @property
     def labels(self) -> pd.DataFrame:
         """Label table of the recording shown; settable."""
-        return self._labels[self._recording.id]
+        store = self._stores.get(self._recording.id)
+        return self._labels[self._recording.id] if store is None else store.table().reset_index(drop=True)
 
     @labels.setter
     def labels(self, labels: pd.DataFrame) -> None:
         table = check_labels(labels)
         with DRAWING:
-            self._labels[self._recording.id] = table
-            self._changed()
+            store = self._stores.get(self._recording.id)
+            if store is None:
+                self._labels[self._recording.id] = table
+            else:
+                store.remove(*store.table().index.tolist())
+                store.add_table(table)
+            self.edited()
+            if self._panel is not None:
+                self._panel.show_labels()
+
+    @property
+    def store(self) -> LabelStore:
+        """Where edits of the recording shown are kept; one that is lost with the viewer where none was given."""
+        key = self._recording.id
+        if key not in self._stores:
+            if self._scratch is None:
+                self._scratch = tempfile.TemporaryDirectory(prefix="wristkit-labels-")
+            store = LabelStore(Path(self._scratch.name) / f"{key}.sqlite", recording=key)
+            store.add_table(self._labels[key], by="the recording")  # which undo does not take back
+            self._stores[key] = store
+        return self._stores[key]
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether edits of the recording shown outlive the viewer."""
+        store = self._stores.get(self._recording.id)
+        return store is not None and (self._scratch is None or store.path.parent != Path(self._scratch.name).resolve())
+
+    @property
+    def scores(self) -> Stream | None:
+        """Scores of the recording shown, if any were given."""
+        return self._scores.get(self._recording.id)
+
+    @property
+    def decoder(self) -> EventDecoder | None:
+        """The decoder whose thresholds are drawn."""
+        return self._decoder
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names that labels have or may have, those that were asked for first."""
+        events = [] if self.events is None else self.events["label"].tolist()
+        scored = [] if self.scores is None else list(self.scores.channels)
+        return tuple(dict.fromkeys([*self._classes, *sorted({*self.labels["label"], *events}), *scored]))
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Tiers of the labels, and truth."""
+        return tuple(dict.fromkeys(["truth", *sorted(set(self.labels["tier"]))]))
+
+    @property
+    def moving_stream(self) -> Stream:
+        """The stream in which a moment is looked for: motion where there is some."""
+        names = [name for name in _MOVING if name in self._recording.streams] or list(self._recording.streams)
+        return self._recording[names[0]]
+
+    def edited(self) -> None:
+        """Forget the picture, of which the labels are not those any more."""
+        with DRAWING:
+            self._png = None
 
     @property
     def events(self) -> pd.DataFrame | None:
@@ -225,7 +320,7 @@ class Viewer:
                 stop_s=self._start_s + self._width_s,
                 labels=self.labels,
                 events=self.events,
-                scores=self._scores.get(self._recording.id),
+                scores=self.scores,
                 decoder=self._decoder,
             )
 
@@ -236,11 +331,13 @@ class Viewer:
                 self._png = self.figure().png()
             return self._png
 
-    def panel(self) -> "ipywidgets.VBox":
-        """Return the controls with the picture, the same widget each time."""
+    def panel(self) -> "Live":
+        """Return the live viewer, the same widget each time."""
+        from wristkit.view.live import Live
+
         with DRAWING:
             if self._panel is None:
-                self._panel, self._on_change = viewer_panel(self)
+                self._panel = Live(self)
             return self._panel
 
     def _whole(self) -> tuple[float, float]:
@@ -249,8 +346,8 @@ class Viewer:
 
     def _changed(self) -> None:
         self._png = None
-        if self._on_change is not None:
-            self._on_change()
+        if self._panel is not None:
+            self._panel.show_window()
 
     def _jump(self, table: pd.DataFrame | None, *, forward: bool) -> bool:
         if table is None or table.empty:

@@ -1,0 +1,59 @@
+// Messages to Python. Of windows one is under way and the newest waits; edits go out at once, each answered by itself.
+const PATIENCE_MS = 5000;
+
+export class Kernel {
+  constructor(model) {
+    this.model = model;
+    this.number = 0;
+    this.waiting = new Map();
+    this.windows = 0;
+    this.react = (message, buffers) => this.receive(message, buffers);
+    model.on("msg:custom", this.react);
+  }
+
+  stop() {
+    this.model.off("msg:custom", this.react);
+    clearTimeout(this.watch);
+  }
+
+  receive(message, buffers) {
+    const take = this.waiting.get(message.id);
+    this.waiting.delete(message.id);
+    if (take) take(message, buffers);
+  }
+
+  send(content, take) {
+    const id = `${(this.number += 1)}-${Math.random().toString(36).slice(2, 8)}`;
+    this.waiting.set(id, take);
+    this.model.send({ ...content, id });
+    return id;
+  }
+
+  window(content, take) {
+    if (this.under) {
+      this.next = [content, take];
+      return;
+    }
+    const sent = performance.now();
+    const done = () => {
+      clearTimeout(this.watch);
+      this.under = null;
+      const next = this.next;
+      this.next = null;
+      if (next) this.window(...next);
+    };
+    this.under = this.send({ kind: "window", ...content }, (message, buffers) => {
+      this.windows += 1;
+      this.lastMs = performance.now() - sent;
+      take(message, buffers);
+      done();
+    });
+    const own = this.under;
+    this.watch = setTimeout(() => {
+      // A message that was lost, or a kernel that is busy elsewhere: ask again for what is wanted by now.
+      this.waiting.delete(own);
+      this.next = this.next || [content, take];
+      done();
+    }, PATIENCE_MS);
+  }
+}
