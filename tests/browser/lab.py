@@ -73,6 +73,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
         f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={folder}",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.expose_app_in_browser=True",  # to change its theme as its menu does
     ]
     with (folder / ".jupyter" / "log.txt").open("wb") as log:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -192,6 +193,13 @@ class Notebook:
 
     def _cell(self, number: int) -> Any:
         return self.page.locator(".jp-Cell").nth(number)
+
+
+def use_theme(page: Any, *, dark: bool) -> None:
+    """Give the lab its dark or its light theme."""
+    name = "JupyterLab Dark" if dark else "JupyterLab Light"
+    page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name)
+    page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(not dark).lower()}'", timeout=15_000)
 
 
 class ViewerOnPage:

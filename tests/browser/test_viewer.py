@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.browser.lab import Notebook, write_notebook
+from tests.browser.lab import Notebook, use_theme, write_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -196,8 +196,7 @@ def test_hostile_names_are_text(page, lab, watched):
 @pytest.mark.parametrize("size", [(900, 700), (1400, 1000), (2200, 1300)])
 def test_it_is_drawn_at_every_size_in_both_themes(viewer, page, size, dark, tmp_path):
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    if dark:
-        page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    use_theme(page, dark=dark)
     viewer.wait("Math.abs(v.axis.width + 66 + 24 - v.root.clientWidth) < 2")
     viewer.press("n")
     page.wait_for_timeout(300)
@@ -205,6 +204,8 @@ def test_it_is_drawn_at_every_size_in_both_themes(viewer, page, size, dark, tmp_
     for name in (".wk-lanes", ".wk-map", ".uplot"):
         assert viewer.root.locator(name).first.bounding_box()["width"] == pytest.approx(wide, abs=1.5)
     assert viewer.root.evaluate("element => element.scrollWidth <= element.clientWidth + 1")
+    page_is_dark = viewer.ask("getComputedStyle(v.root).backgroundColor.match(/\\d+/g).slice(0, 3).every(c => c < 80)")
+    assert page_is_dark == dark
     picture = tmp_path / "viewer.png"
     viewer.root.screenshot(path=picture)
     assert picture.stat().st_size > 10_000

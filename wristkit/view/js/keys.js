@@ -123,7 +123,7 @@ export function help(viewer) {
     old.remove();
     return;
   }
-  const list = element("dl", "wk-help", { "aria-label": "keys" });
-  for (const [key, what] of HELP) list.append(element("dt", "", {}, key), element("dd", "", {}, what));
+  const list = element("div", "wk-help", { role: "note", "aria-label": "keys" }); // a list takes the notebook's own style
+  for (const [key, what] of HELP) list.append(element("span", "wk-key", {}, key), element("span", "", {}, what));
   viewer.root.append(list);
 }

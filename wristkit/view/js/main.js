@@ -79,7 +79,7 @@ function render({ model, el }) {
     }
   });
   resized.observe(root);
-  const themed = new MutationObserver(() => (viewer.panes.build(), viewer.redraw()));
+  const themed = new MutationObserver(() => [0, 200, 1000].forEach((wait) => setTimeout(viewer.redraw, wait)));
   themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
   const style = matchMedia("(prefers-color-scheme: dark)");
   style.addEventListener("change", viewer.redraw);

@@ -70,7 +70,8 @@ export class Panes {
   options(pane, number, width) {
     const { axis } = this.viewer;
     const last = number === this.viewer.meta().panes.length - 1;
-    const { muted, grid } = this.shades;
+    const muted = () => this.shades.muted; // asked for at each drawing: a theme comes with its colours a while later
+    const grid = () => this.shades.grid;
     const line = { stroke: muted, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, font: "11px system-ui, sans-serif" };
     const seconds = (_, ticks) => ticks.map((tick) => clock(tick, digitsFor(ticks.length > 1 ? ticks[1] - ticks[0] : 1)));
     return {
@@ -168,6 +169,7 @@ export class Panes {
   }
 
   move() {
+    this.shades = colours(this.viewer.root);
     for (const { plot } of this.plots) plot.setScale("x", { min: this.viewer.axis.view[0], max: this.viewer.axis.view[1] });
   }
 
