@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from wristkit.audio import MelParams, mel
 from wristkit.evaluate import OperatingPoint, Rate, Share
 from wristkit.events import EventDecoder
 from wristkit.recording import Recording, Stream, finding_table, label_table
@@ -631,6 +632,32 @@ def test_a_window_is_what_lies_in_it_thinned():
         assert len(time_s) <= 2 * 203 + 2 * len(part["gaps"])
         at += 1 + len(part["channels"])
     assert at == len(buffers)
+
+
+@pytest.mark.parametrize("tone_hz", [500.0, 3000.0])
+def test_sound_is_seen_as_power_by_frequency(tone_hz):
+    time_s = np.arange(0, 8, 1 / 16000)
+    sound = 0.5 * np.sin(2 * np.pi * tone_hz * time_s) * (time_s > 4)
+    recording = Recording.of([Stream.uniform("audio", sound, rate_hz=16000)])
+    recording = recording.with_streams(mel(recording))
+    front = Front(view(recording))
+    assert [(pane["name"], pane["image"]) for pane in front.live.meta["panes"]] == [
+        ("audio", False),
+        ("spectrum", True),
+        ("mel", True),
+    ]
+    answer, buffers = front.ask("window", start=2.0, stop=6.0, bins=400)
+    assert len(buffers) == 2 + 1 + 1
+    rows, columns, start_s, stop_s = answer["panes"][1]["image"]
+    assert (rows, columns, start_s, stop_s) == (129, 400, 2.0, 6.0)
+    seen = np.frombuffer(buffers[2], np.uint8).reshape(rows, columns)
+    assert abs(seen[:, 300].argmax() * 16000 / 256 - tone_hz) <= 16000 / 256
+    assert seen[:, :195].max() == 0
+    rows, columns, *_ = answer["panes"][2]["image"]
+    bands = np.frombuffer(buffers[3], np.uint8).reshape(rows, columns)
+    assert bands[:, 300].argmax() == np.abs(np.array(MelParams().centres_hz) - tone_hz).argmin()
+    beyond, _ = front.ask("window", start=9.0, stop=10.0, bins=400)
+    assert beyond["panes"][1]["image"][:2] == [1, 1]
 
 
 def test_edits_are_done_told_and_taken_back():

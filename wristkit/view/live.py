@@ -19,6 +19,7 @@ from wristkit.view.window import (
     MOST_GAPS,
     described,
     gaps_in,
+    image,
     measured,
     overview,
     panes_of,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _STATIC = Path(__file__).parent / "static"
 _FEWEST_BINS, _MOST_BINS = 50, 4000
+_MOST_COLUMNS = 500
 _SNAP_S, _SNAP_PIXELS = 0.25, 12
 _NO_EVENTS = pd.DataFrame(columns=["start_s", "stop_s", "label"])
 _CLASSES = ("event",)  # where nothing else names any
@@ -93,6 +95,7 @@ class Live(anywidget.AnyWidget):
             self.meta = {
                 "name": plain(viewer.recording.subject or viewer.recording.id),
                 "span": list(whole_span(viewer.recording)),
+                "scale": _scale(),
                 "panes": [described(pane) for pane in self._panes],
                 "overview": self._overview,
                 "classes": list(viewer.classes or _CLASSES),
@@ -141,8 +144,14 @@ class Live(anywidget.AnyWidget):
     def _answer_window(self, message: Mapping[str, Any]) -> None:
         start_s, stop_s = float(message["start"]), float(message["stop"])
         bins = int(np.clip(int(message["bins"]), _FEWEST_BINS, _MOST_BINS))
-        parts, buffers = [], []
+        parts: list[dict[str, Any]] = []
+        buffers: list[bytes] = []
         for pane in self._panes:
+            if pane.is_image:
+                seen = image(pane, start_s=start_s, stop_s=stop_s, columns=min(bins, _MOST_COLUMNS))
+                parts.append({"channels": [], "gaps": [], "image": [*seen.levels.shape, seen.start_s, seen.stop_s]})
+                buffers.append(seen.levels.tobytes())
+                continue
             time, values = window(pane, start_s=start_s, stop_s=stop_s, bins=bins)
             gaps = gaps_in(pane, start_s=start_s, stop_s=stop_s)[:MOST_GAPS]
             parts.append({"channels": list(range(len(values))), "gaps": gaps.tolist()})
@@ -213,6 +222,13 @@ class Live(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"Live({self._viewer!r})"  # traits hold whole tables
+
+
+def _scale() -> list[list[int]]:
+    """Return red, green and blue of each of 256 steps from dark to light."""
+    from matplotlib import colormaps
+
+    return [[int(part) for part in shade[:3]] for shade in colormaps["viridis"](np.arange(256), bytes=True)]
 
 
 def _columns(events: pd.DataFrame) -> list[list[Any]]:

@@ -10,17 +10,22 @@ import pandas as pd
 from wristkit.events import EventDecoder, match
 from wristkit.recording import FloatArray, Recording, Stream
 from wristkit.view.draw.panes import channel_colours, thinned
-from wristkit.view.draw.style import palette, plain
+from wristkit.view.draw.style import palette, plain, tick_text
 from wristkit.view.envelope import envelope
 
 MOST_GAPS = 500
 OVERVIEW_BINS = 480
 _MOVING = ("accel", "user_accel", "gyro")
 _TOLERANCE_S = 0.25
+_SPECTRUM = 256  # samples of sound in a column
+_SOUND_RANGE, _MEL_RANGE = (-9.0, 1.5), (-9.2, 9.0)  # log10 and natural log of power that the colours span
 
 
 class Pane(NamedTuple):
-    """One stream, and how it is drawn: colours, level lines, a height in pixels, and limits where they never move."""
+    """One stream, and how it is drawn: as lines or as an ``image`` of its power by frequency.
+
+    Lines have colours and level lines; ``fixed`` are limits that never move, ``height`` is in pixels.
+    """
 
     stream: Stream
     colours: tuple[str, ...]
@@ -28,6 +33,15 @@ class Pane(NamedTuple):
     fixed: tuple[float, float] | None
     height: int
     findings: tuple[str, ...]
+    is_image: bool = False
+
+
+class Image(NamedTuple):
+    """Power in steps of 0 to 255, (rows, columns) from the lowest frequency up, and the seconds that it spans."""
+
+    levels: npt.NDArray[np.uint8]
+    start_s: float
+    stop_s: float
 
 
 def panes_of(recording: Recording, *, scores: Stream | None, decoder: EventDecoder | None) -> list[Pane]:
@@ -42,19 +56,25 @@ def panes_of(recording: Recording, *, scores: Stream | None, decoder: EventDecod
         own = recording.findings[recording.findings["stream"] == stream.name]
         found = tuple(dict.fromkeys(plain(code, most=24) for code in own["code"]))
         height = 90 if len(stream.channels) == 1 else 120
-        panes.append(Pane(stream, tuple(channel_colours(len(stream.channels))), (), None, height, found))
+        if stream.name != "mel":
+            panes.append(Pane(stream, tuple(channel_colours(len(stream.channels))), (), None, height, found))
+        if stream.name in {"audio", "mel"}:
+            top = stream.rate_hz / 2 if stream.name == "audio" else float(len(stream.channels))
+            panes.append(Pane(stream, (), (), (0.0, top), 110, found if stream.name == "mel" else (), is_image=True))
     return panes
 
 
 def described(pane: Pane) -> dict[str, Any]:
     """Return what a front end has to know of a pane, as JSON."""
     stream = pane.stream
-    rate = f"{stream.rate_hz:.4g} Hz" if np.isfinite(stream.rate_hz) else ""
+    rate = f"{tick_text(round(stream.rate_hz, 2))} Hz" if np.isfinite(stream.rate_hz) else ""
+    spectrum = pane.is_image and stream.name == "audio"
     return {
-        "name": plain(stream.name, most=24),
-        "unit": plain(stream.unit, most=14),
-        "rate": rate,
-        "channels": [plain(channel, most=18) for channel in stream.channels],
+        "name": "spectrum" if spectrum else plain(stream.name, most=24),
+        "unit": "Hz" if spectrum else plain(stream.unit, most=14),
+        "rate": "" if spectrum else rate,
+        "image": pane.is_image,
+        "channels": [] if pane.is_image else [plain(channel, most=18) for channel in stream.channels],
         "colours": list(pane.colours),
         "levels": list(pane.levels),
         "fixed": pane.fixed,
@@ -72,6 +92,38 @@ def window(pane: Pane, *, start_s: float, stop_s: float, bins: int) -> tuple[Flo
         last = np.maximum.accumulate(np.where(broken, 0, np.arange(len(time))))
         time = time[last]
     return np.ascontiguousarray(time), np.ascontiguousarray(values.T)
+
+
+def image(pane: Pane, *, start_s: float, stop_s: float, columns: int) -> Image:
+    """Return the power of a stream of sound or of its bands within a window, at most so many columns of it.
+
+    Of sound each column is one short stretch in its middle: what lies between two of them is not seen.
+    """
+    stream = pane.stream
+    first_s, last_s = max(start_s, stream.start_s), min(stop_s, stream.stop_s)
+    if not first_s < last_s or not np.isfinite(stream.rate_hz):
+        return Image(np.zeros((1, 1), np.uint8), start_s, stop_s)
+    count = max(1, min(columns, int((last_s - first_s) * stream.rate_hz)))
+    width_s = (last_s - first_s) / count
+    middles_s = first_s + (np.arange(count) + 0.5) * width_s
+    rows = _rows_at(stream, middles_s)
+    if stream.name == "mel":
+        power, (low, high) = np.asarray(stream.values[rows], dtype=np.float64), _MEL_RANGE
+    else:
+        spans = np.clip(rows[:, None] + np.arange(_SPECTRUM) - _SPECTRUM // 2, 0, len(stream) - 1)
+        sound = np.asarray(stream.values[:, 0])[spans] * np.hanning(_SPECTRUM)
+        power, (low, high) = np.log10(np.abs(np.fft.rfft(sound)) ** 2 / _SPECTRUM + 1e-12), _SOUND_RANGE
+    steps = np.clip((np.nan_to_num(power, nan=low) - low) / (high - low), 0, 1) * 255
+    return Image(np.ascontiguousarray(steps.T.astype(np.uint8)), first_s, last_s)
+
+
+def _rows_at(stream: Stream, time_s: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+    """Return the rows of the samples at or after these times."""
+    if stream.is_uniform:
+        rows = np.round((time_s - stream.start_s) * stream.rate_hz).astype(np.int64)
+    else:
+        rows = np.searchsorted(stream.time, time_s)
+    return np.clip(rows, 0, len(stream) - 1)
 
 
 def gaps_in(pane: Pane, *, start_s: float, stop_s: float) -> FloatArray:

@@ -59,11 +59,11 @@ export class Panes {
     if (pane.findings.length) head.append(element("span", "wk-found", { title: pane.findings.join("\n") }, pane.findings.join(", ")));
     const lock = element("button", "wk-lock", { type: "button", "aria-pressed": "false", title: "keep this height" }, "lock y");
     lock.addEventListener("click", () => this.lock(number, lock));
-    head.append(...shown, lock);
+    head.append(...shown, ...(pane.image ? [] : [lock]));
     const body = element("div", "wk-body");
     box.append(head, body);
     this.element.append(box);
-    const plot = new uPlot(this.options(pane, number, width), [[], ...pane.channels.map(() => [])], body);
+    const plot = new uPlot(this.options(pane, number, width), pane.image ? [[], []] : [[], ...pane.channels.map(() => [])], body);
     return { pane, plot, box, gaps: [] };
   }
 
@@ -77,7 +77,7 @@ export class Panes {
     return {
       width,
       height: this.height(number),
-      padding: [6, RIGHT, 0, 0],
+      padding: [6, RIGHT, last ? 0 : 6, 0],
       legend: { show: false },
       cursor: { show: false },
       select: { show: false },
@@ -89,7 +89,7 @@ export class Panes {
         { ...line, incrs: STEPS, space: 70, size: last ? AXIS : 0, values: last ? seconds : () => [], ticks: { ...line.ticks, show: last } },
         { ...line, size: LEFT, space: 26, gap: 4, values: (_, ticks) => ticks.map((tick) => String(Number(tick.toPrecision(6))).replace("-", "−")) },
       ],
-      series: [{}, ...pane.channels.map((name, channel) => ({ label: name, stroke: pane.colours[channel], width: 1, points: { show: false } }))],
+      series: pane.image ? [{}, { show: true, stroke: "transparent" }] : [{}, ...pane.channels.map((name, channel) => ({ label: name, stroke: pane.colours[channel], width: 1, points: { show: false } }))],
       hooks: { drawClear: [(plot) => this.shade(plot, number)], draw: [(plot) => this.mark(plot, pane)] },
     };
   }
@@ -133,6 +133,7 @@ export class Panes {
       if (right > left) ctx.fillRect(bbox.left + left, bbox.top, right - left, bbox.height);
     };
     ctx.save();
+    if (one && one.image) this.paint(ctx, bbox, one.image);
     ctx.fillStyle = this.shades.gap;
     for (const [start, stop] of one ? one.gaps : []) band(start, stop, 1);
     for (const label of labelling.visible(300)) {
@@ -141,6 +142,35 @@ export class Panes {
       band(label.start, label.stop, 1.5 * scale);
     }
     ctx.restore();
+  }
+
+  // An answer stays where its seconds are until the next one comes.
+  paint(ctx, bbox, { canvas, start, stop }) {
+    const { axis } = this.viewer;
+    const scale = bbox.width / axis.width;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    ctx.imageSmoothingEnabled = false;
+    ctx.drawImage(canvas, bbox.left + axis.x(start) * scale, bbox.top, (axis.x(stop) - axis.x(start)) * scale, bbox.height);
+    ctx.restore();
+  }
+
+  picture(levels, [rows, columns, start, stop]) {
+    const { scale } = this.viewer.meta();
+    const canvas = document.createElement("canvas");
+    canvas.width = columns;
+    canvas.height = rows;
+    const pixels = new ImageData(columns, rows);
+    for (let row = 0; row < rows; row += 1)
+      for (let column = 0; column < columns; column += 1) {
+        const at = 4 * ((rows - 1 - row) * columns + column);
+        const [red, green, blue] = scale[levels[row * columns + column]];
+        pixels.data.set([red, green, blue, 255], at);
+      }
+    canvas.getContext("2d").putImageData(pixels, 0, 0);
+    return { canvas, start, stop };
   }
 
   mark(plot, pane) {
@@ -176,13 +206,23 @@ export class Panes {
   ask() {
     const { axis, kernel } = this.viewer;
     if (!this.plots.length) return;
-    kernel.window({ start: axis.view[0], stop: axis.view[1], bins: Math.round(axis.width) }, (message, buffers) => this.take(message, buffers));
+    // A little more than one bin a pixel: none is left without a stroke.
+    kernel.window({ start: axis.view[0], stop: axis.view[1], bins: Math.round(axis.width * 1.3) }, (message, buffers) => this.take(message, buffers));
   }
 
   take(message, buffers) {
     let at = 0;
     for (const [number, part] of message.panes.entries()) {
       const one = this.plots[number];
+      if (part.image) {
+        const view = buffers[at];
+        at += 1;
+        if (!one) continue;
+        one.image = this.picture(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), part.image);
+        one.plot.setData([[...this.viewer.axis.span], [null, null]], false);
+        one.plot.setScale("x", { min: this.viewer.axis.view[0], max: this.viewer.axis.view[1] });
+        continue;
+      }
       const time = new Float64Array(aligned(buffers[at], 8));
       const values = part.channels.map((_, channel) => nullable(new Float32Array(aligned(buffers[at + 1 + channel], 4))));
       at += 1 + part.channels.length;
@@ -198,7 +238,7 @@ export class Panes {
 
 function aligned(view, size) {
   const { buffer, byteOffset, byteLength } = view;
-  return byteOffset % size ? buffer.slice(byteOffset, byteOffset + byteLength) : buffer.slice(byteOffset, byteOffset + byteLength);
+  return buffer.slice(byteOffset, byteOffset + byteLength - (byteLength % size));
 }
 
 // uPlot lifts its pen at null; a NaN would draw to nowhere.
