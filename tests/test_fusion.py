@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ import wristkit as wk
 from wristkit.datasets import recordings
 from wristkit.errors import RecordingError
 from wristkit.fusion import Clock, Fused, Fusion, FusionParams, gesture_velocity
-from wristkit.recording import Recording, Stream
+from wristkit.recording import Recording, Stream, finding_table
+from wristkit.signals import check_units
 from wristkit.simulate.body import WatchPath
 from wristkit.simulate.sensor import SensorParams, ideal, sense
 
@@ -335,12 +337,28 @@ def test_a_packet_that_is_refused_changes_nothing():
         ({"gyro": ([0.01, 0.01], np.zeros((2, 3)))}, "increasing"),
         ({"gyro": ([0.0, np.nan], np.zeros((2, 3)))}, "increasing"),
         ({"gyro": ([np.inf], np.zeros((1, 3)))}, "increasing"),
+        ({"gyro": ([0.0], np.ma.masked_array(np.zeros((1, 3)), mask=[[0, 1, 0]]))}, "leave such samples out"),
+        ({"gyro": (np.ma.masked_array([0.0, 0.01], mask=[0, 1]), np.zeros((2, 3)))}, "increasing"),
+        ({"gyro": (np.float32([0.0]), np.zeros((1, 3)))}, "stamps in float32"),
+        ({"gyro": (np.array(["2026-05-01"], "datetime64[s]"), np.zeros((1, 3)))}, "stamps of type datetime64"),
+        ({"gyro": (["0"], np.zeros((1, 3)))}, "stamps of type <U1"),
+        ({"gyro": ([0.0], [["0", "0", "0"]])}, "values of type <U1"),
+        ({"gyro": ([0.0], np.zeros((1, 3), dtype=bool))}, "values of type bool"),
+        ({"gyro": ([0.0], np.zeros((1, 3), dtype=complex))}, "values of type complex128"),
+        ({"gyro": ([0.0, 0.01], [[0, 0, 0], [0]])}, "values that are no array"),
     ],
 )
 def test_wrong_packets_are_named(packet, says):
     fusion = Fusion(FusionParams(Clock(100.0, 0.1), Clock(100.0, 0.1)))
     with pytest.raises(ValueError, match=says):
         fusion.push(packet)
+
+
+def test_packets_of_lists_integers_and_nothing_are_taken():
+    fusion = Fusion(FusionParams(Clock(100.0, 0.1), Clock(100.0, 0.1)))
+    fusion.push({"gyro": ([0, 1], [[0, 0, 0], [0, 0, 0]]), "accel": ([], [])})
+    fusion.push({"gyro": (np.empty(0), np.empty((0, 3), np.float32))})
+    assert len(fusion.flush().time) == 2
 
 
 def test_time_that_goes_back_is_refused():
@@ -396,6 +414,16 @@ def test_a_recording_in_milliseconds_is_refused_and_one_that_begins_with_gaps_is
 def test_a_clock_that_is_none_is_refused(rate_hz, step_s):
     with pytest.raises(ValueError, match="no clock"):
         Clock(rate_hz, step_s)
+
+
+@pytest.mark.parametrize("rate_hz", [1e12, 1.1e5])
+def test_a_clock_faster_than_any_sensor_is_refused(rate_hz):
+    with pytest.raises(ValueError, match="expected 100000 at most"):
+        Clock(rate_hz, 0.1)
+    accel, gyro = (Stream.uniform(name, np.tile([0, 0, -1.0], (500, 1)), rate_hz=rate_hz) for name in ("accel", "gyro"))
+    with pytest.raises(RecordingError, match="expected at most 100000") as caught:
+        wk.fuse(Recording.of([accel, gyro]))
+    assert caught.value.code == "rate_too_high"
 
 
 @pytest.mark.parametrize("wait_s", [0.05, 0.0, -1.0, np.nan, np.inf])
@@ -620,6 +648,71 @@ def test_a_contradicted_unit_is_refused():
         wk.fuse(wk.inspect(recording_of(packets)))
 
 
+def of_device(*, accel_times=1.0, gyro_times=1.0, **others):
+    """Return accel and gyro of a turn that nobody looked at, with constant factors; ``others`` are factors of accel."""
+    packets = streams(even(100, 60), noise=0.002)
+    packets["accel"], accel = (even(100, 60), accel_times * packets["accel"][1]), packets["accel"][1]
+    packets["gyro"] = (even(100, 60), gyro_times * packets["gyro"][1])
+    del packets["mag"]
+    return recording_of({**packets, **{name: (even(100, 60), times * accel) for name, times in others.items()}})
+
+
+@pytest.mark.parametrize("offline", [False, True])
+@pytest.mark.parametrize(
+    ("device", "code"),
+    [
+        ({"accel_times": 9.81}, "unit_contradicts"),
+        ({"accel_times": 1000}, "unit_contradicts"),
+        ({"accel_times": 0.01}, "gravity_missing"),
+        ({"gyro_times": np.degrees(1.0)}, "gyro_unit"),
+        ({"gravity": -1.0}, "sign_contradicts"),
+        ({"user_accel": 1.0}, "gravity_included"),
+    ],
+)
+def test_what_contradicts_its_unit_is_refused_without_inspect(device, code, offline):
+    recording = of_device(**device)
+    with pytest.raises(RecordingError) as caught:
+        wk.fuse(recording, existing="keep", offline=offline)
+    assert caught.value.code == code
+    with pytest.raises(RecordingError) as inspected:
+        wk.fuse(wk.inspect(recording), existing="keep", offline=offline)
+    assert str(inspected.value) == str(caught.value)
+
+
+def test_doubts_of_inspect_are_findings_said_once():
+    recording = of_device(gyro_times=-1.0)
+    for one in (recording, wk.inspect(recording)):
+        said = wk.fuse(one).findings
+        assert list(said.loc[said["code"] == "gyro_contradicts", "stream"]) == ["gyro"]
+    usual = wk.fuse(of_device())
+    assert set(usual.findings["code"]) == {"fused"}
+
+
+def test_fusing_makes_one_recording(monkeypatch):
+    recording, made = of_device(), []
+    checked = Recording.__post_init__
+    monkeypatch.setattr(Recording, "__post_init__", lambda self: (made.append(1), checked(self))[1])
+    wk.fuse(recording)
+    assert len(made) == 1
+
+
+def test_streams_and_findings_are_added_at_once_as_one_after_the_other():
+    recording = of_device()
+    added = [recording.gyro.with_values("gravity", np.tile([0, 0, -1], (6000, 1)))]
+    added.append(Stream.uniform("other", np.zeros(6000), rate_hz=100, unit="1"))
+    rows = finding_table([("fused", "gravity", 0.0, 1.0, 1, "note", "remedy")])
+    at_once, one_by_one = recording.with_streams(*added, findings=rows), recording.with_streams(*added)
+    assert at_once.id == one_by_one.id
+    pd.testing.assert_frame_equal(at_once.findings, one_by_one.with_findings(rows).findings)
+    assert list(at_once.findings["code"]) == ["rate_stated", "fused"]
+
+
+def test_units_of_a_recording_without_findings_are_not_read_row_by_row(monkeypatch):
+    recording = of_device()
+    monkeypatch.delattr(pd.DataFrame, "itertuples")
+    check_units(recording)
+
+
 # --- velocity -----------------------------------------------------------------------------------------------------
 
 
@@ -819,6 +912,20 @@ def test_velocity_refuses_what_it_cannot_sum():
         with pytest.raises(ValueError, match="rest_s"):
             gesture_velocity(wk.fuse(recording), 4.5, 7.0, rest_s=rest_s)
     fused = wk.fuse(recording)
+    with pytest.raises(ValueError, match="rest_s"):
+        gesture_velocity(fused, 4.5, 7.0, rest_s=np.inf, pause_s=np.inf)
+    for name in ("still_g", "still_rad_s"):
+        for most in (0, -1.0, np.nan, np.inf):
+            with pytest.raises(ValueError, match=f"{name} is {most}"):
+                gesture_velocity(fused, 4.5, 7.0, **{name: most})
+    with pytest.raises(RecordingError) as caught:  # a rest longer than the span, and than a count of samples may be
+        gesture_velocity(fused, 4.5, 7.0, rest_s=1e308, pause_s=1e308)
+    assert caught.value.code == "no_rest"
+    attitude = fused.attitude.values.copy()
+    attitude[530] = 0
+    with pytest.raises(RecordingError, match=r"at 5\.3\d* s \[0\.0, 0\.0, 0\.0, 0\.0\] has length 0") as caught:
+        gesture_velocity(fused.with_streams(fused.attitude.with_values("attitude", attitude)), 4.5, 7.0)
+    assert caught.value.code == "attitude_length"
     other = Stream.measured("user_accel", fused.gyro.time + 1e-4, fused.user_accel.values)
     with pytest.raises(RecordingError, match="different clocks"):
         gesture_velocity(fused.with_streams(other), 4.5, 7.0)

@@ -10,10 +10,20 @@ import numpy.typing as npt
 from wristkit.errors import RecordingError
 from wristkit.fusion.estimate import Fused, Offline, Online, Steps
 from wristkit.fusion.follow import Follower, SingleArray, appended
-from wristkit.recording import LATEST_S, MISSING_PERIODS, FloatArray, Recording, Stream, longest_step_s
+from wristkit.recording import (
+    LATEST_S,
+    MISSING_PERIODS,
+    FloatArray,
+    Recording,
+    Stream,
+    longest_step_s,
+    numbers,
+    stamps_of,
+)
 from wristkit.signals.units import PLAUSIBLE, usable
 
 SLOWEST_HZ = {"gyro": 10.0, "accel": 10.0, "mag": 5.0}  # between slower samples a wrist turns too far
+FASTEST_HZ = 1e5  # no sensor of motion is; what is held grows with the rate
 BLOCK = 16_384  # rows computed at once: what a processor's cache holds; changes nothing else
 
 _GAPS_ALONE = 8  # first steps, none of them within the gap rule, say that the stamps are no seconds
@@ -34,6 +44,8 @@ class Clock:
             raise ValueError(
                 f"{self} is no clock, expected a positive rate_hz and a longest_step_s of a period or more"
             )
+        if self.rate_hz > FASTEST_HZ:
+            raise ValueError(f"rate_hz is {self.rate_hz:g}, expected {FASTEST_HZ:g} at most; give samples a second")
 
     @classmethod
     def of(cls, stream: Stream) -> Self:
@@ -45,6 +57,12 @@ class Clock:
                 code="rate_too_low",
                 remedy="give stamps in seconds, not milliseconds; record faster, or leave a slow magnetometer out with "
                 "magnetometer='none'",
+            )
+        if stream.rate_hz > FASTEST_HZ:
+            raise RecordingError(
+                f"stream {stream.name!r} has {stream.rate_hz:.3g} samples a second, expected at most {FASTEST_HZ:g}",
+                code="rate_too_high",
+                remedy="give stamps in seconds, or state the sensor's true rate in samples a second",
             )
         stamps = np.arange(3) / stream.rate_hz if stream.is_uniform else stream.time
         return cls(stream.rate_hz, longest_step_s(stamps))
@@ -161,7 +179,8 @@ class Fusion:
         ------
         ValueError
             Where packets are no such, or the first 8 steps of a sensor are all longer than its gap rule allows: then
-            its stamps are no seconds.
+            its stamps are no seconds. A RecordingError where stamps were rounded to float32 (``time_float32``), or
+            something is no number (``not_numeric``).
         """
         return self.push_checked(self._all_checked(packets))
 
@@ -192,9 +211,10 @@ class Fusion:
 
     def _checked(self, name: str, time: npt.ArrayLike, values: npt.ArrayLike) -> Checked:
         """Return a packet as (n,) float64 and (n, 3) float32, or raise what is wrong with it."""
-        time_s = np.asarray(time, dtype=np.float64)
+        time_s = stamps_of(name, time)
+        given = numbers(f"packet of {name!r} has values", values)
         with np.errstate(over="ignore"):  # what is too big becomes infinite, and is refused below
-            columns = np.asarray(values, dtype=np.float32)
+            columns = given.astype(np.float32, copy=False)
         columns = columns if columns.size else columns.reshape(0, 3)
         if time_s.ndim != 1 or columns.shape != (len(time_s), 3):
             raise ValueError(f"packet of {name!r} has time {time_s.shape} and values {columns.shape}, expected (n, 3)")

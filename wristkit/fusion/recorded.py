@@ -14,7 +14,7 @@ from wristkit.recording import BLOCK_ROWS, FloatArray, Recording, Stream, find_g
 from wristkit.recording.spans import union
 from wristkit.signals import check_units
 from wristkit.signals.pieces import Finding, extremes
-from wristkit.signals.units import usable
+from wristkit.signals.units import gyro_unit, sign_contradicts, still_length, usable
 from wristkit.signals.values import saturated, stuck
 
 CORE_MOTION = ("attitude", "gravity", "user_accel")  # what a watch may have computed itself
@@ -51,7 +51,8 @@ def fuse(
     Raises
     ------
     RecordingError
-        With code ``already_fused``, ``missing_stream``, ``rate_too_low`` or those of a contradicted unit.
+        With code ``already_fused``, ``missing_stream``, ``rate_too_low``, ``rate_too_high`` or, where the samples
+        contradict their unit, name or sign, one of :func:`wristkit.signals.check_units`.
     """
     _check(magnetometer, "magnetometer", ("auto", "required", "none"))
     _check(existing, "existing", ("refuse", "keep"))
@@ -66,10 +67,14 @@ def fuse(
     with_mag = magnetometer == "required" or (magnetometer == "auto" and "mag" in recording.streams)
     params = FusionParams.of(recording, magnetometer=with_mag)
     inputs = {name: recording[name] for name in ("gyro", "accel", *(["mag"] if with_mag else []))}
+    doubts = _new(recording, _of_units(recording, ("accel", *kept)))
+    if doubts:
+        check_units(recording.with_findings(finding_table(doubts)))
     fused = _placed(inputs["gyro"], lambda rows: (_offline if offline else _online)(params, inputs, rows))
     streams = [one for one in _streams(inputs["gyro"], fused, with_mag=with_mag) if one.name not in kept]
-    said = [*_origin(streams, offline=offline, kept=kept), *_of_inputs(recording, inputs), *_of_rows(inputs, fused)]
-    return recording.with_streams(*streams).with_findings(finding_table(said))
+    of_inputs = [*doubts, *_new(recording, _of_inputs(inputs))]
+    said = [*_origin(streams, offline=offline, kept=kept), *of_inputs, *_of_rows(inputs, fused)]
+    return recording.with_streams(*streams, findings=finding_table(said))
 
 
 def _check(value: str, name: str, allowed: tuple[str, ...]) -> None:
@@ -149,16 +154,30 @@ def _origin(streams: Sequence[Stream], *, offline: bool, kept: Sequence[str]) ->
     ]
 
 
-def _of_inputs(recording: Recording, inputs: Mapping[str, Stream]) -> list[Finding]:
-    """Return what was left out of the inputs, and what of them makes an attitude wrong, if it was not said before."""
-    known = set(zip(recording.findings["code"], recording.findings["stream"], strict=True))
+def _new(recording: Recording, found: list[Finding]) -> list[Finding]:
+    """Return what the recording does not say already."""
+    if not found:  # the usual case; a table takes longer to ask than samples do
+        return []
+    findings = recording.findings
+    known = set(zip(findings["code"], findings["stream"], strict=True))
+    return [row for row in found if (row.code, row.stream) not in known]
+
+
+def _of_units(recording: Recording, names: Sequence[str]) -> list[Finding]:
+    """Return what ``inspect`` says of units, names and signs: who did not look is not to be misled by the result."""
+    lengths = [row for name in names for row in still_length(recording[name])]
+    return [*lengths, *gyro_unit(recording), *sign_contradicts(recording)]
+
+
+def _of_inputs(inputs: Mapping[str, Stream]) -> list[Finding]:
+    """Return what was left out of the inputs, and what of them makes an attitude wrong."""
     found = [row for one in inputs.values() for row in (*saturated(one, extremes(one)), *stuck(one))]
     for stream in inputs.values():
         if wrong := int((~usable(stream.name, stream.values)).sum()):
             note = f"{wrong} samples are NaN, or nothing that a wrist gives; fusion went without them"
             span = (stream.start_s, stream.stop_s)
             found.append(Finding("left_out", stream.name, *span, wrong, note, "look at them"))
-    return [row for row in found if (row.code, row.stream) not in known]
+    return found
 
 
 def _gaps(stream: Stream) -> FloatArray:

@@ -18,6 +18,7 @@ BoolArray = npt.NDArray[np.bool_]
 _ERROR_M_S2, _ERROR_M_S3, _ERROR_M_S2_RAD = 0.02, 0.05, (ACCEL_OFFSET_G + 0.01) * STANDARD_GRAVITY
 _ERROR_M_S2_M = 2 / 9
 _MOST_ERROR_M_S2 = 1.0  # an accelerometer that is 5 % off and a tilt that is 3 degrees off; more is a push
+_MOST_LENGTH_ERROR = 0.02  # of a unit quaternion
 _STEADY_M_S2 = 0.02  # between the halves of a pause; a slower change of acceleration is left to the test of velocity
 _LEFT_SHARE, _LEFT_M_S = 0.2, 0.005  # of the top speed before: what a pause may leave
 _NO_REST_SHARE, _NO_REST_TIMES = 0.25, 2.0  # of the top speed, and of what drift can do: what two rests may not leave
@@ -67,13 +68,16 @@ def gesture_velocity(
     ------
     RecordingError
         With code ``no_rest`` (at either end, or where the sum shows that one was none), ``missing_stream``, ``gap``,
-        ``missing_values`` or ``clocks``.
+        ``missing_values``, ``attitude_length`` or ``clocks``.
     """
     from scipy.integrate import cumulative_trapezoid
     from scipy.spatial.transform import Rotation
 
-    if not 0 < rest_s <= pause_s:
+    if not 0 < rest_s <= pause_s < np.inf:
         raise ValueError(f"rest_s is {rest_s} and pause_s {pause_s}, expected positive seconds, pause_s no shorter")
+    for name, most in (("still_g", still_g), ("still_rad_s", still_rad_s)):
+        if not 0 < most < np.inf:
+            raise ValueError(f"{name} is {most}, expected a positive number; raise it a little for a less quiet hand")
     time_s, attitude, user_g, gyro = _parts(recording, start_s, stop_s)
     earth = -STANDARD_GRAVITY * Rotation.from_quat(attitude, scalar_first=True).apply(user_g)
     turning = np.linalg.norm(gyro, axis=1)
@@ -319,8 +323,25 @@ def _parts(
             code="missing_values",
             remedy="give a span without them",
         )
+    _check_quaternions(time_s, arrays[0])
     return time_s, arrays[0], arrays[1], arrays[2]
 
 
+def _check_quaternions(time_s: FloatArray, attitude: FloatArray) -> None:
+    """Raise where an attitude is no turn; a length that is off is what numbers of few digits have."""
+    length = np.linalg.norm(attitude, axis=1)
+    wrong = np.abs(length - 1) > _MOST_LENGTH_ERROR
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise RecordingError(
+            f"{int(wrong.sum())} attitudes are no unit quaternions: at {time_s[row]:.3f} s {attitude[row].tolist()} "
+            f"has length {length[row]:.3g}, expected 1",
+            code="attitude_length",
+            remedy="mask them with NaN and give a span without them, or fuse accel and gyro alone",
+        )
+
+
 def _rows_of(time_s: FloatArray, seconds: float) -> int:
-    return max(3, int(np.ceil(seconds / float(np.median(np.diff(time_s))))) + 1)
+    """Return how many samples a time spans, one more than there are where it is longer than all."""
+    rows = min(seconds / float(np.median(np.diff(time_s))), len(time_s))
+    return max(3, int(np.ceil(rows)) + 1)

@@ -189,8 +189,11 @@ class Recording:
             findings=findings.reset_index(drop=True),
         )
 
-    def with_streams(self, *streams: Stream) -> "Recording":
-        """Return this recording with these streams added or, under an existing name, in place of the old."""
+    def with_streams(self, *streams: Stream, findings: pd.DataFrame | None = None) -> "Recording":
+        """Return this recording with these streams added or, under an existing name, in place of the old.
+
+        Rows of ``findings`` are added to its own, as :meth:`with_findings` does afterwards.
+        """
         _refuse_doubles(streams)
         merged = {**self.streams, **{stream.name: stream for stream in streams}}
         _refuse_empty(list(merged.values()))
@@ -200,7 +203,7 @@ class Recording:
             self,
             id=content_id(list(merged.values())),
             streams=MappingProxyType(merged),
-            findings=join_findings(kept, _stated_rates(streams, kept)),
+            findings=join_findings(kept, _stated_rates(streams, kept), *([] if findings is None else [findings])),
         )
 
     def with_labels(self, labels: pd.DataFrame, *, labelled: Mapping[str, npt.ArrayLike] | None = None) -> "Recording":

@@ -44,7 +44,10 @@ def check_units(recording: Recording) -> None:
         With code ``unit_contradicts``, ``unit_implausible``, ``gravity_missing``, ``gravity_included``, ``gyro_unit``
         or ``sign_contradicts``.
     """
-    for row in recording.findings.itertuples():
+    findings = recording.findings
+    if findings.empty:  # pandas takes long to say so row by row
+        return
+    for row in findings.itertuples():
         if row.code in CONTRADICTIONS:
             raise RecordingError(
                 f"stream {row.stream!r}: {row.note}",
