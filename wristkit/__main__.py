@@ -1,4 +1,4 @@
-"""The command line: ``python3 -m wristkit walk``, ``test``, ``lab``, ``data``, before anything is installed.
+"""The command line: ``python3 -m wristkit walk``, ``test``, ``lab``, ``label``, ``data``, before anything is installed.
 
 Needs the standard library alone and parses on Python 3.8; what runs after the set-up is imported when it runs.
 """
@@ -11,6 +11,7 @@ import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
 
 import wristkit
 from wristkit import _environment
@@ -18,7 +19,7 @@ from wristkit import _environment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_NEEDED = {"walk": (), "test": ("test",), "lab": (), "data": ()}
+_NEEDED = {"walk": (), "test": ("test",), "lab": (), "data": (), "label": ()}
 _SELECTIONS = {
     "fast": ["-n", "2", "--dist", "worksteal", "-m", "not slow and not benchmark"],
     "all": ["-n", "2", "--dist", "worksteal", "-m", "not benchmark"],
@@ -68,6 +69,12 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
 
+    label = commands.add_parser(
+        "label", help="open a recording to be labelled in JupyterLab", parents=[common], allow_abbrev=False
+    )
+    label.add_argument("file", type=Path, metavar="FILE", help="any file or folder that wk.load reads")
+    label.add_argument("--write-only", action="store_true", help="write the notebook beside FILE, and open nothing")
+
     data = commands.add_parser(
         "data", help="list public sets of recordings, download and check them", parents=[common], allow_abbrev=False
     )
@@ -112,6 +119,8 @@ def _run(arguments: list[str]) -> int:
         return _walk(root, options)
     if options.command == "data":
         return _data(root, options)
+    if options.command == "label":
+        return _label(options.file, write_only=options.write_only)
     return _test(root, options.selection, rest) if options.command == "test" else _lab(root, rest)
 
 
@@ -164,10 +173,25 @@ def _test(root: Path | None, selection: str, pytest_arguments: list[str]) -> NoR
     _become(command, folder=root, environment={**os.environ, **_environment.ONE_THREAD})
 
 
+def _label(file: Path, *, write_only: bool) -> int:
+    from wristkit._label import label_notebook
+
+    if not file.exists():
+        print(f"wristkit: there is no file {file}; give one that wk.load reads", file=sys.stderr)
+        return 1
+    notebook = label_notebook(file.resolve())
+    print(notebook)
+    return 0 if write_only else _open_lab(notebook.parent, [f"--LabApp.default_url=/lab/tree/{quote(notebook.name)}"])
+
+
 def _lab(root: Path | None, lab_arguments: list[str]) -> NoReturn:
     folder = Path.cwd() if root is None else root / "notebooks"
     if not folder.is_dir():
         raise _environment.SetupError(f"there is no folder {folder}", remedy="get the checkout's notebooks back")
+    _open_lab(folder, lab_arguments)
+
+
+def _open_lab(folder: Path, lab_arguments: list[str]) -> NoReturn:
     command = [
         *(sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}"),
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
