@@ -1,5 +1,6 @@
 """Two recordings on one clock: simulated clocks recovered, thin evidence refused, a real watch and phone."""
 
+import tracemalloc
 from collections import defaultdict
 from dataclasses import replace
 
@@ -402,7 +403,7 @@ def test_correlation_is_that_of_the_slow_twin(shift, seed, missing):
     valid[50:60] = not missing
     one = Motion(100, np.where(valid, whole[:, 50:250], 0.0), valid)
     two = Motion(7 + shift, whole[:, 80:230], np.ones(150, dtype=bool))
-    found = correlate(one, two, least=60)
+    found = correlate(one, [two], least=60)
     for lag in found.lags[::17]:
         places = [p for p in range(one.first, one.stop) if two.first <= p - lag < two.stop and valid[p - one.first]]
         r = found.r[found.lags == lag][0]
@@ -431,9 +432,65 @@ def test_motion_does_not_depend_on_how_a_device_is_held(short):
     turn = np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]])
     turned = [one.with_values(one.name, np.asarray(one.values) @ turn) for one in short[0].streams.values()]
     names = ("gyro", "accel")
-    one, two = motion(short[0], names), motion(Recording.of(turned), names)
+    (one,), (two,) = motion(short[0], names), motion(Recording.of(turned), names)
     np.testing.assert_allclose(one.values, two.values, atol=1e-5)
     assert one.first / MOTION_HZ == pytest.approx(short[0].start_s, abs=0.02)
+
+
+# Worn now and then, and much of everything
+
+
+def now_and_then(times, worn_s, every_s, *, seed=4, rate_hz=25.0):
+    """Turning that was recorded for so many seconds at a time, the same at each offset."""
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(round(worn_s * rate_hz)) / rate_hz
+    turns = gaussian_filter1d(rng.normal(0, 8, (times, len(time_s), 3)), 4, axis=1)
+    turns *= 1 + gaussian_filter1d(rng.normal(0, 8, (times, len(time_s), 1)), 12, axis=1)
+    stamps_s = np.concatenate([time_s + every_s * one for one in range(times)])
+    return Recording.of([Stream.measured("gyro", stamps_s, turns.reshape(-1, 3))])
+
+
+@pytest.mark.parametrize(
+    ("times", "worn_s", "every_s"), [(2, 90, 3690), (8, 120, 3600), (5, 100, 400), (5, 600, 86400), (2, 120, 1e7)]
+)
+def test_devices_worn_now_and_then_are_aligned(times, worn_s, every_s):
+    reference = now_and_then(times, worn_s, every_s)
+    assert len(reference["gyro"].gaps) == times - 1
+    fit = wk.align(reference, reclocked(reference, ppm=0.0))
+    assert fit.offset_s == pytest.approx(-OFFSET_S, abs=0.005)
+    assert fit.quality > 0.9
+
+
+def test_motion_in_parts_is_that_on_one_grid():
+    parts = motion(now_and_then(3, 60, 1000), ("gyro",))
+    assert [part.first for part in parts] == [0, 50_000, 100_000]
+    assert sum(part.valid.sum() for part in parts) == pytest.approx(3 * 60 * MOTION_HZ, abs=6)
+    first, last = parts[0].first, parts[-1].stop
+    whole = Motion(first, np.zeros((1, last - first)), np.zeros(last - first, dtype=bool))
+    for part in parts:
+        whole.values[:, part.first : part.stop], whole.valid[part.first : part.stop] = part.values, part.valid
+    of_parts, of_whole = (correlate(parts[1], given, least=500) for given in (parts, [whole]))
+    there = np.isfinite(of_whole.r)
+    np.testing.assert_array_equal(of_parts.lags[np.isfinite(of_parts.r)], of_whole.lags[there])
+    np.testing.assert_allclose(of_parts.r[np.isfinite(of_parts.r)], of_whole.r[there], atol=1e-6)
+
+
+def test_more_pairs_of_labels_than_memory_holds_are_refused_with_the_cure():
+    begins_s = np.sort(np.random.default_rng(0).uniform(0, 1e5, 8000))
+    labels = label_table([(at, at + 1, "knock", "truth", "a") for at in begins_s.tolist()])
+    one = now_and_then(1, 60, 60).with_labels(labels)
+    assert "within_s=" in refusal(one, one, method="events")
+    assert wk.align(one, one, method="events", within_s=100.0).offset_s == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_line_through_very_many_offsets_takes_little_memory():
+    at_s = np.arange(20_000.0)
+    tracemalloc.start()
+    line = fit_line(at_s, 3 + 2e-5 * at_s, np.ones(len(at_s)), drifts=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert line.slope == pytest.approx(2e-5, rel=1e-6)
+    assert peak < 100e6
 
 
 # Applying it

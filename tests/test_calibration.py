@@ -237,3 +237,17 @@ def test_samples_left_out_are_refused_as_of_any_filter():
     with pytest.raises(RecordingError, match="resample_offline") as caught:
         gravity_split(Recording.of([Stream.measured("accel", accel.time[kept], accel.values[kept])]), cutoff_hz=0.4)
     assert caught.value.code == "missing_samples"
+
+
+@pytest.mark.parametrize("times", [1.5, 0.7])
+def test_a_unit_that_is_wrong_is_no_gain(times):
+    with pytest.raises(RecordingError, match=r"gain of x, y, z would be .*within 20% of 1") as caught:
+        calibrate(lying(gain=times))
+    assert caught.value.code == "calibration_residual"
+
+
+def test_two_samples_far_apart_are_no_rest():
+    slow = Stream.uniform("accel", lying()["accel"].values[::100], rate_hz=1e-9)
+    with pytest.raises(RecordingError, match=r"accel has 1e-09 Hz, expected 5 or more") as caught:
+        calibrate(Recording.of([slow]))
+    assert caught.value.code == "rate"

@@ -10,6 +10,7 @@ from wristkit.errors import RecordingError
 from wristkit.filters import Derivative, Filter, Moving
 from wristkit.recording import Stream
 from wristkit.signals import continuous_attitude, filter_offline, resample_offline
+from wristkit.signals.motion import motion_energy
 
 LOWPASS = Filter("lowpass", (5.0,))
 
@@ -139,6 +140,36 @@ def test_constants_and_denormals_stay_what_they_are(level):
     stream = accel(np.full((400, 3), level))
     for made in (resample_offline(stream, 50.0), filter_offline(stream, LOWPASS)):
         np.testing.assert_allclose(made.values, np.float32(level), rtol=1e-6, atol=1e-44)
+
+
+BURSTS_S = (np.arange(4000) // 5) * 0.09 + (np.arange(4000) % 5) * 1e-5
+PAIRS_S = np.sort(np.concatenate([np.arange(2000) / 50, np.arange(2000) / 50 + 0.0199999]))[1:-1]
+
+
+@pytest.mark.parametrize("time_s", [BURSTS_S, PAIRS_S], ids=["bursts", "pairs"])
+def test_stamps_of_which_most_nearly_coincide_do_not_ring(time_s):
+    values = np.random.default_rng(0).normal(0, 0.01, (len(time_s), 3)) - [0, 0, 1]
+    new = resample_offline(accel(values, time_s), 50.0).values
+    away, given_away = (np.abs(one - np.array([0, 0, -1])).max() for one in (new, values))
+    assert away < 2 * given_away
+    assert np.abs(motion_energy(accel(values, time_s)).values).max() < 0.4
+
+
+@pytest.mark.parametrize("rate_hz", [1e9, 1e-9, "50", None])
+def test_a_rate_of_no_sensor_is_refused_in_words(rate_hz):
+    with pytest.raises(ValueError, match=r"rate_hz is .*expected 0\.001 to 100000 samples a second"):
+        resample_offline(accel(wander(100)), rate_hz)
+
+
+def test_more_than_memory_holds_is_refused_in_words():
+    fast = Stream.uniform("accel", wander(100), rate_hz=1e9)
+    with pytest.raises(RecordingError, match="2e\\+07 times as many") as caught:
+        resample_offline(fast, 50.0)
+    assert caught.value.code == "rate"
+    slow = Stream.uniform("accel", wander(100), rate_hz=1e-4)
+    with pytest.raises(RecordingError, match=r"9\.9e\+10 samples on the way to 100000 Hz") as caught:
+        resample_offline(slow, 1e5)
+    assert caught.value.code == "rate"
 
 
 # Filters

@@ -256,6 +256,39 @@ def test_what_is_missing_constant_or_beyond_the_usual_is_no_pulse():
     assert not quality(time_s, np.full(len(time_s), 3.0))[1].any()
 
 
+def test_a_clock_that_jumps_costs_neither_memory_nor_quality():
+    time_s, light = pulse(120)
+    plain_s, plain = quality(time_s[time_s < 60], light[time_s < 60])
+    seconds, found = quality(np.where(time_s < 60, time_s, time_s + 1e6), light)
+    assert len(seconds) < 130
+    np.testing.assert_allclose(found[: len(plain_s) - 8], plain[:-8], atol=0.1)
+    assert np.median(found[seconds > 1e6 + 64]) > 0.8
+    far = np.arange(40_000) / 5
+    with pytest.raises(RecordingError, match=r"accel spans 5e\+10 s, .* expected at most 2000000") as caught:
+        wear_spans(
+            Recording.of([Stream.measured("accel", np.where(far < 4000, far, far + 5e10), np.ones((40_000, 3)))])
+        )
+    assert caught.value.code == "span"
+
+
+@pytest.mark.parametrize("seconds", [{"window_s": np.inf}, {"window_s": "a"}, {"window_s": 1e300, "step_s": 1e-300}])
+def test_windows_of_no_number_of_steps_are_refused_in_words(seconds):
+    with pytest.raises(ValueError, match="expected a whole number of steps of seconds"):
+        WearParams(**seconds)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_light_of_all_gives_no_warning():
+    assert not quality(np.arange(2000) / 100, np.full(2000, 3e38))[1].any()
+
+
+def test_quality_does_not_depend_on_the_blocks_it_is_made_in(monkeypatch):
+    time_s, light = pulse(300, noise=0.5)
+    _, whole = quality(time_s, light)
+    monkeypatch.setattr("wristkit.signals.ppg._BLOCK_S", 37)
+    np.testing.assert_allclose(quality(time_s, light)[1], whole, atol=1e-6)
+
+
 def test_a_gap_holds_no_quality():
     time_s, light = pulse(120)
     kept = (time_s < 50) | (time_s > 70)

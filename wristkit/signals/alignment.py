@@ -254,12 +254,15 @@ def _refuse_short(name: str, streams: list[Stream]) -> None:
         )
 
 
-def _where(one: Motion, two: Motion, between_s: tuple[float, float]) -> Line:
+def _where(one: list[Motion], two: list[Motion], between_s: tuple[float, float]) -> Line:
     """Return about where the other lies: the line through the lags that stand out of stretches of the reference."""
     centres_s, peaks = [], []
-    stretches = _cut(one, _length_s(len(one.valid) / MOTION_HZ, _STRETCH_S, _STRETCHES))
-    for stretch in stretches[:: -(-len(stretches) // _MOST_STRETCHES)]:
-        least = max(_LEAST_OVERLAP_S * MOTION_HZ, min(len(stretch.valid), len(two.valid)) / 2)
+    length_s = _length_s(sum(len(part.valid) for part in one) / MOTION_HZ, _STRETCH_S, _STRETCHES)
+    least_held, two_held = _LEAST_OVERLAP_S * MOTION_HZ, sum(part.valid.sum() for part in two)
+    # Of a device that is worn now and then, most stretches hold nothing.
+    stretches = [stretch for part in one for stretch in _cut(part, length_s) if stretch.valid.sum() >= least_held]
+    for stretch in stretches[:: -(-len(stretches) // _MOST_STRETCHES) or 1]:
+        least = max(least_held, min(stretch.valid.sum(), two_held) / 2)
         peak = best_lag(
             correlate(stretch, two, least=int(least)), low=between_s[0] * MOTION_HZ, high=between_s[1] * MOTION_HZ
         )
@@ -313,18 +316,22 @@ def _refuse_unclear(peaks: list[Peak]) -> NoReturn:
     )
 
 
-def _local_offsets(one: Motion, two: Motion, line: Line, overlap_s: float) -> _Found:
+def _local_offsets(one: list[Motion], two: list[Motion], line: Line, overlap_s: float) -> _Found:
     """Return the offset of each window of the reference in which both moved, looked for near the line."""
     window_s = _length_s(overlap_s, _WINDOW_S, _WINDOWS)
     rows = []
-    for window in _cut(one, window_s, overlapping=overlap_s < 2 * _WINDOWS * _WINDOW_S[0]):
+    overlapping = overlap_s < 2 * _WINDOWS * _WINDOW_S[0]
+    for window in (window for part in one for window in _cut(part, window_s, overlapping=overlapping)):
         centre_s = (window.first + window.stop) / 2 / MOTION_HZ
         lag = float(line.at(np.array(centre_s - line.offset_s))) * MOTION_HZ
         reach = round(_NEARBY_S * MOTION_HZ)
-        near = two.between(int(window.first - lag) - 2 * reach, int(window.stop - lag) + 2 * reach)
+        first, stop = int(window.first - lag) - 2 * reach, int(window.stop - lag) + 2 * reach
+        near = max((part.between(first, stop) for part in two), key=lambda part: part.valid.sum())
         if near.valid.sum() < 0.8 * len(window.valid):
             continue
-        peak = best_lag(correlate(window, near, least=int(0.8 * len(window.valid))), low=lag - reach, high=lag + reach)
+        peak = best_lag(
+            correlate(window, [near], least=int(0.8 * len(window.valid))), low=lag - reach, high=lag + reach
+        )
         if peak is not None and peak.r > 0 and abs(peak.lag - lag) < reach - 1:
             rows.append((centre_s, centre_s - peak.lag / MOTION_HZ, peak.r**2))
     if len(rows) < _LEAST_MOMENTS:
@@ -350,9 +357,9 @@ def _length_s(span_s: float, limits_s: tuple[float, float], parts: int) -> float
     return float(np.clip(span_s / parts, *limits_s))
 
 
-def _overlap_s(one: Motion, two: Motion, line: Line) -> float:
+def _overlap_s(one: list[Motion], two: list[Motion], line: Line) -> float:
     lag = line.offset_s * MOTION_HZ
-    return float(min(one.stop, two.stop + lag) - max(one.first, two.first + lag)) / MOTION_HZ
+    return float(min(one[-1].stop, two[-1].stop + lag) - max(one[0].first, two[0].first + lag)) / MOTION_HZ
 
 
 def _by_taps(reference: Recording, other: Recording, between_s: tuple[float, float]) -> _Found:

@@ -21,6 +21,9 @@ _COVERED_G = 0.3
 _LEAST_WINDOWS = 10
 _WORST_RESIDUAL_G = 0.01
 
+_MOST_GAIN_OFF = 0.2
+_SLOWEST_HZ = 5.0  # of fewer samples, two far apart would count as 10 s of rest
+
 _OUTLIER_G = 0.005  # from here on a window counts by its distance, no longer by its square
 _LEAST_DEGREES = 3.0  # over less, the slope with temperature is no more than noise
 
@@ -101,7 +104,8 @@ def calibrate(recording: Recording) -> Calibration:
     ------
     RecordingError
         With code ``calibration_windows`` (fewer than 10 still windows), ``calibration_coverage`` (an axis lacks 0.3 g
-        on one side) or ``calibration_residual`` (gravity stays off by 10 mg or more, or comes out no better).
+        on one side), ``calibration_residual`` (gravity stays off by 10 mg or more, or comes out no better, or a gain
+        is off by 20 %) or ``rate`` (below 5 Hz).
     """
     still = _still_windows(recording)
     _check_coverage(still.mean_g)
@@ -180,6 +184,13 @@ class _Still(NamedTuple):
 
 def _still_windows(recording: Recording) -> _Still:
     accel = recording["accel"]
+    if accel.rate_hz < _SLOWEST_HZ:
+        raise RecordingError(
+            f"accel has {accel.rate_hz:.3g} Hz, expected {_SLOWEST_HZ:g} or more to tell whether {_WINDOW_S:g} s are "
+            "still",
+            code="rate",
+            remedy="check the unit of its stamps; or load the raw samples, not their means",
+        )
     found = list(_window_means(accel)) if accel.rate_hz > 0 else []
     mean_g = np.concatenate([np.empty((0, 3)), *(means for means, _ in found)])
     middle_s = np.concatenate([np.empty(0), *(middles for _, middles in found)])
@@ -246,6 +257,14 @@ def _check_coverage(mean_g: FloatArray) -> None:
 
 
 def _check_residual(found: Calibration) -> None:
+    if np.abs(found.gain - 1).max() > _MOST_GAIN_OFF:
+        gains = ", ".join(f"{one:.3f}" for one in found.gain)
+        raise RecordingError(
+            f"gain of x, y, z would be {gains}, expected within {_MOST_GAIN_OFF:.0%} of 1: no accelerometer is so "
+            "wrong, its unit is",
+            code="calibration_residual",
+            remedy="bring it to g first; see what inspect() finds of its length at rest",
+        )
     if found.residual_after_g >= min(_WORST_RESIDUAL_G, found.residual_before_g + 1e-4):
         raise RecordingError(
             f"gravity at rest is off by {found.residual_before_g * 1000:.1f} mg before and "

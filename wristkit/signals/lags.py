@@ -1,5 +1,6 @@
 """Correlation of two motions at every lag, and which lag stands out."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +26,18 @@ class Lags(NamedTuple):
     share: FloatArray
 
 
-def correlate(one: Motion, other: Motion, *, least: int) -> Lags:
-    """Return the mean over the views of the correlation of what both have, where that is ``least`` samples or more."""
+def correlate(one: Motion, others: Sequence[Motion], *, least: int) -> Lags:
+    """Return the mean over the views of the correlation of what both have, where that is ``least`` samples or more.
+
+    The parts of the other lie farther apart than the reference is long, so that no lag lets it meet two of them.
+    """
+    met = [_correlated(one, other) for other in reversed(others)]  # the later a part, the lower its lags
+    lags, total, count = (np.concatenate(column) for column in zip(*met, strict=True))
+    return Lags(lags, np.where(count >= least, total / len(one.values), np.nan), count / max(count.max(), 1))
+
+
+def _correlated(one: Motion, other: Motion) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return lags (k,), the sum over the views of the correlation, and how many samples met."""
     from scipy.signal import correlate as products_at
     from scipy.signal import correlation_lags
 
@@ -45,8 +56,7 @@ def correlate(one: Motion, other: Motion, *, least: int) -> Lags:
         moved = (spread_a > _VARIES) & (spread_b > _VARIES)
         covariance = sums(a, b) / met - mean_a * mean_b
         total += np.divide(covariance, spread_a * spread_b, out=np.full(len(count), np.nan), where=moved)
-    lags = correlation_lags(len(mask), len(other_mask)) + one.first - other.first
-    return Lags(lags, np.where(count >= least, total / len(one.values), np.nan), count / max(count.max(), 1))
+    return correlation_lags(len(mask), len(other_mask)) + one.first - other.first, total, count
 
 
 def _centred(values: FloatArray, mask: FloatArray) -> FloatArray:

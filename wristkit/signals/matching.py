@@ -5,13 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wristkit.errors import RecordingError
 from wristkit.recording import FloatArray
-from wristkit.signals.pieces import IntArray, Mask
+from wristkit.signals.pieces import IntArray
 
 _ROUNDS = 30
 _TUKEY = 4.685  # residuals beyond so many spreads do not count at all
 _LEAST_SPREAD_S = 0.001
 _MOST_VOTES = 5e7  # of all pairs under all drifts: some seconds
+_MOST_PAIRS = 2e7  # some hundred MB
+_MOST_SLOPES = 1000  # points, all pairs of which are looked at
 
 
 class Line(NamedTuple):
@@ -41,7 +44,8 @@ class Match(NamedTuple):
 def fit_line(other_s: FloatArray, offset_s: FloatArray, weight: FloatArray, *, drifts: bool) -> Line:
     """Return the line through local offsets (n,), of which some are wrong; level where the clock ``drifts`` not.
 
-    From the median, or the median slope between all pairs, by weighted least squares with Tukey's biweight.
+    From the median, or the median slope between all pairs of at most 1000 spread over them, by weighted least squares
+    with Tukey's biweight.
     """
     from scipy.stats import theilslopes
 
@@ -49,7 +53,8 @@ def fit_line(other_s: FloatArray, offset_s: FloatArray, weight: FloatArray, *, d
     away_s = other_s - middle_s
     slope, level = 0.0, float(np.median(offset_s))
     if drifts:
-        slope, level, _, _ = (float(part) for part in theilslopes(offset_s, away_s))
+        some = np.unique(np.linspace(0, len(away_s) - 1, min(len(away_s), _MOST_SLOPES)).astype(int))
+        slope, level, _, _ = (float(part) for part in theilslopes(offset_s[some], away_s[some]))
     for _ in range(_ROUNDS):
         residual_s = offset_s - level - slope * away_s
         share = weight * _biweight(residual_s)
@@ -78,10 +83,8 @@ def match_times(
     other that the right one moves no moment by more than half of the tolerance. Those of a pair lie within
     ``tolerance_s`` and that half of each other; of very many moments fewer drifts are tried, and more is let pass.
     """
-    same = np.asarray(kinds, dtype=object)[:, None] == np.asarray(other_kinds, dtype=object)[None, :]
-    offsets_s = reference_s[:, None] - other_s[None, :]
-    tried = same & (offsets_s >= between_s[0]) & (offsets_s <= between_s[1])
-    offset_s, at_s = offsets_s[tried], np.broadcast_to(other_s, tried.shape)[tried]
+    tried = _of_one_kind(reference_s, other_s, kinds, other_kinds, between_s)
+    offset_s, at_s = reference_s[tried[:, 0]] - other_s[tried[:, 1]], other_s[tried[:, 1]]
     if not len(offset_s):
         return Match(np.empty((0, 2), dtype=np.int64), Line(float("nan"), 0.0), 0)
     span_s = float(max(np.ptp(reference_s), np.ptp(other_s)))
@@ -89,7 +92,7 @@ def match_times(
     drifts = fastest * (2 * np.arange(max(count, 1)) + 1 - max(count, 1)) / max(count, 1)
     width_s = tolerance_s + fastest * span_s / max(count, 1)
     _, line = _most_votes(offset_s, at_s, drifts, width_s)
-    pairs = pair_up(offsets_s - line.at(other_s), same, tolerance_s=width_s)
+    pairs = _nearest(tried, np.abs(offset_s - line.at(at_s)), tolerance_s=width_s)
     elsewhere = np.abs(offset_s - line.at(at_s)) > 1.5 * width_s
     votes, _ = _most_votes(offset_s[elsewhere], at_s[elsewhere], drifts, width_s)
     return Match(pairs, line, votes)
@@ -111,13 +114,42 @@ def _most_votes(offset_s: FloatArray, at_s: FloatArray, drifts: FloatArray, widt
     return most, line
 
 
-def pair_up(apart_s: FloatArray, same: Mask, *, tolerance_s: float) -> IntArray:
-    """Return (pairs, 2) rows and columns that are nearest to each other both ways, within the tolerance."""
-    distance_s = np.where(same, np.abs(apart_s), np.inf)
-    nearest, nearest_back = distance_s.argmin(axis=1), distance_s.argmin(axis=0)
-    rows = np.arange(len(distance_s))
-    mutual = (nearest_back[nearest] == rows) & (distance_s[rows, nearest] <= tolerance_s)
-    return np.column_stack([rows[mutual], nearest[mutual]])
+def _of_one_kind(
+    reference_s: FloatArray,
+    other_s: FloatArray,
+    kinds: Sequence[str],
+    other_kinds: Sequence[str],
+    between_s: tuple[float, float],
+) -> IntArray:
+    """Return (n, 2) rows of the two tables, of moments of one kind whose offset may be tried; refuse too many."""
+    kind, other_kind = np.asarray(kinds, dtype=object), np.asarray(other_kinds, dtype=object)
+    found, count = [np.empty((0, 2), dtype=np.int64)], 0
+    for one in sorted(set(kinds) & set(other_kinds)):
+        rows, columns = np.flatnonzero(kind == one), np.flatnonzero(other_kind == one)
+        columns = columns[np.argsort(other_s[columns], kind="stable")]
+        first = np.searchsorted(other_s[columns], reference_s[rows] - between_s[1], side="left")
+        each = np.searchsorted(other_s[columns], reference_s[rows] - between_s[0], side="right") - first
+        count += int(each.sum())
+        if count > _MOST_PAIRS:
+            raise RecordingError(
+                f"{len(kinds)} and {len(other_kinds)} moments make more than {_MOST_PAIRS:.0e} pairs of one kind, "
+                "expected fewer",
+                code="alignment",
+                remedy="give within_s= where you know about when both began; or keep fewer labels; or use 'motion'",
+            )
+        within = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
+        found.append(np.column_stack([np.repeat(rows, each), columns[np.repeat(first, each) + within]]))
+    pairs = np.concatenate(found)
+    return np.asarray(pairs[np.lexsort(pairs.T[::-1])])
+
+
+def _nearest(pairs: IntArray, distance_s: FloatArray, *, tolerance_s: float) -> IntArray:
+    """Return which of the pairs (n, 2) are nearest to each other both ways, within the tolerance."""
+    close = distance_s <= tolerance_s
+    pairs = pairs[close][np.argsort(distance_s[close], kind="stable")]
+    nearest, nearest_back = (np.unique(side, return_index=True)[1] for side in pairs.T)
+    both = np.intersect1d(nearest, nearest_back)
+    return np.asarray(pairs[both][np.argsort(pairs[both, 0])])
 
 
 def _biweight(residual_s: FloatArray) -> FloatArray:

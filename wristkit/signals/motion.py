@@ -14,6 +14,7 @@ View = Literal["turning", "pushing"]
 
 MOTION_HZ = 50.0
 SLOWEST_HZ = 10.0
+APART_S = 600.0  # a grid over longer holes would fill memory where a clock jumps, or a device is worn once a day
 _SMOOTH = Filter("lowpass", (5.0,))  # wrist and thigh do not turn at the very same moment
 _TURN_FLOOR_RAD_S = 0.1  # slower turns are noise of the hand and of the sensor
 _PUSH_SCALE_G = 0.25  # from here on a push counts by its logarithm: one knock is not the whole recording
@@ -67,16 +68,21 @@ def motion_energy(stream: Stream) -> Stream:
     return resample_offline(stream.with_values("pushing", pushing, unit="1"), MOTION_HZ)
 
 
-def motion(recording: Recording, streams: tuple[str, ...]) -> Motion:
-    """Return the motion energy of these streams on one grid without holes."""
+def motion(recording: Recording, streams: tuple[str, ...]) -> list[Motion]:
+    """Return the motion energy of these streams on one grid: in parts, of which each hole is at least ``APART_S``."""
     energies = [motion_energy(recording[name]) for name in streams]
     places = [np.round(energy.time * MOTION_HZ).astype(np.int64) for energy in energies]
-    first = min(int(where[0]) for where in places)
-    values = np.full((len(energies), max(int(where[-1]) for where in places) + 1 - first), np.nan)
-    for row, (where, energy) in enumerate(zip(places, energies, strict=True)):
-        values[row, where - first] = energy.values[:, 0]
-    valid = np.isfinite(values).all(axis=0)
-    return Motion(first, np.where(valid, values, 0.0), valid)
+    held = np.unique(np.concatenate(places))
+    begins = np.flatnonzero(np.diff(held) > APART_S * MOTION_HZ) + 1
+    parts = []
+    for part in np.split(held, begins):
+        values = np.full((len(energies), int(part[-1] - part[0]) + 1), np.nan)
+        for row, (where, energy) in enumerate(zip(places, energies, strict=True)):
+            inside = slice(*np.searchsorted(where, [part[0], part[-1] + 1]))
+            values[row, where[inside] - part[0]] = energy.values[inside, 0]
+        valid = np.isfinite(values).all(axis=0)
+        parts.append(Motion(int(part[0]), np.where(valid, values, 0.0), valid))
+    return parts
 
 
 def sharp_moments(recording: Recording) -> FloatArray:

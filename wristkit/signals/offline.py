@@ -4,6 +4,7 @@ For what shall run on a device, see the causal ``wristkit.filters`` and ``wristk
 """
 
 from collections.abc import Iterator
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,11 @@ from wristkit.signals.units import PLAUSIBLE
 
 ATTITUDES = frozenset({"attitude", "attitude_north"})
 
-_TOO_NEAR = 0.01  # of the median step: noise between such stamps is a slope that a spline would follow far away
+# Of the mean step: noise between such stamps is a slope that a spline would follow far away. Of stamps that come in
+# bursts, the median step is itself that short.
+_TOO_NEAR = 0.02
+_RATES_HZ = (1e-3, 1e5)
+_MOST_ROWS, _MOST_TIMES_SLOWER = 1e9, 1e6  # some GB, and the length of the filter that the fall needs
 _SAME_RATE = 0.01  # a source up to 1 % off a whole multiple of the new rate needs no finer grid in between
 
 
@@ -39,10 +44,12 @@ def resample_offline(stream: Stream, rate_hz: float) -> Stream:
     Raises
     ------
     RecordingError
-        With code ``empty`` or ``implausible``: a value of 1e12 would ring through its whole stretch.
+        With code ``empty``, ``implausible`` (a value of 1e12 would ring through its whole stretch), or ``rate`` of a
+        source a million times as fast, or of more than 1e9 new samples.
     """
-    if not (np.isfinite(rate_hz) and rate_hz > 0):
-        raise ValueError(f"rate_hz is {rate_hz}, expected a positive number of samples a second")
+    given: object = rate_hz
+    if not (isinstance(given, Real) and _RATES_HZ[0] <= rate_hz <= _RATES_HZ[1]):
+        raise ValueError(f"rate_hz is {rate_hz!r}, expected {_RATES_HZ[0]:g} to {_RATES_HZ[1]:g} samples a second")
     refuse_implausible(stream)
     if len(stream) < 2:
         raise RecordingError(
@@ -50,6 +57,7 @@ def resample_offline(stream: Stream, rate_hz: float) -> Stream:
             code="empty",
             remedy="leave it out",
         )
+    _refuse_too_much(stream, rate_hz)
     steps = max(1, int(np.ceil(stream.rate_hz / rate_hz - _SAME_RATE)))
     time_s = np.asarray(stream.time)
     held = [_places(time_s[first:stop], rate_hz, steps) for first, stop in between_gaps(stream)]
@@ -148,6 +156,26 @@ def valid_stretches(stream: Stream, valid: Mask) -> Iterator[tuple[int, int]]:
             yield from ((first + start, first + end) for start, end in found.tolist())
 
 
+def _refuse_too_much(stream: Stream, rate_hz: float) -> None:
+    """Raise where the new samples would not fit into memory, or the filter that makes them."""
+    if stream.rate_hz > _MOST_TIMES_SLOWER * rate_hz:
+        raise RecordingError(
+            f"stream {stream.name!r} has {stream.rate_hz:g} Hz, {stream.rate_hz / rate_hz:.3g} times as many as "
+            f"rate_hz={rate_hz:g}, expected at most {_MOST_TIMES_SLOWER:g} times",
+            code="rate",
+            remedy="check the unit of its stamps; or go down in two steps",
+        )
+    between_s = float(np.sum(stream.gaps[:, 1] - stream.gaps[:, 0]))
+    rows = (stream.stop_s - stream.start_s - between_s) * max(rate_hz, stream.rate_hz)
+    if rows > _MOST_ROWS:
+        raise RecordingError(
+            f"stream {stream.name!r} would have {rows:.3g} samples on the way to {rate_hz:g} Hz, expected at most "
+            f"{_MOST_ROWS:g}",
+            code="rate",
+            remedy="take a lower rate_hz, or cut the stream with between()",
+        )
+
+
 def _continuous(stream: Stream) -> npt.NDArray[np.floating]:
     """Return the values as they are; of an attitude whole rows alone, with one sign from gap to gap."""
     if stream.name not in ATTITUDES:
@@ -189,7 +217,7 @@ def _joined(time_s: FloatArray, values: FloatArray, at_s: FloatArray) -> FloatAr
     from scipy.interpolate import CubicSpline
 
     steps_s = np.diff(time_s)
-    begins = np.flatnonzero(steps_s < _TOO_NEAR * np.median(steps_s)) + 1
+    begins = np.flatnonzero(steps_s < _TOO_NEAR * np.mean(steps_s)) + 1
     edges = np.concatenate([[0], begins, [len(time_s)]])
     bounds = np.concatenate([[0], np.searchsorted(at_s, time_s[begins]), [len(at_s)]])
     joined = np.empty(len(at_s))

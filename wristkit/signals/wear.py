@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from wristkit.signals.pieces import Mask, pieces
 from wristkit.signals.units import usable
 
 WEAR_COLUMNS = ("start_s", "stop_s", "state", "reason")
+_MOST_STEPS = 2_000_000  # 57 years of 15 min
 _KNOWN_SHARE = 0.5  # of the samples of a step that have to be there
 
 
@@ -44,13 +46,14 @@ class WearParams:
     worn_above_degc: float = 26.0
 
     def __post_init__(self) -> None:
+        given: tuple[object, ...] = (self.window_s, self.step_s)
+        seconds = all(isinstance(one, Real) for one in given) and 0 < self.step_s <= self.window_s < np.inf
+        steps = self.window_s / self.step_s if seconds else np.inf
         # Seconds with a fraction are not exact: 0.3 / 0.1 is 2.9999999999999996.
-        whole = 0 < self.step_s <= self.window_s < np.inf and np.isclose(
-            self.window_s / self.step_s, round(self.window_s / self.step_s), rtol=1e-9, atol=0
-        )
+        whole = steps <= _MOST_STEPS and np.isclose(steps, round(steps), rtol=1e-9, atol=0)
         if not whole:
             raise ValueError(
-                f"window_s is {self.window_s} and step_s {self.step_s}, expected a whole number of steps of seconds"
+                f"window_s is {self.window_s!r} and step_s {self.step_s!r}, expected a whole number of steps of seconds"
             )
         if not np.isfinite(self.worn_above_degc):
             raise ValueError(
@@ -78,7 +81,8 @@ def wear_spans(recording: Recording, *, params: WearParams | None = None) -> pd.
     Raises
     ------
     RecordingError
-        With code ``empty`` where there is no acceleration, ``missing_stream`` where there is not even a stream for it.
+        With code ``empty`` where there is no acceleration, ``missing_stream`` where there is not even a stream for it,
+        ``span`` where it spans more than two million steps.
     """
     params = params or WearParams()
     accel = recording["accel"]
@@ -93,6 +97,13 @@ def wear_spans(recording: Recording, *, params: WearParams | None = None) -> pd.
     if count < params.steps:
         reason = f"shorter than {params.window_s / 60:g} min, which have to be still as a whole"
         return _table([(accel.start_s, stop_s, "unknown", reason)])
+    if count > _MOST_STEPS:
+        raise RecordingError(
+            f"accel spans {stop_s - accel.start_s:.3g} s, {count} steps of {params.step_s:g} s, expected at most "
+            f"{_MOST_STEPS}",
+            code="span",
+            remedy="check its stamps for a jump of the clock and cut it there with between(); or take longer steps",
+        )
     edges_s = np.linspace(accel.start_s, stop_s, count + 1)
     seen = _steps(recording, edges_s, params)
     window = f"{params.window_s / 60:.4g} min"
