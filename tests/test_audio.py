@@ -304,8 +304,92 @@ def test_packets_that_a_recordings_sound_is_refused_for_are_told_of_the_recordin
 
 def test_a_rate_that_the_stamps_contradict_is_refused() -> None:
     state = MelParams().start(16_000)
-    with pytest.raises(ValueError, match=r"2\.6666 s, expected 2\.4999 s at 16000 Hz"):
+    with pytest.raises(ValueError, match=r"16001 samples span 1\.0667 s, expected 1\.0000 s at 16000 Hz"):
         state.push(np.arange(40_000) / 15_000, np.zeros(40_000))
+
+
+@given(sizes=st.lists(st.integers(1, 9000), min_size=1, max_size=5))
+@settings(max_examples=20)
+def test_a_rate_is_judged_at_each_second_however_packets_are_cut(sizes: list[int]) -> None:
+    """2 s of 15.7 kHz end between two packets of any size, or amid one: refused in the first second of sound."""
+    slow_s = np.arange(31_400) / 15_700
+    time_s = np.concatenate([slow_s, slow_s[-1] + np.arange(1, 128_001) / 16_000])
+    for one in (sizes, [len(time_s)]):
+        cuts = np.cumsum(np.resize(one, len(time_s)))
+        with pytest.raises(ValueError, match=r"16001 samples span 1\.0191 s"):
+            pushed(LevelParams().start(16_000), time_s, np.zeros(len(time_s)), cuts[cuts < len(time_s)].tolist())
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+@pytest.mark.parametrize("missing", [1, 2, 15, 70, 79, 81, 300])
+@given(cuts=st.lists(st.one_of(st.integers(0, 8000), st.integers(3990, 4400)), max_size=8))
+@settings(max_examples=5)
+def test_sound_on_both_sides_of_a_hole_is_never_spliced(rate_hz: int, missing: int, cuts: list[int]) -> None:
+    """Whether samples are NaN in a recording or left out of packets: the frames before, and those after."""
+    values, time_s = noise(8000).astype(np.float32), 3.1 + np.arange(8000) / rate_hz
+    held = np.abs(np.arange(8000) - 4000 - missing / 2 + 0.5) > missing / 2
+    before, after = (
+        MelParams().run(values[rows], rate_hz=rate_hz) for rows in (slice(4000), slice(4000 + missing, None))
+    )
+    expected = np.concatenate([before.values, after.values])
+    whole = MelParams().start(rate_hz).push(time_s[held], values[held])
+    np.testing.assert_array_equal(whole.values, expected)
+    assert bits(pushed(MelParams().start(rate_hz), time_s[held], values[held], cuts)) == bits(whole)
+    stored = mel(recording_of(np.where(held, values, np.nan), rate_hz, start_s=3.1))
+    np.testing.assert_array_equal(stored.values, expected.astype(np.float32))
+    measured = mel(Recording.of([Stream.measured("audio", time_s[held], values[held])]))
+    assert measured.values.tobytes() == stored.values.tobytes()
+
+
+def test_jitter_of_packet_stamps_costs_nothing_below_half_a_period_and_few_frames_beyond() -> None:
+    values, ideal_s = noise(64_000), np.arange(64_000) / 16_000
+    whole = MelParams().run(values, rate_hz=16_000)
+    late_s = np.random.default_rng(2).uniform(0, 0.45 / 16_000, 40).repeat(1600)  # of packets of 100 ms
+    assert MelParams().start(16_000).push(ideal_s + late_s, values).values.tobytes() == whole.values.tobytes()
+    # Each arrival is late by up to 4 ms; the stamps between two arrivals are spread evenly.
+    arrivals_s = 0.1 * np.arange(41) + np.random.default_rng(3).uniform(0, 0.004, 41)
+    spread_s = np.interp(np.arange(64_000) / 1600, np.arange(41), arrivals_s)
+    assert MelParams().start(16_000).push(spread_s, values).values.tobytes() == whole.values.tobytes()
+    late_once = MelParams().start(16_000).push(ideal_s + 0.003 * (ideal_s > 2), values)
+    assert len(whole.values) - 4 <= len(late_once.values) < len(whole.values)
+
+
+def test_sound_with_holes_everywhere_is_not_blamed_on_the_rate() -> None:
+    values, held = noise(64_000), np.arange(64_000) % 60 > 0
+    with pytest.raises(EmptyRecordingError, match="no 25 ms of sound without a hole"):
+        mel(recording_of(np.where(held, values, np.nan), 16_000))
+    assert len(level(recording_of(np.where(held, values, np.nan), 16_000))) == pytest.approx(393, abs=1)
+    with pytest.raises(EmptyRecordingError, match="no 10 ms of sound"):
+        level(recording_of(np.zeros(7), 16_000))
+
+
+@pytest.mark.parametrize("step", [MelParams(), LevelParams()], ids=["mel", "level"])
+@pytest.mark.parametrize(
+    ("time_s", "values", "says"),
+    [
+        (np.arange(3) / 16_000, np.ma.array([0.1, 0.2, 0.3], mask=[0, 1, 0]), "NaN or infinite"),
+        (np.arange(3) / 16_000, np.array([0.1j, 0.2, 0.3]), "complex128, expected numbers"),
+        (np.arange(3) / 16_000, np.array(["0.1", "0.2", "0.3"]), "expected numbers"),
+        ((np.arange(3) / 16_000).astype(np.float32), np.zeros(3), "stamps in float32"),
+    ],
+    ids=["masked", "complex", "text", "float32"],
+)
+def test_what_is_no_number_is_not_taken_for_one(step, time_s, values, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        step.start(16_000).push(time_s, values)
+    if "stamps" not in says:
+        with pytest.raises(ValueError, match=says):
+            step.run(values, rate_hz=16_000)
+
+
+@pytest.mark.parametrize("stamp_s", [np.inf, np.nan])
+def test_a_frame_without_a_time_is_refused_and_leaves_no_trace(stamp_s: float) -> None:
+    frames = MelParams().run(noise(8_000), rate_hz=16_000)
+    state, wrong_s = TextureParams().start(), np.array(frames.time_s)
+    wrong_s[-1] = stamp_s
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        state.push(frames._replace(time_s=wrong_s))
+    assert bits(state.push(frames)) == bits(TextureParams().run(frames))
 
 
 def test_a_repeated_packet_is_refused() -> None:
@@ -336,6 +420,12 @@ def test_rates_that_cannot_be_honoured_are_refused(rate_hz: float) -> None:
         (lambda: MelParams(bands=0), "whole number"),
         (lambda: MelParams(bands=40.0), "whole number"),
         (lambda: MelParams(bands=128), "fewer bands"),
+        (lambda: MelParams(bands=199), r"the first are \[\d+, \d+, \d+, \d+, \d+\], expected one"),
+        (lambda: MelParams(bands=10**7), "from 1 to 200"),
+        (lambda: MelParams(low_hz=100, high_hz=100.0001, bands=1), "hold no bin of 40 Hz"),
+        (lambda: MelParams().run(np.zeros(800), rate_hz=16_000, start_s="a"), "start_s is 'a', expected a finite"),
+        (lambda: LevelParams().run(np.zeros(800), rate_hz=16_000, start_s=np.inf), "start_s is inf"),
+        (lambda: LevelParams(0.1, 1e15), "slow_s <= 3600"),
         (lambda: LevelParams(fast_s=1, slow_s=0.5), "fast_s < slow_s"),
         (lambda: LevelParams(fast_s=0), "0 < fast_s"),
         (lambda: TextureParams(MelParams(bands=4)), "20 or more"),
@@ -749,8 +839,9 @@ def test_a_kept_mel_of_other_bands_is_refused() -> None:
 
 
 def test_too_short_a_sound_has_its_own_error() -> None:
-    with pytest.raises(EmptyRecordingError, match="25 ms"):
-        level(recording_of(np.zeros(100), 16_000))
+    for make, count, says in ((mel, 399, "no 25 ms"), (level, 100, "no 10 ms")):
+        with pytest.raises(EmptyRecordingError, match=says):
+            make(recording_of(np.zeros(count), 16_000))
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 192_000])

@@ -80,7 +80,7 @@ def test_the_grid_is_that_of_the_stored_frames_and_says_which_sound_it_needed():
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100])
-@pytest.mark.parametrize("hole_s", [0.0, 0.02, 0.05, 0.5])
+@pytest.mark.parametrize("hole_s", [0.0, 0.001, 0.002, 0.0044, 0.0051, 0.01, 0.02, 0.05, 0.1, 0.5])
 def test_features_kept_at_load_give_what_the_sound_itself_gives(tmp_path, rate_hz, hole_s):
     """Within 1e-6 of log power: stored frames are float32, as heard ones are, and stamps exact to 1e-9 s."""
     one, two = sound_of(1.5, rate_hz=rate_hz), sound_of(1.5, rate_hz=rate_hz, start_s=1.5 + hole_s, seed=1)
@@ -175,6 +175,50 @@ def test_missing_samples_are_those_that_never_came():
     np.testing.assert_array_equal(places, whole.places)
     np.testing.assert_array_equal(pushed_values, whole.values)
     assert np.isfinite(whole.values).all()
+
+
+@pytest.mark.parametrize("missing", [1, 16, 70, 85, 1600, 8000])
+@pytest.mark.parametrize("kind", ["tone", "noise"])
+def test_missing_samples_give_the_same_by_every_way(missing, kind):
+    """NaN in the sound, samples left out of packets, and frames that were stored: none splices what was apart."""
+    values = np.array(sound_of(2.0).values[:, 0])
+    if kind == "tone":
+        values = (0.5 * np.sin(2 * np.pi * 440 * np.arange(32_000) / 16_000)).astype(np.float32)
+    values[10_000 : 10_000 + missing] = np.nan
+    recording = Recording.of([motion_of(3), Stream.uniform("audio", values, rate_hz=16_000)])
+    made, held = conditioning_of(recording), np.isfinite(values)
+    whole = made.run(recording)["mel"]
+    for sizes in ([777], [1, 161, 5000]):
+        places, found, _ = pushed(made, recording["audio"].time[held], values[held], sizes)
+        np.testing.assert_array_equal(places, whole.places)
+        np.testing.assert_array_equal(found, whole.values)
+    stored = made.run(Recording.of([recording["accel"], mel(recording)]))["mel"]
+    np.testing.assert_array_equal(stored.places, whole.places)
+    np.testing.assert_allclose(stored.values, whole.values, rtol=0, atol=1e-6)
+
+
+def test_holes_from_the_first_samples_on_are_not_taken_for_a_slower_rate():
+    values = np.array(sound_of(2.0).values[:, 0])
+    values[:400:60] = np.nan
+    holed = Recording.of([motion_of(3), Stream.uniform("audio", values, rate_hz=16_000)])
+    made = conditioning_of(holed)
+    stored = Recording.of([holed["accel"], mel(holed)])
+    np.testing.assert_allclose(made.run(holed)["mel"].values, made.run(stored)["mel"].values, rtol=0, atol=1e-6)
+    values[::60] = np.nan
+    everywhere = made.run(Recording.of([holed["accel"], Stream.uniform("audio", values, rate_hz=16_000)]))["mel"]
+    assert not len(everywhere.places)  # no 25 ms of sound without a hole
+
+
+def test_packets_that_are_no_numbers_are_refused():
+    state, time_s, samples = conditioning_of(heard(1.0)).start(), np.arange(1600) / 16_000, np.zeros(1600)
+    for wrong, says in (
+        ((time_s, np.ma.array(samples, mask=time_s > 0.05)), "NaN"),
+        ((time_s, samples.astype(complex)), "complex128, expected numbers"),
+        ((time_s, samples.astype(str)), "expected numbers"),
+        ((time_s.astype(np.float32), samples), "stamps in float32"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            state.push({"audio": wrong})
 
 
 def test_it_is_written_and_read_as_json_and_named_by_its_input():

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from wristkit.audio.sound import FRAME_RATE_HZ, Frames, SoundState
+from wristkit.audio.sound import FRAME_RATE_HZ, Frames, SoundState, samples_of
 from wristkit.filters import Coefficients, FilterState, is_number, only_keys
 from wristkit.recording import FloatArray
 from wristkit.recording.stream import GAP_FLOOR_S
@@ -16,6 +16,7 @@ from wristkit.recording.stream import GAP_FLOOR_S
 # Poles of the A curve in Hz (IEC 61672-1, annex E); the first and the last are double.
 A_POLES_HZ = (20.598997, 107.65265, 737.86223, 12194.217)
 QUIETEST = 1e-12  # mean square: -120 dB, below any microphone
+_SLOWEST_S = 3600.0  # a longer mean than any meter's
 LEVEL_CHANNELS = ("fast", "slow")
 
 
@@ -42,8 +43,11 @@ class LevelParams:
             raise ValueError(f"a time constant is {wrong[0]!r}, expected a number of seconds")
         object.__setattr__(self, "fast_s", float(self.fast_s))
         object.__setattr__(self, "slow_s", float(self.slow_s))
-        if not 0 < self.fast_s < self.slow_s < np.inf:
-            raise ValueError(f"time constants are {self.fast_s} s and {self.slow_s} s, expected 0 < fast_s < slow_s")
+        if not 0 < self.fast_s < self.slow_s <= _SLOWEST_S:
+            raise ValueError(
+                f"time constants are {self.fast_s} s and {self.slow_s} s, expected 0 < fast_s < slow_s <= "
+                f"{_SLOWEST_S:g}"
+            )
 
     def start(self, rate_hz: float) -> SoundState:
         """Return the state before the first packet of sound at a rate."""
@@ -55,8 +59,7 @@ class LevelParams:
 
     def run(self, values: npt.ArrayLike, *, rate_hz: float, start_s: float = 0.0) -> Frames:
         """Return the levels of (n,) samples of one stretch that begins at ``start_s``."""
-        samples = np.asarray(values)
-        return self.start(rate_hz).push(start_s + np.arange(len(samples)) / rate_hz, samples)
+        return self.start(rate_hz).push(*samples_of(values, rate_hz=rate_hz, start_s=start_s))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -74,7 +77,7 @@ class LevelStretch:
 
     def __init__(self, params: LevelParams, rate_hz: float) -> None:
         self._rate_hz, self._count = rate_hz, 0
-        self._shares = [1 - float(np.exp(-1 / (span_s * rate_hz))) for span_s in (params.fast_s, params.slow_s)]
+        self._shares = [-float(np.expm1(-1 / (span_s * rate_hz))) for span_s in (params.fast_s, params.slow_s)]
         self._means = [np.zeros(1), np.zeros(1)]
         self._filter: FilterState | None = None
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from wristkit.audio.sound import FRAME_RATE_HZ, Frames, SoundState
+from wristkit.audio.sound import FRAME_RATE_HZ, Frames, SoundState, samples_of
 from wristkit.filters import is_number, only_keys
 from wristkit.recording import FloatArray
 
@@ -32,6 +32,7 @@ _HALF_TAPS = 37  # of the 16 kHz grid: 60 dB between 7.6 kHz and what folds onto
 _STOP_DB = 60.0
 _FRAMES_AT_ONCE = 256  # what a processor's cache holds; changes nothing else
 _FASTEST_HZ = 192_000
+_MOST_BANDS = WINDOW // 2  # as many as there are bins
 
 
 class MelCoefficients(NamedTuple):
@@ -107,11 +108,14 @@ class MelParams:
             raise ValueError(
                 f"bands span {self.low_hz} Hz to {self.high_hz} Hz, expected 40 <= low_hz < high_hz <= 7600"
             )
-        if isinstance(self.bands, bool) or not isinstance(self.bands, int) or self.bands < 1:
-            raise ValueError(f"bands is {self.bands!r}, expected a whole number from 1")
-        if (empty := np.flatnonzero(~self.coefficients().matrix.any(axis=0))).size:
+        if isinstance(self.bands, bool) or not isinstance(self.bands, int) or not 1 <= self.bands <= _MOST_BANDS:
             raise ValueError(
-                f"bands {empty.tolist()} hold no bin of {BIN_HZ:g} Hz, expected one in each; give fewer bands"
+                f"bands is {self.bands!r}, expected a whole number from 1 to {_MOST_BANDS}; give fewer bands"
+            )
+        if (empty := np.flatnonzero(~_triangles(self).any(axis=0))).size:
+            raise ValueError(
+                f"{empty.size} of {self.bands} bands hold no bin of {BIN_HZ:g} Hz, the first are {empty[:5].tolist()}, "
+                "expected one in each; give fewer bands or a wider span"
             )
 
     @property
@@ -139,8 +143,7 @@ class MelParams:
 
     def run(self, values: npt.ArrayLike, *, rate_hz: float, start_s: float = 0.0) -> Frames:
         """Return the frames of (n,) samples of one stretch that begins at ``start_s``."""
-        samples = np.asarray(values)
-        return self.start(rate_hz).push(start_s + np.arange(len(samples)) / rate_hz, samples)
+        return self.start(rate_hz).push(*samples_of(values, rate_hz=rate_hz, start_s=start_s))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able description."""
@@ -237,13 +240,17 @@ def _edges_hz(params: MelParams) -> FloatArray:
     return np.asarray(700 * (10 ** (np.linspace(low, high, params.bands + 2) / 2595) - 1))
 
 
+def _triangles(params: MelParams) -> FloatArray:
+    """Return the weights of all bins in each band, (201, bands)."""
+    edges, hertz = _edges_hz(params), BIN_HZ * np.arange(WINDOW // 2 + 1)[:, None]
+    rising = (hertz - edges[:-2]) / np.diff(edges)[:-1]
+    falling = (edges[2:] - hertz) / np.diff(edges)[1:]
+    return np.asarray(np.maximum(0, np.minimum(rising, falling)))
+
+
 @lru_cache(maxsize=16)
 def _coefficients(params: MelParams) -> MelCoefficients:
-    edges = _edges_hz(params)
-    numbers = np.arange(WINDOW // 2 + 1)
-    rising = (BIN_HZ * numbers[:, None] - edges[:-2]) / np.diff(edges)[:-1]
-    falling = (edges[2:] - BIN_HZ * numbers[:, None]) / np.diff(edges)[1:]
-    matrix = np.maximum(0, np.minimum(rising, falling))
+    matrix, numbers = _triangles(params), np.arange(WINDOW // 2 + 1)
     used = np.flatnonzero(matrix.any(axis=1))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
     window *= np.sqrt(2 * FULL_SCALE_POWER / (WINDOW * np.sum(window**2)))

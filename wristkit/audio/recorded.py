@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from wristkit.audio.level import LEVEL_CHANNELS, LevelParams
-from wristkit.audio.mel import RATE_HZ, WINDOW, MelParams
+from wristkit.audio.mel import HOP, RATE_HZ, WINDOW, MelParams
 from wristkit.audio.sound import FRAME_RATE_HZ, Frames, analysed, chosen, naming_fault, stated_rate_hz
 from wristkit.audio.texture import TEXTURE_CHANNELS, TextureParams
 from wristkit.errors import EmptyRecordingError, RecordingError
@@ -20,7 +20,8 @@ def mel(recording: Recording, *, params: MelParams | None = None, channels: Sequ
 
     Uniform sound without a hole gives a uniform stream, whose first frame lies half a window after the sound's start;
     where the sound's clock was mapped onto another's, its rate is as far from 100 Hz as the sound's from what the
-    microphone states. Otherwise frames carry their stamps, and none needs a sample that is missing.
+    microphone states. Otherwise frames carry their stamps, and none needs a sample that is missing: after each step of
+    more than 1.5 periods they begin anew, as they do in a conditioning.
 
     Parameters
     ----------
@@ -151,8 +152,9 @@ def _stream(
             stamps.append(frames.time_s)
             count += len(frames.values)
     if not count:
+        needed = WINDOW if name == "mel" else HOP
         raise EmptyRecordingError(
-            f"stream {audio.name!r} has no {1000 * WINDOW // RATE_HZ} ms of sound without a hole, {name!r} needs them",
+            f"stream {audio.name!r} has no {1000 * needed // RATE_HZ} ms of sound without a hole, {name!r} needs them",
             code="empty",
             remedy="give a longer recording, or leave this stream out",
         )

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.errors import RecordingError
-from wristkit.recording import FloatArray, Stream
+from wristkit.filters import is_number
+from wristkit.recording import MISSING_PERIODS, FloatArray, Stream, numbers, stamps_of
 from wristkit.recording.stream import median_step_s
 from wristkit.signals.pieces import pieces, time_at
 
 FRAME_RATE_HZ = 100
 LOUDEST = 2.0  # of full scale; codecs overshoot 1, whole numbers of PCM do not stop here
-LOST_S = 0.005  # half a frame's step: sound is counted, and a longer step can not be
+LOST_S = 0.005  # half a frame's step: after a longer one the count of samples against the clock begins anew
 USUAL_RATES_HZ = (
     8_000,
     11_025,
@@ -32,6 +33,7 @@ USUAL_RATES_HZ = (
     192_000,
 )
 _WITHIN = 0.01  # of the stated rate
+_HOLES_ALIKE = 8  # so many steps in a row that are as long as each other are of a slower rate
 _GAPS_IN_A_ROW = 32  # samples that all stand alone say that the stamps are no seconds, or the rate is none of sound
 
 
@@ -53,6 +55,15 @@ class Frames(NamedTuple):
         return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
+class Counted(NamedTuple):
+    """A count of samples against the clock: where it began, how far it came, its newest step, and holes alike."""
+
+    first_s: float = np.nan
+    places: int = 0
+    newest: float = 1.0
+    alike: int = 0
+
+
 class Stretch(Protocol):
     """The state of one stretch without gaps."""
 
@@ -64,27 +75,23 @@ class Stretch(Protocol):
 class SoundState:
     """Running analysis of one channel of sound; ``push`` gives the frames that each packet completes.
 
-    A hole begins the analysis anew, unless it is at most ``bridged_s`` long: then what comes after goes on from what
-    came before, as if nothing lay between them.
+    A step of more than 1.5 periods left a sample out, however the packets are cut and whoever left it out: a hole. It
+    begins the analysis anew, so that no frame is of sound that was apart, unless it is at most ``bridged_s`` long: then
+    what comes after goes on from what came before, as if nothing lay between them. A stamp that is late by more than
+    half a period looks the same, and costs the frames that would need the sound on both sides of it, no others.
     """
 
     def __init__(self, begin: Callable[[], Stretch], *, rate_hz: float, channels: int, bridged_s: float = 0.0) -> None:
         self.newest_s = -np.inf
-        self._begin, self._rate_hz, self._none, self._bridged_s = begin, rate_hz, Frames.empty(channels), bridged_s
+        self._begin, self._none = begin, Frames.empty(channels)
+        self._rate_hz, self._longest_step_s = rate_hz, max(MISSING_PERIODS / rate_hz, bridged_s)
         self._gaps = 0
         self.end_stretch()
 
     def end_stretch(self) -> None:
         """Forget all state, as a long gap does; time still only moves forward."""
         self._stretch = self._begin()
-        self._count_anew()
-
-    def _count_anew(self) -> None:
-        self._first_s, self._count, self._is_holed = np.nan, 0, False
-
-    def hole(self) -> None:
-        """Take the next sample for one behind a hole, however short: samples are missing before it."""
-        self._is_holed = True
+        self._counted = Counted()
 
     def push(self, time: npt.ArrayLike, values: npt.ArrayLike) -> Frames:
         """Return the frames that a packet completes.
@@ -93,9 +100,10 @@ class SoundState:
         ----------
         time, values
             (n,) seconds, later than what was pushed before, and (n,) samples of one channel, full scale 1, finite. A
-            step of more than 5 ms is a gap.
+            step of more than 1.5 periods is a hole.
         """
-        time_s, samples = np.asarray(time, dtype=np.float64), np.asarray(values, dtype=np.float64)
+        time_s = stamps_of("audio", time)
+        samples = numbers("packet of sound has values", values).astype(np.float64, copy=False)
         self.check(time_s, samples)
         return self.push_checked(time_s, samples)
 
@@ -103,42 +111,79 @@ class SoundState:
         """Raise what is wrong with a packet; nothing moves."""
         steps_s = _checked_steps(time_s, samples, self.newest_s)
         check_gaps(steps_s, self._gaps, rate_hz=self._rate_hz)
-        first_s, count = self._first_s, self._count
-        for first, last, anew in self._parts(time_s):
-            if anew or not count:
-                first_s, count = float(time_s[first]), 0
-            count += last - first
-            self._check_rate(count, float(time_s[last - 1]) - first_s)
+        self._count(time_s, steps_s)
 
     def push_checked(self, time_s: FloatArray, samples: FloatArray) -> Frames:
         """Return what :meth:`push` does, of a packet that :meth:`check` passed."""
-        parts = [self._none]
-        self._gaps = gaps_in_a_row(np.diff(time_s, prepend=self.newest_s), self._gaps)[1]
-        for first, last, anew in self._parts(time_s):
-            if anew and time_s[first] - self.newest_s > self._bridged_s:
+        if not len(time_s):
+            return self._none
+        steps_s = np.diff(time_s, prepend=self.newest_s)
+        self._gaps = gaps_in_a_row(steps_s, self._gaps)[1]
+        counted, parts = self._count(time_s, steps_s), [self._none]
+        for first, last, anew in _parts(steps_s, self._longest_step_s):
+            if anew:
                 self.end_stretch()
-            elif anew:
-                self._count_anew()
-            self._first_s = self._first_s if self._count else float(time_s[first])
-            self._count += last - first
             parts.append(self._stretch.push(time_s[first:last], samples[first:last]))
-            self.newest_s = float(time_s[last - 1])
+        self._counted, self.newest_s = counted, float(time_s[-1])
         return Frames.join(parts)
 
-    def _parts(self, time_s: FloatArray) -> list[tuple[int, int, bool]]:
-        """Return (first row, row after the last, whether a gap comes before) of each stretch in a packet."""
-        lost = set(np.flatnonzero(np.diff(time_s, prepend=self.newest_s) > LOST_S).tolist())
-        lost |= {0} if self._is_holed else set()
-        return [(first, last, first in lost) for first, last in pairwise(sorted({0, *lost, len(time_s)}))]
+    def _count(self, time_s: FloatArray, steps_s: FloatArray) -> Counted:
+        """Return the count after a packet, or raise where the stamps contradict the rate, at each whole second of it.
+
+        By the count, so that packets of any size are judged alike.
+        """
+        counted = self._counted
+        for first, last, anew in _parts(steps_s, LOST_S):
+            if anew or not counted.places:
+                counted = Counted(float(time_s[first]))
+            steps = steps_s[first:last] * self._rate_hz
+            steps[:1] = steps[:1] if counted.places else 1.0
+            places, alike = places_of(steps, newest=counted.newest, alike=counted.alike)
+            counts = counted.places + np.cumsum(places)
+            rate_hz = int(self._rate_hz)
+            seconds = np.arange(max(0, counted.places - 1) // rate_hz, (int(counts[-1]) - 1) // rate_hz) + 1
+            for row in np.searchsorted(counts, seconds * rate_hz + 1).tolist():
+                self._check_rate(int(counts[row]), float(time_s[first + row]) - counted.first_s)
+            counted = Counted(counted.first_s, int(counts[-1]), float(steps[-1]), alike)
+        return counted
 
     def _check_rate(self, count: int, span_s: float) -> None:
         wanted_s = (count - 1) / self._rate_hz
-        # From one second on: stamps of packets are late by some milliseconds, now and then.
-        if max(span_s, wanted_s) > 1 and abs(span_s - wanted_s) > _WITHIN * wanted_s:
+        if abs(span_s - wanted_s) > _WITHIN * wanted_s:
             raise ValueError(
                 f"{count} samples span {span_s:.4f} s, expected {wanted_s:.4f} s at {self._rate_hz:g} Hz; state "
                 "the rate that the microphone really has"
             )
+
+
+def places_of(steps: FloatArray, *, newest: float = 1.0, alike: int = 0) -> tuple[npt.NDArray[np.int64], int]:
+    """Return how many places of samples each step, in periods, takes, and how many holes alike are at the end.
+
+    Of a hole, those that were left out count, too; many alike in a row are no holes, but a slower rate. ``newest`` and
+    ``alike`` are the step before, and how many holes like it were in a row.
+    """
+    if steps.max() <= MISSING_PERIODS:
+        return np.ones(len(steps), dtype=np.int64), 0
+    same = (steps > MISSING_PERIODS) & (np.abs(np.diff(steps, prepend=newest)) < 0.5)
+    rows = np.arange(1, len(steps) + 1)
+    in_a_row = rows - np.maximum.accumulate(np.where(same, -alike, rows))
+    return np.where(in_a_row < _HOLES_ALIKE, np.maximum(1, np.rint(steps)), 1).astype(np.int64), int(in_a_row[-1])
+
+
+def _parts(steps_s: FloatArray, longest_s: float) -> list[tuple[int, int, bool]]:
+    """Return (first row, row after the last, whether a longer step comes before) of the parts of a packet."""
+    lost = set(np.flatnonzero(steps_s > longest_s).tolist())
+    return [(first, last, first in lost) for first, last in pairwise(sorted({0, *lost, len(steps_s)}))]
+
+
+def samples_of(values: npt.ArrayLike, *, rate_hz: float, start_s: float) -> tuple[FloatArray, FloatArray]:
+    """Return (n,) stamps and (n,) samples of a sound that begins at ``start_s``."""
+    if not is_number(start_s) or not np.isfinite(start_s):
+        raise ValueError(f"start_s is {start_s!r}, expected a finite number of seconds")
+    samples = numbers("sound has values", values).astype(np.float64)
+    if samples.ndim != 1:
+        raise ValueError(f"sound is {samples.shape}, expected (n,) of one channel")
+    return start_s + np.arange(len(samples)) / rate_hz, samples
 
 
 def _checked_steps(time_s: FloatArray, samples: FloatArray, newest_s: float) -> FloatArray:
@@ -276,8 +321,6 @@ def _refuse_loud(stream: Stream, samples: FloatArray, first_row: int) -> None:
 
 
 def analysed(stream: Stream, state: SoundState, channels: Sequence[str] | None) -> Iterator[tuple[bool, Frames]]:
-    """Yield (whether a hole came before, frames) of the named channels' mean, block by block."""
+    """Yield (whether samples without a value came before, frames) of the named channels' mean, block by block."""
     for broken, time_s, samples in stretches(stream, channels):
-        if broken:
-            state.hole()
         yield broken, state.push(time_s, samples)

@@ -110,6 +110,8 @@ def _checked(frames: Frames, params: TextureParams, newest_s: float) -> FloatArr
             f"log power spans {values.min():.4g} to {values.max():.4g}, expected {_LOG_POWER[0]:.4g} to "
             f"{_LOG_POWER[1]:.4g}; give what MelParams makes, in natural logarithms"
         )
+    if not np.isfinite(frames.time_s).all():
+        raise ValueError("frames have stamps that are NaN or infinite, expected seconds; leave such frames out")
     if (np.diff(frames.time_s, prepend=newest_s) <= 0).any():
         raise ValueError("frames do not follow each other in time; drop repeated ones, or start anew")
     return values

@@ -354,6 +354,8 @@ class SourceState:
         grid = self._resampler.push(time_s, values)
         if not len(grid.places):
             return grid
+        if self._is_attitude:
+            grid = grid._replace(values=_unit_length(grid.values))
         if self._first_place is None:
             self._first_place = int(grid.places[0])
             self._filters = self._settled_filters(grid.values[0])
@@ -372,6 +374,13 @@ class SourceState:
             states.append(state)
             first = filter_.run(first[None], rate_hz=rate_hz)[0]
         return states
+
+
+def _unit_length(quaternions: FloatArray) -> FloatArray:
+    """Return quaternions (n, 4) of length 1 again, which lie a little inside once they were averaged."""
+    w, x, y, z = quaternions.T
+    length = np.sqrt(w * w + x * x + y * y + z * z)
+    return np.asarray(quaternions / np.where(length > 0, length, 1.0)[:, None])
 
 
 class SoundSourceState:

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.audio import RATE_HZ, Frames, MelParams, SoundState
-from wristkit.audio.sound import LOST_S, USUAL_RATES_HZ, check_gaps, check_loudness, gaps_in_a_row
+from wristkit.audio.sound import LOST_S, USUAL_RATES_HZ, check_gaps, check_loudness, gaps_in_a_row, places_of
 from wristkit.condition.frame import Source
-from wristkit.recording import FloatArray
+from wristkit.recording import FloatArray, numbers, stamps_of
 
 SOUND, MEL = "audio", "mel"
 _RATE_FROM_S = 0.010  # of sound; by the count of its samples, so that packets of any size find the same rate
@@ -37,9 +37,10 @@ class SoundFront:
 
     def check(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return a packet as (n,) seconds and (n,) samples, or raise what is wrong with it."""
-        time_s = np.asarray(time, dtype=np.float64)
+        time_s = stamps_of(SOUND, time)
+        given = numbers(f"packet of {SOUND!r} has values", values)
         with np.errstate(over="ignore"):  # what is too big becomes infinite, and is refused below
-            samples = np.asarray(values, dtype=np.float32)
+            samples = given.astype(np.float32)
         if samples.ndim == 2 and samples.shape[1] == 1:
             samples = samples[:, 0]
         if time_s.ndim != 1 or samples.shape != time_s.shape:
@@ -96,6 +97,8 @@ class SoundFront:
 
 def _rate_hz(time_s: FloatArray) -> float:
     """Return the usual rate that lies within 1 % of what stamps show, or what they show."""
-    measured_hz = (len(time_s) - 1) / (time_s[-1] - time_s[0])
+    steps_s = np.diff(time_s)
+    places, _ = places_of(steps_s / np.median(steps_s))
+    measured_hz = places.sum() / (time_s[-1] - time_s[0])
     nearest_hz = min(USUAL_RATES_HZ, key=lambda rate_hz: abs(rate_hz - measured_hz))
     return float(nearest_hz if abs(nearest_hz / measured_hz - 1) <= _RATE_WITHIN else round(measured_hz))
