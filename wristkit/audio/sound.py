@@ -78,7 +78,8 @@ class SoundState:
     A step of more than 1.5 periods left a sample out, however the packets are cut and whoever left it out: a hole. It
     begins the analysis anew, so that no frame is of sound that was apart, unless it is at most ``bridged_s`` long: then
     what comes after goes on from what came before, as if nothing lay between them. A stamp that is late by more than
-    half a period looks the same, and costs the frames that would need the sound on both sides of it, no others.
+    half a period looks the same, and costs the frames that would need the sound on both sides of it, no others: give
+    stamps by the count of samples, which audio systems have beside each packet, and not by when a packet came.
     """
 
     def __init__(self, begin: Callable[[], Stretch], *, rate_hz: float, channels: int, bridged_s: float = 0.0) -> None:
