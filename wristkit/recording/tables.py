@@ -1,10 +1,10 @@
 """The two tables that travel with a recording: labels and findings."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from wristkit.errors import RecordingError
@@ -27,13 +27,24 @@ def finding_table(rows: Sequence[tuple[str, str, float, float, int, str, str]] =
     return _typed_table(FINDING_COLUMNS, _FINDING_TYPES, rows)
 
 
-def _typed_table(columns: Sequence[str], types: Mapping[str, type], rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+def _typed_table(
+    columns: tuple[str, ...], types: Mapping[str, type], rows: Sequence[tuple[object, ...]]
+) -> pd.DataFrame:
     """Return a table of rows; column by column, since a recording makes many and pandas takes long to convert one."""
-    values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    arrays: Iterator[npt.NDArray[Any]] = (
-        np.array(one, dtype=types[name]) for name, one in zip(columns, values, strict=True)
-    )
-    return pd.DataFrame(dict(zip(columns, arrays, strict=True)))
+    if not rows:
+        return _empty_table(columns).copy(deep=False)
+    return _of_columns(columns, types, list(zip(*rows, strict=True)))
+
+
+@lru_cache(maxsize=2)
+def _empty_table(columns: tuple[str, ...]) -> pd.DataFrame:
+    types = _LABEL_TYPES if columns == LABEL_COLUMNS else _FINDING_TYPES
+    return _of_columns(columns, types, [()] * len(columns))
+
+
+def _of_columns(columns: Sequence[str], types: Mapping[str, type], values: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    # Each with its type: pandas would look at every text, and make another kind of column of them.
+    return pd.DataFrame({name: pd.Series(one, dtype=types[name]) for name, one in zip(columns, values, strict=True)})
 
 
 def check_labels(labels: pd.DataFrame) -> pd.DataFrame:
@@ -46,7 +57,7 @@ def check_labels(labels: pd.DataFrame) -> pd.DataFrame:
             code="label_columns",
             remedy="add them; tier is 'truth' for what a detector learns from",
         )
-    table = labels[list(LABEL_COLUMNS)].reset_index(drop=True)
+    table = _only(labels, LABEL_COLUMNS).reset_index(drop=True)
     try:
         table = table if table.dtypes.to_dict() == _LABEL_TYPES else table.astype(_LABEL_TYPES)
     except (TypeError, ValueError) as fault:
@@ -55,6 +66,8 @@ def check_labels(labels: pd.DataFrame) -> pd.DataFrame:
             code="label_times",
             remedy="give start_s and stop_s in seconds from the recording's start",
         ) from fault
+    if table.empty:
+        return table
     times = table[["start_s", "stop_s"]].to_numpy()
     wrong = ~np.isfinite(times).all(axis=1) | (times[:, 1] < times[:, 0])
     if wrong.any():
@@ -68,6 +81,11 @@ def check_labels(labels: pd.DataFrame) -> pd.DataFrame:
     for column in ("label", "tier", "rater"):
         _refuse_nameless(table, column)
     return table
+
+
+def _only(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table with these columns alone, in this order; itself where it has no others."""
+    return table if list(table.columns) == [*columns] else table[[*columns]]
 
 
 def _refuse_nameless(table: pd.DataFrame, column: str) -> None:
@@ -103,7 +121,7 @@ def join_findings(*tables: pd.DataFrame) -> pd.DataFrame:
     for table in tables:
         if missing := [column for column in FINDING_COLUMNS if column not in table.columns]:
             raise ValueError(f"findings lack the columns {missing}, expected {list(FINDING_COLUMNS)}")
-    filled = [table[list(FINDING_COLUMNS)] for table in tables if len(table)]
+    filled = [_only(table, FINDING_COLUMNS) for table in tables if len(table)]
     if not filled:
         return finding_table()
     joined = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0].reset_index(drop=True)
