@@ -21,6 +21,7 @@ from wristkit.view.window import (
     gaps_in,
     image,
     measured,
+    moving_stream,
     overview,
     panes_of,
     snapped,
@@ -201,7 +202,7 @@ class Live(anywidget.AnyWidget):
         table = self._viewer.store.table()
         first_s, last_s = (float(table[name][key]) for name in ("start_s", "stop_s"))
         within_s = max(_SNAP_S, _SNAP_PIXELS * float(perPixel))
-        stream = self._viewer.moving_stream
+        stream = moving_stream(self._viewer.recording)
         start_s, stop_s = snapped(stream, start_s=first_s, stop_s=last_s, within_s=within_s)
         self._viewer.store.change(key, start_s=start_s, stop_s=stop_s)
         return [key]

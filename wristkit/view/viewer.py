@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 LEAST_WIDTH_S = 1e-3
 JUMP_WIDTH_S = 10.0
-_MOVING = ("accel", "user_accel", "gyro")
 
 
 def view(
@@ -251,12 +250,6 @@ class Viewer:
     def tiers(self) -> tuple[str, ...]:
         """Tiers of the labels, and truth."""
         return tuple(dict.fromkeys(["truth", *sorted(set(self.labels["tier"]))]))
-
-    @property
-    def moving_stream(self) -> Stream:
-        """The stream in which a moment is looked for: motion where there is some."""
-        names = [name for name in _MOVING if name in self._recording.streams] or list(self._recording.streams)
-        return self._recording[names[0]]
 
     def edited(self) -> None:
         """Forget the picture, of which the labels are not those any more."""

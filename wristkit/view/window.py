@@ -134,13 +134,18 @@ def gaps_in(pane: Pane, *, start_s: float, stop_s: float) -> FloatArray:
 
 def overview(recording: Recording) -> list[float]:
     """Return how much moves in each of many bins over the whole recording, 0 to 1, for the map below the panes."""
-    names = [name for name in _MOVING if name in recording.streams] or list(recording.streams)
-    stream = recording[names[0]]
+    stream = moving_stream(recording)
     start_s, stop_s = whole_span(recording)
     _, low, high = envelope(stream.time, stream.values, start_s=start_s, stop_s=stop_s, bins=OVERVIEW_BINS)
     spread = np.nan_to_num(np.nanmax(np.append(high - low, np.zeros((len(low), 1), low.dtype), axis=1), axis=1))
     level = np.sqrt(spread / spread.max()) if spread.max() > 0 else spread
     return [round(float(one), 3) for one in level]
+
+
+def moving_stream(recording: Recording) -> Stream:
+    """Return the stream in which a moment is looked for: motion where there is some."""
+    names = [name for name in _MOVING if name in recording.streams] or list(recording.streams)
+    return recording[names[0]]
 
 
 def whole_span(recording: Recording) -> tuple[float, float]:
