@@ -14,7 +14,7 @@ import wristkit as wk
 from wristkit.datasets import recordings
 from wristkit.errors import RecordingError
 from wristkit.fusion import Clock, Fused, Fusion, FusionParams, gesture_velocity
-from wristkit.recording import Recording, Stream, finding_table
+from wristkit.recording import Recording, Stream, finding_table, longest_step_s
 from wristkit.signals import check_units
 from wristkit.simulate.body import WatchPath
 from wristkit.simulate.sensor import SensorParams, ideal, sense
@@ -605,6 +605,14 @@ def test_the_recording_itself_is_kept():
     assert all(fused.streams[name] is stream for name, stream in recording.streams.items())
     assert fused.attitude.time is recording.gyro.time or np.shares_memory(fused.attitude.time, recording.gyro.time)
     assert set(recording.streams) == {"gyro", "accel", "mag"}
+
+
+@given(steps_ms=st.lists(st.integers(1, 130), min_size=2, max_size=40))
+def test_a_clock_of_a_stream_has_the_longest_step_of_its_stamps(steps_ms):
+    time_s = np.cumsum(steps_ms) / 1e3
+    stream = Stream.measured("gyro", time_s, np.zeros((len(time_s), 3)))
+    if stream.rate_hz >= 10:
+        assert Clock.of(stream).longest_step_s == longest_step_s(time_s)
 
 
 def test_a_uniform_recording_is_fused_on_its_stated_clock():

@@ -462,6 +462,14 @@ def test_five_seconds_without_change_are_stuck(samples, found):
         np.testing.assert_allclose([at["start_s"], at["stop_s"]], [6.0, 11.0])
 
 
+@given(first=st.integers(0, 700), rate_hz=st.sampled_from([5.0, 50.0, 99.0]), spare=st.integers(-1, 1))
+def test_a_stuck_span_is_found_wherever_it_starts(first, rate_hz, spare):
+    values = noise((1500, 3))
+    least = max(20, int(np.ceil(5 * rate_hz)) + 1)
+    values[first : first + least + spare] = values[first]
+    assert ("stuck" in codes(stream(values, name="gyro", rate_hz=rate_hz))) == (spare >= 0)
+
+
 def test_one_axis_that_is_stuck_while_others_move_is_named():
     time_s = np.arange(3000) / 50
     values = 0.3 * np.sin(np.outer(time_s, [5, 4, 3])) + noise((3000, 3), scale=0.01)

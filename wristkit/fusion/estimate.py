@@ -257,11 +257,5 @@ def north_from_east(attitude: FloatArray) -> FloatArray:
 
     A quarter turn about z, written out: a product of matrices rounds one row in another way than several.
     """
-    w, x, y, z = attitude.T
-    turned = np.empty((4, len(attitude)))
-    np.add(w, z, out=turned[0])
-    np.add(x, y, out=turned[1])
-    np.subtract(y, x, out=turned[2])
-    np.subtract(z, w, out=turned[3])
-    turned *= np.sqrt(0.5)
-    return turned.T
+    w, x, y, z = np.ascontiguousarray((attitude * np.sqrt(0.5)).T)
+    return np.stack([w + z, x + y, y - x, z - w]).T

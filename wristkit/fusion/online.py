@@ -11,6 +11,8 @@ from wristkit.errors import RecordingError
 from wristkit.fusion.estimate import Fused, Offline, Online, Steps
 from wristkit.fusion.follow import Follower, SingleArray, appended
 from wristkit.recording import (
+    GAP_FLOOR_S,
+    GAP_PERIODS,
     LATEST_S,
     MISSING_PERIODS,
     FloatArray,
@@ -64,6 +66,9 @@ class Clock:
                 code="rate_too_high",
                 remedy="give stamps in seconds, or state the sensor's true rate in samples a second",
             )
+        # The median step is at most twice the mean one; where that is within the floor no stamp needs to be read.
+        if not len(stream.gaps) and 2 * GAP_PERIODS / stream.rate_hz <= GAP_FLOOR_S:
+            return cls(stream.rate_hz, GAP_FLOOR_S)
         stamps = np.arange(3) / stream.rate_hz if stream.is_uniform else stream.time
         return cls(stream.rate_hz, longest_step_s(stamps))
 

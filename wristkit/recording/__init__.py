@@ -10,6 +10,7 @@ from wristkit.recording.recording import Recording, Side
 from wristkit.recording.stream import (
     CANONICAL,
     GAP_FLOOR_S,
+    GAP_PERIODS,
     LATEST_S,
     MISSING_PERIODS,
     STANDARD_GRAVITY,
@@ -38,6 +39,7 @@ __all__ = [
     "CANONICAL",
     "FINDING_COLUMNS",
     "GAP_FLOOR_S",
+    "GAP_PERIODS",
     "LABEL_COLUMNS",
     "LATEST_S",
     "MISSING_PERIODS",

@@ -197,8 +197,10 @@ class Recording:
         _refuse_doubles(streams)
         merged = {**self.streams, **{stream.name: stream for stream in streams}}
         _refuse_empty(list(merged.values()))
-        replaced = self.findings["stream"].isin([stream.name for stream in streams])
-        kept = self.findings[~(replaced & (self.findings["code"] == "rate_stated"))]
+        kept = self.findings
+        stated = (kept["code"] == "rate_stated").to_numpy()
+        if stated.any():
+            kept = kept[~(stated & kept["stream"].isin([stream.name for stream in streams]).to_numpy())]
         return replace(
             self,
             id=content_id(list(merged.values())),
@@ -320,6 +322,9 @@ def _labels_outside(labels: pd.DataFrame, streams: Sequence[Stream]) -> pd.DataF
 
 
 def _stated_rates(streams: Sequence[Stream], findings: pd.DataFrame) -> pd.DataFrame:
+    uniform = [stream for stream in streams if stream.is_uniform]
+    if not uniform:
+        return finding_table()
     known = set(findings.loc[findings["code"] == "rate_stated", "stream"])
     remedy = "compare it with stamps or a known duration before trusting long times"
     return finding_table(
@@ -333,7 +338,7 @@ def _stated_rates(streams: Sequence[Stream], findings: pd.DataFrame) -> pd.DataF
                 f"{stream.rate_hz:g} Hz is stated, not measured",
                 remedy,
             )
-            for stream in streams
-            if stream.is_uniform and stream.name not in known
+            for stream in uniform
+            if stream.name not in known
         ]
     )

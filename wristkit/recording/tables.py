@@ -43,8 +43,9 @@ def _empty_table(columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _of_columns(columns: Sequence[str], types: Mapping[str, type], values: Sequence[Sequence[Any]]) -> pd.DataFrame:
-    # Each with its type: pandas would look at every text, and make another kind of column of them.
-    return pd.DataFrame({name: pd.Series(one, dtype=types[name]) for name, one in zip(columns, values, strict=True)})
+    # Each with its type: pandas would look at every text, and make another kind of column of them. An Index is made in
+    # a fraction of the time of a Series.
+    return pd.DataFrame({name: pd.Index(one, dtype=types[name]) for name, one in zip(columns, values, strict=True)})
 
 
 def check_labels(labels: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from wristkit.recording import FloatArray, Stream, median
+from wristkit.recording import FloatArray, Stream, blocks, median
 from wristkit.signals.clock import is_steady
 from wristkit.signals.pieces import Ends, Finding, IntArray, Mask, Values, long_runs, pieces, runs, time_at
 from wristkit.signals.units import PLAUSIBLE
@@ -36,8 +36,9 @@ def cut_flat(stream: Stream, ends: Ends) -> list[IntArray]:
         return nothing
     low, high = _possible(stream, ends)
     met = np.zeros((2, len(stream.channels)))
-    for _, values in pieces(stream):
-        met += [(values == low).sum(axis=0), (values == high).sum(axis=0)]
+    for (values,) in blocks(stream.values):
+        for met_at, level in zip(met, (low, high), strict=True):
+            met_at += [np.count_nonzero(column == value) for column, value in zip(values.T, level, strict=True)]
     often = (met >= _CUT_RUNS * CUT_SAMPLES) & (high > low)
     return [
         np.concatenate(

@@ -51,7 +51,7 @@ def time_at(stream: Stream, row: int) -> float:
 def extremes(stream: Stream) -> Ends:
     """Return the least and greatest values of the channels."""
     low = high = np.full(len(stream.channels), np.nan)
-    for _, values in pieces(stream):
+    for (values,) in blocks(stream.values):
         low = np.fmin(low, np.fmin.reduce(values, axis=0))
         high = np.fmax(high, np.fmax.reduce(values, axis=0))
     return Ends(low, high)

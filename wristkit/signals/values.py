@@ -97,13 +97,14 @@ def stuck(stream: Stream) -> list[Finding]:
     if stream.name not in _NEVER_STILL or not stream.rate_hz > 0:
         return []
     least = max(_STUCK_SAMPLES, int(np.ceil(_STUCK_S * stream.rate_hz)) + 1)
-    held, found = _held(stream, slice(None), least), []
-    if len(held):
+    found = []
+    together, alone = _perhaps_held(stream, least)
+    if together and len(held := _held(stream, slice(None), least)):
         why = ": the sensor was stuck, off, or lay still below its resolution"
         found.append(_stuck(stream, held, "no channel changes", why))
     if stream.name not in _AXES_MOVE or len(stream.channels) < 2:
         return found
-    for channel in _perhaps_held(stream, least):
+    for channel in alone:
         held = _beside_motion(stream, channel, _held(stream, slice(channel, channel + 1), least))
         if len(held):
             name = stream.channels[channel]
@@ -261,13 +262,18 @@ def _same_as_before(stream: Stream, channels: slice) -> Iterator[Mask]:
         last = values[-1].copy()
 
 
-def _perhaps_held(stream: Stream, least: int) -> list[int]:
-    """Return the channels that two samples half of ``least`` apart agree in, as they do where it is held so long."""
-    step = least // 2
+def _perhaps_held(stream: Stream, least: int) -> tuple[bool, list[int]]:
+    """Return whether all channels at once may be held for ``least`` samples, and which alone, by a few samples."""
+    step = least // 8
     # Block by block: of a memory-mapped stream every page that is touched would stay in memory.
     rows = max(1, BLOCK_ROWS // step) * step
-    few = np.concatenate([values[::step].copy() for _, values in pieces(stream, rows=rows)])
-    return [int(channel) for channel in np.flatnonzero((few[1:] == few[:-1]).any(axis=0))]
+    few = np.concatenate([values[::step].copy() for (values,) in blocks(stream.values, rows=rows)])
+    same = few[1:] == few[:-1]
+
+    def long_enough(mask: Mask) -> bool:
+        return len(long_runs([mask], least=least // step - 1)) > 0
+
+    return long_enough(same.all(axis=1)), [one for one, mask in enumerate(same.T) if long_enough(mask)]
 
 
 def _beside_motion(stream: Stream, channel: int, held: IntArray) -> IntArray:
