@@ -1,0 +1,114 @@
+"""Features of series as a table: tsfresh's names and values, computed of many windows at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wristkit.features.batch import Batch
+from wristkit.features.others import calculator_of, name_of
+from wristkit.features.registry import Calculator, Column, Params
+from wristkit.features.settings import NAMED, Settings
+from wristkit.recording import FloatArray
+
+_SAMPLES_AT_ONCE = 2**17  # 1 MB a copy: what a processor's cache holds of the few that are in use
+
+
+class _Step(NamedTuple):
+    """One calculator with all sets of its parameters."""
+
+    name: str
+    calculator: Calculator
+    params: Sequence[Params] | None
+
+
+class _Part(NamedTuple):
+    """Features of one channel of some windows: ``values`` (features, windows)."""
+
+    names: tuple[str, ...]
+    values: FloatArray
+
+
+def series_features(
+    values: npt.ArrayLike,
+    *,
+    channels: Sequence[str],
+    settings: str | Settings | Mapping[str, Settings],
+    workers: int = 1,
+) -> pd.DataFrame:
+    """Return tsfresh's features of each channel of each window, in columns named ``<channel>__<feature>``.
+
+    Parameters
+    ----------
+    values
+        (n, channels, samples).
+    channels
+        Names of the channels.
+    settings
+        ``"minimal"``, ``"efficient"`` or ``"comprehensive"``; a dictionary as tsfresh takes it, of calculator to sets
+        of parameters, in which a function of one series may stand in place of a name; or one of channel to such a
+        dictionary, for these channels alone.
+    workers
+        Threads that share the work.
+    """
+    windows = _checked(values, channels)
+    if workers < 1:
+        raise ValueError(f"workers is {workers}, expected 1 or more")
+    steps = {channel: _steps(one) for channel, one in _by_channel(settings, channels).items()}
+    at_once = max(1, _SAMPLES_AT_ONCE // windows.shape[2])
+    rows = [slice(first, first + at_once) for first in range(0, len(windows), at_once)]
+    tasks = [(windows[part, list(channels).index(name)], own) for name, own in steps.items() for part in rows]
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list((pool.map if workers > 1 else map)(lambda task: _features_of(*task), tasks))
+    of_channel = {name: parts[place * len(rows) : (place + 1) * len(rows)] for place, name in enumerate(steps)}
+    names = [f"{channel}__{name}" for channel, own in of_channel.items() for name in own[0].names]
+    table = np.concatenate([np.concatenate([one.values for one in own], axis=1) for own in of_channel.values()])
+    return pd.DataFrame(table.T, columns=names, copy=False)
+
+
+def _checked(values: npt.ArrayLike, channels: Sequence[str]) -> npt.NDArray[np.floating]:
+    windows = np.asarray(values)
+    if windows.ndim != 3 or windows.shape[1] != len(channels) or not windows.size:
+        raise ValueError(
+            f"values have the shape {windows.shape} for the channels {list(channels)}; expected (windows, channels, "
+            "samples) with one of each at least"
+        )
+    if len(set(channels)) < len(channels):
+        raise ValueError(f"channels {list(channels)} hold a name twice, and so would the table; give each its own")
+    return windows
+
+
+def _by_channel(settings: str | Settings | Mapping[str, Settings], channels: Sequence[str]) -> Mapping[str, Settings]:
+    """Return the settings of each channel that has any, in the order of the channels."""
+    if isinstance(settings, str):
+        if settings not in NAMED:
+            raise ValueError(f"settings is {settings!r}, expected {', '.join(map(repr, NAMED))} or a dictionary")
+        settings = NAMED[settings]
+    if not settings:
+        raise ValueError("settings name no calculator; give at least one")
+    if not all(isinstance(one, Mapping) for one in settings.values()):
+        return dict.fromkeys(channels, settings)
+    if unknown := [name for name in settings if name not in channels]:
+        raise ValueError(f"settings are given for {unknown}, the windows have the channels {list(channels)}")
+    return {channel: settings[channel] for channel in channels if channel in settings}
+
+
+def _steps(settings: Settings) -> list[_Step]:
+    return [_Step(name_of(which), calculator_of(which), params) for which, params in settings.items()]
+
+
+def _features_of(windows: npt.NDArray[np.floating], steps: Sequence[_Step]) -> _Part:
+    """Return the features of (n, samples) series."""
+    batch = Batch(windows)
+    with np.errstate(all="ignore"):  # what is not defined is NaN, as in tsfresh
+        columns = dict(_columns(batch, steps))
+    return _Part(tuple(columns), np.stack(list(columns.values())))
+
+
+def _columns(batch: Batch, steps: Sequence[_Step]) -> Iterator[Column]:
+    for step in steps:
+        for suffix, values in step.calculator(batch, step.params):
+            yield f"{step.name}__{suffix}" if suffix else step.name, values
