@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -89,11 +89,12 @@ def _by_channel(settings: str | Settings | Mapping[str, Settings], channels: Seq
         settings = NAMED[settings]
     if not settings:
         raise ValueError("settings name no calculator; give at least one")
-    if not all(isinstance(one, Mapping) for one in settings.values()):
-        return dict.fromkeys(channels, settings)
+    by_channel = {name: one for name, one in settings.items() if isinstance(one, Mapping)}
+    if len(by_channel) < len(settings):
+        return {channel: cast("Settings", settings) for channel in channels}
     if unknown := [name for name in settings if name not in channels]:
         raise ValueError(f"settings are given for {unknown}, the windows have the channels {list(channels)}")
-    return {channel: settings[channel] for channel in channels if channel in settings}
+    return {channel: by_channel[channel] for channel in channels if channel in by_channel}
 
 
 def _steps(settings: Settings) -> list[_Step]:

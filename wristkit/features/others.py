@@ -49,7 +49,7 @@ def _of_function(function: Function) -> Calculator:
 def _of_tsfresh(name: str) -> Calculator:
     from tsfresh.feature_extraction import feature_calculators
 
-    function = getattr(feature_calculators, name, None)
+    function: Any = getattr(feature_calculators, name, None)
     if not hasattr(function, "fctype"):
         near = get_close_matches(name, CALCULATORS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

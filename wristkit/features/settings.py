@@ -3,6 +3,7 @@
 Its ``linear_trend_timewise`` is not among them: it wants stamps, and on an even grid is ``linear_trend`` by the hour.
 """
 
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -91,3 +92,29 @@ MINIMAL: Settings = dict.fromkeys(
     )
 )
 NAMED: Mapping[str, Settings] = {"minimal": MINIMAL, "efficient": EFFICIENT, "comprehensive": COMPREHENSIVE}
+
+
+def settings_of(columns: Sequence[str], channels: Sequence[str]) -> dict[str, Settings]:
+    """Return what computes these columns and no others, by channel: the way back from a selection of features."""
+    found: dict[str, dict[str, list[dict[str, Any]] | None]] = {}
+    for column in columns:
+        channel = max((one for one in channels if column.startswith(f"{one}__")), key=len, default=None)
+        if channel is None:
+            raise ValueError(f"{column!r} names none of the channels {list(channels)}; take names from a table of them")
+        name, *parts = column[len(channel) + 2 :].split("__")
+        params = dict(_parameter(part, column) for part in parts)
+        own = found.setdefault(channel, {})
+        if params:
+            own[name] = [*(own.get(name) or []), params]
+        else:
+            own.setdefault(name, None)
+    return dict(found)
+
+
+def _parameter(part: str, column: str) -> tuple[str, Any]:
+    """Return the name and value of ``part``, such as ``coeff_3`` or ``attr_"real"``."""
+    name, _, text = part.partition('_"') if part.endswith('"') else part.rpartition("_")
+    try:
+        return name, text[:-1] if part.endswith('"') else literal_eval(text)
+    except (ValueError, SyntaxError) as fault:
+        raise ValueError(f"{column!r} holds {part!r}, expected a parameter's name and value") from fault
