@@ -2,6 +2,7 @@
 
 import mmap
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,19 @@ def blocks(*arrays: Array, rows: int = BLOCK_ROWS) -> Iterator[tuple[Array, ...]
         for mapping in mappings:
             if mapping is not None:
                 mapping.madvise(mmap.MADV_DONTNEED)
+
+
+@contextmanager
+def scattered(*arrays: Array) -> Iterator[None]:
+    """Read memory-mapped files by the page for a while: else each sample far from others brings megabytes with it."""
+    mappings = [mapping for array in arrays if (mapping := _mapping(array)) is not None]
+    try:
+        for mapping in mappings:
+            mapping.madvise(mmap.MADV_RANDOM)
+        yield
+    finally:
+        for mapping in mappings:
+            mapping.madvise(mmap.MADV_NORMAL)
 
 
 def middle_two(numbers: Callable[[], Iterable[Array]], count: int) -> tuple[Any, Any]:

@@ -45,12 +45,19 @@ def envelope(
     A bin without a sample, or with NaN alone, is NaN. A bin holds the samples with ``edge <= time < next edge``.
     """
     edges = bin_edges(start_s=start_s, stop_s=stop_s, bins=bins)
-    firsts = np.searchsorted(time, edges)
+    low, high = extremes(values, np.searchsorted(time, edges))
+    return (edges[:-1] + edges[1:]) / 2, low, high
+
+
+def extremes(
+    values: npt.NDArray[np.float32], firsts: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the lowest and highest value (b, c) of the rows from each of ``firsts`` (b + 1,) to before the next."""
     occupied = np.diff(firsts) > 0
-    low, high = (np.full((len(edges) - 1, values.shape[1]), np.nan, dtype=values.dtype) for _ in range(2))
+    low, high = (np.full((len(firsts) - 1, values.shape[1]), np.nan, dtype=values.dtype) for _ in range(2))
     if occupied.any():
         window, segments = values[firsts[0] : firsts[-1]], firsts[:-1][occupied] - firsts[0]
         for channel, column in enumerate(window.T):
             low[occupied, channel] = np.fmin.reduceat(column, segments)
             high[occupied, channel] = np.fmax.reduceat(column, segments)
-    return (edges[:-1] + edges[1:]) / 2, low, high
+    return low, high

@@ -27,7 +27,8 @@ from wristkit.view.draw.style import (
     tick_text,
     width_in,
 )
-from wristkit.view.envelope import bin_edges, envelope
+from wristkit.view.envelope import bin_edges
+from wristkit.view.pyramid import bin_extremes, rows_at, stamps_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -189,18 +190,21 @@ def thinned(
 
     It reaches a little over both ends of the window, so that lines run to the frame.
     """
-    bins = max(1, max_points // 2)
-    edges = bin_edges(start_s=start_s, stop_s=stop_s, bins=bins)
-    time, values = _samples_around(stream, float(edges[0]), float(edges[-1]))
-    firsts = time
-    if len(time) > max_points:
-        centres, low, high = envelope(time, values, start_s=start_s, stop_s=stop_s, bins=bins)
+    edges = bin_edges(start_s=start_s, stop_s=stop_s, bins=max(1, max_points // 2))
+    first, last = rows_at(stream, edges[[0, -1]])
+    first, last = max(0, first - 1), min(last + 1, len(stream))
+    if last - first > max_points:
+        low, high, occupied = bin_extremes(stream, edges)
         # A bin can lie between two samples that are no gap apart: the line runs on.
-        occupied = np.diff(np.searchsorted(time, edges)) > 0
-        firsts, time = np.repeat(edges[:-1][occupied], 2), np.repeat(centres[occupied], 2)
-        values = np.stack([low[occupied], high[occupied]], axis=1).reshape(-1, values.shape[1])
+        firsts, time = (np.repeat(one[occupied], 2) for one in (edges[:-1], (edges[:-1] + edges[1:]) / 2))
+        values = np.stack([low[occupied], high[occupied]], axis=1).reshape(-1, low.shape[1])
+    else:
+        firsts = time = stamps_at(stream, np.arange(first, last))
+        values = stream.values[first:last]
     cuts, resumes = np.searchsorted(firsts, gaps.T, side="right")
     cuts = np.unique(cuts[(cuts > 0) & (cuts < resumes)])
+    if not len(cuts):
+        return time, values
     return np.insert(time, cuts, np.nan), np.insert(values, cuts, np.nan, axis=0)
 
 
@@ -213,16 +217,6 @@ def label_lanes(table: pd.DataFrame) -> npt.NDArray[np.intp]:
         lanes[rows] = free_lane + _greedy_lanes(table["start_s"].to_numpy()[rows], table["stop_s"].to_numpy()[rows])
         free_lane = int(lanes[rows].max()) + 1
     return lanes
-
-
-def _samples_around(stream: Stream, start_s: float, stop_s: float) -> tuple[FloatArray, npt.NDArray[np.float32]]:
-    """Return the samples of the window and one on each side of it, as views."""
-    if stream.is_uniform:
-        near = stream.between(start_s - 1 / stream.rate_hz, stop_s + 2 / stream.rate_hz)
-        return near.time, near.values
-    first, last = np.searchsorted(stream.time, [start_s, stop_s])
-    around = slice(max(0, first - 1), last + 1)
-    return stream.time[around], stream.values[around]
 
 
 def _tiers(table: pd.DataFrame) -> tuple[npt.NDArray[np.intp], list[str]]:
