@@ -194,16 +194,6 @@ def test_an_interrupted_walk_leaves_no_process_behind(tmp_path):
     assert psutil.wait_procs(below, timeout=30)[1] == []
 
 
-def test_a_widget_gives_way_to_its_picture_and_a_bare_one_to_its_text(tmp_path):
-    png = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
-    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "a", "version_major": 2, "version_minor": 0}}
-    outputs = [nbformat.v4.new_output("display_data", {**widget, "image/png": png, "text/plain": "x"})]
-    path = write(tmp_path, "w", CODE("viewer", outputs=outputs))
-    page = _walk.static_page(path)
-    assert f"data:image/png;base64,{png}" in page
-    assert "<script" not in page
-
-
 def test_pictures_of_every_kind_are_found(tmp_path):
     outputs = [
         nbformat.v4.new_output("display_data", {"image/svg+xml": "<svg/>"}),

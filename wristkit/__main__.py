@@ -1,4 +1,4 @@
-"""The command line: ``python3 -m wristkit walk``, ``test``, ``lab``, ``label``, ``data``, before anything is installed.
+"""The command line: ``python3 -m wristkit`` and a command, before anything is installed.
 
 Needs the standard library alone and parses on Python 3.8; what runs after the set-up is imported when it runs.
 """
@@ -19,7 +19,7 @@ from wristkit import _environment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_NEEDED = {"walk": (), "test": ("test",), "lab": (), "data": (), "label": ()}
+_NEEDED = {"walk": (), "test": ("test",), "lab": (), "data": (), "label": (), "report": ()}
 _SELECTIONS = {
     "fast": ["-n", "2", "--dist", "worksteal", "-m", "not slow and not benchmark"],
     "all": ["-n", "2", "--dist", "worksteal", "-m", "not benchmark"],
@@ -75,6 +75,16 @@ def parser() -> argparse.ArgumentParser:
     label.add_argument("file", type=Path, metavar="FILE", help="any file or folder that wk.load reads")
     label.add_argument("--write-only", action="store_true", help="write the notebook beside FILE, and open nothing")
 
+    report = commands.add_parser(
+        "report",
+        help="write an executed notebook as one page that needs no network",
+        parents=[common],
+        allow_abbrev=False,
+    )
+    report.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="an .ipynb file with its outputs")
+    report.add_argument("--run", action="store_true", help="run a copy of it first; the notebook stays as it is")
+    report.add_argument("--out", type=Path, metavar="FILE", help="file to write (NOTEBOOK with .html)")
+
     data = commands.add_parser(
         "data", help="list public sets of recordings, download and check them", parents=[common], allow_abbrev=False
     )
@@ -121,6 +131,10 @@ def _run(arguments: list[str]) -> int:
         return _data(root, options)
     if options.command == "label":
         return _label(options.file, write_only=options.write_only)
+    if options.command == "report":
+        from wristkit._report import report
+
+        return report(options.notebook, out=options.out, run=options.run)
     return _test(root, options.selection, rest) if options.command == "test" else _lab(root, rest)
 
 

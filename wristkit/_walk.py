@@ -34,7 +34,6 @@ _CELL_TIMEOUT_S = 1200
 _START_TIMEOUT_S = 180  # two kernels that start at once on a loaded machine
 _BYTES_PER_NOTEBOOK = 3 * 10**9
 _PICTURES = {"image/png": "", "image/jpeg": "", "image/svg+xml": "text"}
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +81,16 @@ def find_notebooks(folder: Path, names: Sequence[str]) -> list[Path]:
     return [path for stem, path in found.items() if not asked or stem in asked]
 
 
-def start(notebook: Path, *, executed: Path, out: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start papermill on one notebook, with a process group of its own and one thread, and return the process."""
+def start(notebook: Path, *, executed: Path, out: Path | None, log: Path) -> subprocess.Popen[bytes]:
+    """Start papermill on one notebook, with a process group of its own and one thread, and return the process.
+
+    Where ``out`` is None the notebook's parameters stay its own.
+    """
     command = [
         *(sys.executable, "-m", "papermill", str(notebook), str(executed)),
         # relative to the notebook's folder, in which it runs: an executed notebook is shown around, and names no folder
         # of the machine that it ran on
-        *("--parameters_raw", "out", os.path.relpath(out, notebook.parent)),
+        *(() if out is None else ("--parameters_raw", "out", os.path.relpath(out, notebook.parent))),
         *("--kernel", "python3", "--cwd", str(notebook.parent), "--no-progress-bar"),
         *("--execution-timeout", str(_CELL_TIMEOUT_S), "--start-timeout", str(_START_TIMEOUT_S)),
     ]
@@ -103,7 +105,8 @@ def start(notebook: Path, *, executed: Path, out: Path, log: Path) -> subprocess
             [str(Path(__file__).resolve().parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         ),
     }
-    out.mkdir(parents=True, exist_ok=True)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, start_new_session=True
@@ -151,21 +154,6 @@ def available_bytes() -> int:
     if limit.is_file() and limit.read_text(encoding="ascii").strip().isdigit():
         free = min(free, int(limit.read_text(encoding="ascii")) - int(used.read_text(encoding="ascii")))
     return free
-
-
-def static_page(executed: Path) -> str:
-    """Return an executed notebook as a page that needs no network: pictures inside, no widgets, no scripts."""
-    import nbformat
-    from nbconvert import HTMLExporter
-
-    notebook = nbformat.read(executed, as_version=4)
-    notebook.metadata.pop("widgets", None)
-    for output in _outputs(notebook):
-        data = output.get("data", {})
-        if "image/png" in data:
-            data.pop(_WIDGET, None)
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, {"metadata": {"name": executed.stem}})
-    return re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)  # they would be fetched from the internet
 
 
 def gallery_page(ran: Sequence[Ran], *, folder: Path) -> str:
@@ -224,6 +212,8 @@ def _ended(name: str, out: Path, *, code: int, seconds: float) -> Ran:
 
 def _gather(ran: Ran, out: Path, *, taken: set[str]) -> Ran:
     """Lay a notebook's models and its static page beside it; a name that is taken gets the notebook's before it."""
+    from wristkit._report import report_page
+
     executed = out / f"{ran.name}.ipynb"
     models: list[str] = []
     for model in sorted((out / ran.name).rglob("*.mlpackage")) if ran.error is None else ():
@@ -232,7 +222,7 @@ def _gather(ran: Ran, out: Path, *, taken: set[str]) -> Ran:
         models.append(name)
     if executed.is_file():
         _forget_folders(executed)
-        (out / f"{ran.name}.html").write_text(static_page(executed), encoding="utf-8")
+        (out / f"{ran.name}.html").write_text(report_page(executed).html, encoding="utf-8")
     return Ran(**{**vars(ran), "models": models})
 
 
@@ -298,10 +288,6 @@ def _code_cells(executed: Path) -> list[dict[str, Any]]:
 def _status(cell: Mapping[str, Any]) -> str | None:
     status = cell["metadata"].get("papermill", {}).get("status")
     return None if status is None else str(status)
-
-
-def _outputs(notebook: Mapping[str, Any]) -> list[Any]:
-    return [output for cell in notebook["cells"] if cell["cell_type"] == "code" for output in cell["outputs"]]
 
 
 def _pictures(executed: Path) -> list[str]:
