@@ -142,6 +142,17 @@ def rewrite(folder: Path, change) -> None:
     (folder / "recording.json").write_text(json.dumps(header))
 
 
+def test_a_file_is_for_whom_any_new_one_is_and_stays_so(tmp_path: Path) -> None:
+    plain, path = tmp_path / "plain", tmp_path / "kept.json"
+    plain.write_bytes(b"")
+    atomic_write(path, lambda file: file.write(b"new"))
+    assert path.stat().st_mode == plain.stat().st_mode
+    path.chmod(0o640)
+    atomic_write(path, lambda file: file.write(b"newer"))
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert path.read_bytes() == b"newer"
+
+
 def test_atomic_write_keeps_the_old_file_when_writing_fails(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")

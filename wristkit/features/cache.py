@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -79,8 +80,8 @@ def _write(file: IO[bytes], table: pd.DataFrame) -> None:
 def _read(path: Path) -> pd.DataFrame | None:
     """Return a table that was kept; None where the file is no such, which is said."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return pd.DataFrame(kept["values"], columns=[str(name) for name in kept["names"]])
-    except (OSError, ValueError, KeyError, EOFError) as fault:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as fault:
         warnings.warn(f"{path.name} in the cache of features is damaged ({fault}); it is made anew", stacklevel=2)
         return None
