@@ -10,7 +10,8 @@ import io
 import json
 import os
 import re
-import tempfile
+import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ def save(recording: Recording, folder: str | Path) -> Path:
     with writing(folder):
         refuse_foreign(folder, recording.id)
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone_in(folder):
+        with alone_in(folder):
             refuse_foreign(folder, recording.id)  # another process may have been first
             _write(recording, folder)
     return folder
@@ -89,7 +90,7 @@ def _write(recording: Recording, folder: Path) -> None:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder against other writers, who would sweep away each other's files; a dead one holds nothing."""
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -153,11 +154,16 @@ def verify(folder: str | Path) -> None:
 
 
 def atomic_write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file through a temporary sibling, fsync and rename, so that readers see the old file or the new one."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
+    """Write a file through a temporary sibling, fsync and rename, so that readers see the old file or the new one.
+
+    Who may read it is as of the file that was there, or as of any new file.
+    """
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}.tmp"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
+            if path.exists():
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
             write(file)
             file.flush()
             os.fsync(file.fileno())
