@@ -1,6 +1,8 @@
 """Series of one length, side by side, and what several calculators need of them."""
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +11,8 @@ from wristkit.recording import FloatArray
 
 IntArray = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 
 class Batch:
@@ -24,6 +28,7 @@ class Batch:
         self.values: FloatArray = np.ascontiguousarray(values, dtype=np.float64)
         if self.values.ndim != 2 or not self.values.shape[1]:
             raise ValueError(f"values have the shape {self.values.shape}, expected (n, samples) with samples >= 1")
+        self._made: dict[object, object] = {}
 
     @property
     def samples(self) -> int:
@@ -32,6 +37,15 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def once(
+        self, make: "Callable[Concatenate[Batch, Given], Made]", *given: Given.args, **named: Given.kwargs
+    ) -> Made:
+        """Return ``make(self, *given)``, shared by the calculators that ask for it; what is given is hashable."""
+        key = (make, given, tuple(sorted(named.items())))
+        if key not in self._made:
+            self._made[key] = make(self, *given, **named)
+        return cast("Made", self._made[key])
 
     @cached_property
     def ordered(self) -> FloatArray:
