@@ -67,7 +67,8 @@ def benford_correlation(batch: Batch) -> FloatArray:
     centred = shares - shares.mean(axis=1, keepdims=True)
     expected = _BENFORD - _BENFORD.mean()
     found = centred @ expected / np.sqrt(np.vecdot(centred, centred) * np.vecdot(expected, expected))
-    for row in np.flatnonzero((shares == shares[:, :1]).all(axis=1)):  # nothing but rounding: as it rounds
+    even = (shares[:, 0] > 0) & (shares == shares[:, :1]).all(axis=1)
+    for row in np.flatnonzero(even):  # nothing but rounding: as numpy rounds
         found[row] = np.corrcoef(_BENFORD, shares[row])[0, 1]
     return np.asarray(np.clip(found, -1, 1))
 
