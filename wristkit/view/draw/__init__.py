@@ -5,6 +5,7 @@ They keep no state, leave ``rcParams`` alone and never touch pyplot, so that the
 
 from wristkit.view.draw.alignment import draw_alignment
 from wristkit.view.draw.charts import draw_confusion, draw_curve, draw_history
+from wristkit.view.draw.features import draw_distribution, draw_feature, draw_likeness, draw_relevance
 from wristkit.view.draw.panes import draw_labels, draw_scores, draw_stream
 from wristkit.view.draw.stack import draw_recording
 from wristkit.view.draw.wrist import draw_wrist
@@ -13,9 +14,13 @@ __all__ = [
     "draw_alignment",
     "draw_confusion",
     "draw_curve",
+    "draw_distribution",
+    "draw_feature",
     "draw_history",
     "draw_labels",
+    "draw_likeness",
     "draw_recording",
+    "draw_relevance",
     "draw_scores",
     "draw_stream",
     "draw_wrist",
