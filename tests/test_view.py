@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import io
+import json
 import re
 import subprocess
 import sys
@@ -29,15 +30,13 @@ from wristkit.view import (
     draw_scores,
     draw_stream,
     envelope,
-    gallery,
     view,
 )
 from wristkit.view.draw import draw_wrist
 from wristkit.view.draw.panes import label_lanes, thinned
 from wristkit.view.draw.style import fitted, plain, text_width_in
 from wristkit.view.envelope import bin_edges
-from wristkit.view.gallery import FAILURE_COLUMNS
-from wristkit.view.window import verdicts
+from wristkit.view.window import event_states, verdicts
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "$\\frac", "a_$b^$", "_hidden", "x" * 10_000, "\u202eevil\u2066\n\x00"]
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
@@ -571,27 +570,18 @@ def test_repr_draws_nothing(monkeypatch):
         viewer.png()
 
 
-def controls(widget):
-    found = [widget]
-    for child in getattr(widget, "children", ()):
-        found += controls(child)
-    return found
-
-
-def named(panel, name):
-    return next(one for one in controls(panel) if getattr(one, "description", None) == name)
-
-
-def picture(panel):
-    return next(one for one in controls(panel) if type(one).__name__ == "Image")
-
-
 class Front:
     """A front end of a live viewer, without a browser: it sends what the browser sends and keeps what it gets."""
 
     def __init__(self, viewer):
-        self.live, self.got, self.count = viewer.panel(), {}, 0
-        self.live.send = lambda content, buffers=None: self.got.update({content["id"]: (content, buffers)})
+        self.live, self.got, self.told, self.count = viewer.panel(), {}, [], 0
+        self.live.send = self.take
+
+    def take(self, content, buffers=None):
+        if content["id"] is None:
+            self.told.append(content)
+        else:
+            self.got[content["id"]] = (content, buffers)
 
     def ask(self, kind, **fields):
         self.count += 1
@@ -710,6 +700,268 @@ def test_a_cursor_measures_and_a_label_snaps():
     assert viewer.store.table()["start_s"][key] == pytest.approx(10.05)
 
 
+class Follower:
+    """What a front end knows that was given all labels once, and then only what changed."""
+
+    def __init__(self, front):
+        self.front, self.step, self.rows, self.judged, self.notes, self.seen = front, -1, {}, {}, {}, len(front.told)
+        self.take(front.ask("labels", whole=True)[0])
+
+    def take(self, told):
+        if told["base"] is None:
+            self.rows, self.judged = {}, {}
+        else:
+            assert told["base"] == self.step
+        self.step = told["step"]
+        for key in told["gone"]:
+            del self.rows[key]
+        self.rows |= {row[0]: row for row in told["rows"]}
+        self.judged |= {row[0]: tuple(row[1:]) for row in told["judged"]}
+        self.notes |= told["notes"]
+
+    def follow(self):
+        for told in self.front.told[self.seen :]:
+            self.take(told)
+        self.seen = len(self.front.told)
+        return sorted(self.rows.values())
+
+
+def events_of(*rows):
+    return pd.DataFrame(rows, columns=["start_s", "stop_s", "label"])
+
+
+@settings(deadline=None, max_examples=12)
+@given(data=st.data())
+def test_what_changed_adds_up_to_all_that_is(data):
+    viewer = view(person(), events=events_of((30.0, 30.2, "tap"), (40.0, 41.0, "tap")))
+    front = Front(viewer)
+    follower = Follower(front)
+    for _ in range(data.draw(st.integers(1, 8))):
+        keys = list(viewer.store.table().index)
+        what = data.draw(st.sampled_from(["add", "remove", "change", "accept", "reject", "undo", "redo"]))
+        match what:
+            case "add":
+                start = data.draw(st.floats(0, 50))
+                front.edit("add", start=start, stop=start + 1, label="tap", tier="truth")
+            case "remove" if keys:
+                front.edit("remove", keys=[data.draw(st.sampled_from(keys))])
+            case "change" if keys:
+                front.edit("change", key=data.draw(st.sampled_from(keys)), fields={"label": "rest"}, seen={})
+            case "accept":
+                front.edit("accept", event=data.draw(st.integers(0, 2)), tier="truth")
+            case "reject":
+                front.edit("reject", event=data.draw(st.integers(0, 2)))
+            case _:
+                front.edit(what if what == "redo" else "undo")
+        shown = follower.follow()
+        fresh = Follower(Front(view(person(), events=viewer.events, labels=viewer.store)))
+        assert shown == sorted(fresh.rows.values()) == sorted(front.live.labels)
+        assert follower.judged == fresh.judged
+        assert [row[1:6] for row in shown] == [list(row) for row in viewer.store.table().sort_index().to_numpy()]
+        assert set(follower.notes["classes"]) >= set(fresh.notes["classes"])
+        assert follower.step == front.ask("labels", whole=False)[0]["step"]
+
+
+def test_an_edit_among_two_thousand_labels_is_told_in_a_few_bytes():
+    rows = [(k / 40, k / 40 + 0.01, "tap", "truth", "sim") for k in range(2000)]
+    viewer = view(person().with_labels(label_table(rows)), events=events_of((1.0, 2.0, "tap")))
+    front = Front(viewer)
+    front.edit("add", start=55.0, stop=56.0, label="tap", tier="truth")
+    assert len(json.dumps(front.told[-1])) < 400
+    assert len(front.live.labels) == 2001
+
+
+def test_a_class_keeps_its_place_when_others_come_and_go():
+    front = Front(view(person()))
+    (key,) = front.edit("add", start=1.0, stop=2.0, label="aaa", tier="truth")["keys"]
+    follower = Follower(front)
+    assert follower.notes["classes"] == ["tap", "walking", "aaa"]
+    front.edit("remove", keys=[key])
+    follower.follow()
+    assert follower.notes["classes"] == ["tap", "walking", "aaa"]
+
+
+def states(front):
+    return [state for _, state in dict(sorted(Follower(front).judged.items())).values()]
+
+
+def test_suggestions_are_accepted_and_rejected_and_taken_back(tmp_path):
+    recording = person()
+    events = events_of((30.0, 30.2, "tap"), (40.0, 40.5, "tap"), (45.0, 45.5, "tap"))
+    with LabelStore(tmp_path / "labels.sqlite", recording=recording) as store:
+        store.add_table(recording.labels)
+        viewer = view(recording, events=events, labels=store)
+        front = Front(viewer)
+        assert states(front) == ["accepted", "open", "open"]
+        front.edit("accept", event=1, tier="draft")
+        front.edit("reject", event=2)
+        assert states(front) == ["accepted", "accepted", "rejected"]
+        rows = store.table()[["start_s", "stop_s", "label", "tier", "rater"]].to_numpy().tolist()
+        assert [40.0, 40.5, "tap", "draft", "me"] in rows
+        assert [45.0, 45.5, "tap", "rejected", "me"] in rows
+        assert "is accepted already; remove its label" in front.edit("reject", event=1)["error"]
+        assert "is rejected already" in front.edit("reject", event=2)["error"]
+        assert "no event 3 of 3" in front.edit("accept", event=3, tier="truth")["error"]
+        assert "is for what was refused" in front.edit("accept", event=2, tier="rejected")["error"]
+        front.edit("accept", event=2, tier="truth")  # a change of mind is one edit
+        assert states(front) == ["accepted"] * 3
+        assert "rejected" not in set(store.table()["tier"])
+        for expected in (
+            ["accepted", "accepted", "rejected"],
+            ["accepted", "accepted", "open"],
+            ["accepted", "open", "open"],
+        ):
+            front.edit("undo")
+            assert states(front) == expected
+        front.edit("reject", event=2)
+    with LabelStore(tmp_path / "labels.sqlite", recording=recording) as again:
+        viewer = view(recording, events=events, labels=again)
+        assert states(Front(viewer)) == ["accepted", "open", "rejected"]
+        assert "rejected" not in viewer.tiers
+        drawn = viewer.png()
+        assert drawn == view(recording, events=events, labels=recording.labels).png()
+
+
+def test_suggestions_are_decided_by_code_too():
+    viewer = view(person(), events=events_of((40.0, 40.5, "tap"), (45.0, 45.5, "tap")))
+    front = Front(viewer)
+    viewer.accept(0)
+    viewer.reject(1)
+    assert viewer.suggestions["state"].tolist() == ["accepted", "rejected"] == states(front)
+    assert len(front.live.labels) == 5
+    with pytest.raises(ValueError, match="is rejected already; accept it, or undo"):
+        viewer.reject(1)
+    assert view(person()).suggestions.empty
+
+
+def test_a_rejected_event_is_no_truth_and_no_label_to_step_to():
+    labels = label_table([(5.0, 6.0, "tap", "rejected", "me"), (9.0, 9.5, "tap", "truth", "me")])
+    events = events_of((5.0, 6.0, "tap"))
+    assert verdicts(labels, events) == (["false alarm"], [1])
+    assert event_states(labels, events) == ["rejected"]
+    viewer = view(person().with_labels(labels), events=events)
+    viewer.show(0.0, 1.0)
+    assert viewer.next_label()
+    assert viewer.start_s > 8
+
+
+def test_an_accepted_label_whose_edges_moved_still_stands_for_its_event():
+    events = events_of((5.0, 6.0, "tap"), (5.0, 6.0, "wash"))
+    assert event_states(label_table([(5.3, 6.2, "tap", "truth", "me")]), events) == ["accepted", "open"]
+    assert event_states(label_table([(9.0, 9.2, "tap", "truth", "me")]), events) == ["open", "open"]
+    assert event_states(label_table(), events) == ["open", "open"]
+    assert event_states(label_table([(1, 2, "tap", "truth", "me")]), events_of()) == []
+
+
+def test_what_two_raters_saw_is_not_missed_twice():
+    labels = label_table([(5, 6, "tap", "truth", rater) for rater in ("a", "b")])
+    assert verdicts(labels, events_of((5.0, 6.0, "tap"))) == (["hit"], [])
+    assert verdicts(labels, events_of((8.0, 9.0, "tap"))) == (["false alarm"], [0, 1])
+
+
+def test_raters_are_compared_and_where_they_differ_is_told():
+    rows = [(1, 5, "wash", "truth", "a"), (1.5, 5, "wash", "truth", "b"), (9, 9.2, "tap", "truth", "a")]
+    recording = person().with_labels(label_table([*rows, (9, 9.2, "tap", "rejected", "c")]))
+    viewer = view(recording, rater="b")
+    front = Front(viewer)
+    assert [(row[3], row[6]) for row in front.live.labels] == [
+        ("wash", ""),
+        ("wash", ""),
+        ("tap", "disputed"),
+        ("tap", ""),
+    ]
+    answer = front.ask("agreement", tier="truth")[0]
+    assert answer["rows"][-1][:5] == ["a / b", "all classes", "1", "1", "0"]
+    assert "labels of either" in answer["note"]
+    assert len(answer["header"]) == len(answer["rows"][0])
+    for rater in ("a", "b"):
+        viewer.store.look(0.0, 20.0, rater=rater)
+    assert "what both looked at" in front.ask("agreement", tier="truth")[0]["note"]
+    alone = front.ask("agreement", tier="other")[0]
+    assert alone["rows"] == []
+    assert "0 rater(s)" in alone["note"]
+    (key,) = front.edit("add", start=9.0, stop=9.2, label="tap", tier="truth")["keys"]
+    assert viewer.store.table()["rater"][key] == "b"
+    assert not any(row[6] for row in front.live.labels)
+
+
+def test_what_another_notebook_edited_is_told_when_asked_for(tmp_path):
+    recording = person()
+    with LabelStore(tmp_path / "labels.sqlite", recording=recording) as one, LabelStore(one.path) as other:
+        front = Front(view(recording, labels=one))
+        follower = Follower(front)
+        before = front.ask("labels", whole=False)[0]
+        assert before["step"] == follower.step
+        assert front.told == []
+        other.add(1.0, 2.0, "tap")
+        assert front.ask("labels", whole=False)[0]["step"] == follower.step + 1
+        assert [row[1:4] for row in follower.follow()] == [[1.0, 2.0, "tap"]]
+
+
+def hearing(*, seconds=80.0, rate_hz=16000, start_s=2.0):
+    wave = 0.5 * np.sin(np.arange(0, int(seconds * rate_hz)) / 7).astype(np.float32)
+    wave[100] = np.nan
+    return Stream.uniform("audio", wave, rate_hz=rate_hz, start_s=start_s)
+
+
+def test_sound_comes_in_pieces_of_a_megabyte_at_most():
+    stream = hearing()
+    front = Front(view(Recording.of([motion(seconds=100.0), stream])))
+    assert front.live.meta["sound"]
+    at, heard = 0.0, []
+    while True:
+        piece, buffers = front.ask("sound", start=at, stop=100.0)
+        if not piece["count"]:
+            break
+        assert len(buffers[0]) == 2 * piece["count"] <= 1_000_000
+        heard.append(np.frombuffer(buffers[0], np.int16))
+        assert piece["start"] == pytest.approx(max(at, 2.0))
+        at = piece["start"] + piece["count"] / piece["rate"]
+    whole = np.nan_to_num(stream.values[:, 0])
+    np.testing.assert_allclose(np.concatenate(heard) / 32767, whole, atol=1 / 32767)
+    assert len(heard) == 3
+    assert front.ask("sound", start=-5.0, stop=1.0)[0]["count"] == 0
+
+
+def test_a_recording_without_sound_has_none_to_play():
+    front = Front(view(person()))
+    assert not front.live.meta["sound"]
+    assert "no stream of sound" in front.ask("sound", start=0.0, stop=1.0)[0]["error"]
+
+
+def test_devices_beside_are_panes_on_one_axis():
+    watch = person()
+    stream = motion(seconds=30.0, seed=3)
+    phone = Recording.of([Stream.measured("accel", stream.time + 40.0, stream.values), hearing(start_s=45.0)])
+    phone = phone.with_findings(finding_table([("gaps", "accel", 41.0, 42.0, 1, "n", "r")]))
+    viewer = view(watch, beside={"phone": phone})
+    front = Front(viewer)
+    panes = {pane["name"]: pane for pane in front.live.meta["panes"]}
+    assert list(panes) == ["accel", "heart_rate", "phone accel", "phone audio", "phone spectrum"]
+    assert panes["phone accel"]["findings"] == ["gaps"]
+    assert front.live.meta["span"] == [0.0, phone.stop_s]
+    assert viewer.recording is watch
+    assert viewer.store.recording == watch.id
+    answer, buffers = front.ask("window", start=50.0, stop=52.0, bins=100)
+    at = 4 + 2  # time and channels of accel and of heart_rate
+    assert np.nanmin(np.frombuffer(buffers[at])) >= 49.9
+    assert len(answer["panes"]) == 5
+    assert front.ask("sound", start=50.0, stop=51.0)[0]["count"] == 16000
+    assert viewer.png() != view(watch).png()
+
+
+def test_devices_that_cannot_stand_beside_are_refused():
+    late = Recording.of([Stream.measured("accel", np.arange(1000.0, 1010.0, 0.02), np.zeros((500, 3)))])
+    with pytest.raises(ValueError, match=r"'phone' recorded from 1000.0 s to .* put it onto its clock with"):
+        view(person(), beside={"phone": late})
+    with pytest.raises(ValueError, match="beside is given for 2 recordings"):
+        view([person(), person(seed=1)], beside={"phone": person(seed=2)})
+    with pytest.raises(TypeError, match="expected a Recording"):
+        view(person(), beside={"phone": 3})
+    with pytest.raises(ValueError, match="blank name"):
+        view(person(), beside={" ": person(seed=2)})
+
+
 def test_verdicts_are_by_class_and_of_the_truth_alone():
     labels = label_table([(1, 2, "tap", "truth", "r"), (5, 6, "tap", "truth", "r"), (5, 6, "tap", "guess", "r")])
     events = pd.DataFrame(
@@ -734,6 +986,7 @@ def test_labels_that_no_store_holds_are_shown_and_not_edited():
     recording = person().with_labels(label_table([(1, 2, "a\0b", "truth", "r")]))
     front = Front(view(recording))
     assert len(front.live.labels) == 1
+    assert "has no NUL" in Follower(front).notes["refusal"]
     assert "has no NUL" in front.edit("add", start=1.0, stop=2.0, label="tap", tier="truth")["error"]
 
 
@@ -770,113 +1023,6 @@ def test_handlers_on_many_threads_leave_one_consistent_state():
     assert fresh.png() == viewer.png()
 
 
-def failure_table(count: int = 3) -> pd.DataFrame:
-    recordings = [person(), person(subject="P02", seed=1)]
-    rows = [
-        (
-            recordings[i % 2].id,
-            recordings[i % 2].subject,
-            ("false alarm", "miss")[i % 2],
-            "tap",
-            10.0 + i,
-            10.2 + i,
-            0.5 + i / 100,
-        )
-        for i in range(count)
-    ]
-    table = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
-    table.attrs["recordings"] = {recording.id: recording for recording in recordings}
-    return table
-
-
-def test_gallery_shows_the_worst_first():
-    table = failure_table(4).assign(kind=["false alarm", "miss", "false alarm", "miss"], score=[0.7, 0.1, 0.95, np.nan])
-    shown = gallery(table).failures
-    assert shown["kind"].tolist() == ["miss", "false alarm", "miss", "false alarm"]
-    np.testing.assert_array_equal(shown["score"], [np.nan, 0.95, 0.1, 0.7])
-
-
-def test_gallery_tiles_show_the_signal_around_each_error():
-    shown = gallery(failure_table(3))
-    figure = shown.figure()
-    assert len(figure.axes) == 3
-    for ax, (_, failure) in zip(figure.axes, shown.shown.iterrows(), strict=True):
-        assert ax.get_xlim() == (failure["start_s"] - 2, failure["stop_s"] + 2)
-        what, where = (text.get_text() for text in ax.texts)
-        assert failure["kind"] in what
-        assert failure["label"] in what
-        assert failure["subject"] in where
-        assert f"{failure['score']:.2f}" in where
-        corners = ax.patches[0].get_corners()
-        np.testing.assert_allclose(corners[:, 0].min(), failure["start_s"])
-        np.testing.assert_allclose(corners[:, 0].max(), failure["stop_s"])
-
-
-def test_gallery_turns_pages_of_twelve():
-    shown = gallery(failure_table(14))
-    assert (shown.pages, len(shown.figure().axes)) == (2, 12)
-    first = shown.png()
-    shown.page = 1
-    assert len(shown.figure().axes) == 2
-    assert shown.png() != first
-    with pytest.raises(ValueError, match="there is no page 2, the gallery has 2"):
-        shown.page = 2
-    assert repr(shown) == "Gallery(7 false alarms, 7 misses; page 2 of 2)"
-
-
-def test_an_error_opens_in_the_viewer():
-    shown = gallery(failure_table(4))
-    failure = shown.failures.iloc[2]
-    viewer = shown.open(2)
-    assert viewer.recording.id == failure["recording"]
-    assert viewer.start_s < failure["start_s"] < failure["stop_s"] < viewer.start_s + viewer.width_s
-    assert set(viewer.events["tier"]) == {failure["kind"]}
-    with pytest.raises(ValueError, match="there is no error 4"):
-        shown.open(4)
-
-
-def test_choosing_an_error_puts_the_viewer_below():
-    shown = gallery(failure_table(14))
-    panel = shown.panel()
-    choice, page = named(panel, "open"), named(panel, "page")
-    assert len(choice.options) == 13
-    below = panel.children[-1]
-    choice.value = 3
-    assert len(below.children) == 1
-    page.value = 1
-    assert shown.page == 1
-    assert len(choice.options) == 3
-    assert below.children == ()
-    assert picture(panel).value == shown.png()
-
-
-def test_no_errors_is_a_friendly_picture():
-    empty = gallery(failure_table(2).iloc[:0])
-    assert pixels(empty.png()).std() > 0
-    assert "nothing to show" in empty.figure().texts[0].get_text()
-    assert set(empty._repr_mimebundle_()) == {"text/plain", "image/png", WIDGET_MIME}
-    assert repr(empty) == "Gallery(0 false alarms, 0 misses; page 1 of 1)"
-
-
-def test_gallery_refuses_tables_it_cannot_show():
-    table = failure_table()
-    bare = pd.DataFrame(table.to_dict("list"))
-    with pytest.raises(ValueError, match=r"set failures.attrs\['recordings'\]"):
-        gallery(bare)
-    with pytest.raises(ValueError, match=r"lack the columns \['score'\]"):
-        gallery(table.drop(columns="score"))
-    with pytest.raises(ValueError, match=r"of kind \['oops'\]"):
-        gallery(table.assign(kind="oops"))
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_in_the_gallery(text):
-    table = failure_table(2).assign(label=text, subject=text)
-    shown = gallery(table)
-    assert pixels(shown.png()).size
-    assert shown.panel()
-
-
 def drawn_axes(**sides):
     """The tips of x and y on the page, with the hand up and z towards the reader."""
     ax = draw_wrist(axes(), **sides)
@@ -908,7 +1054,7 @@ def test_the_bundle_is_built_from_what_lies_beside_it(root):
     for path in sorted(sources.iterdir(), key=lambda path: path.name):
         if path.suffix in {".js", ".css", ".mjs", ".json"} and path.name != "package-lock.json":
             whole.update(f"{path.name}\n".encode() + path.read_bytes())
-    for name in ("viewer.js", "viewer.css"):
+    for name in ("viewer.js", "viewer.css", "gallery.js", "gallery.css"):
         bundle = (root / "wristkit" / "view" / "static" / name).read_text()
         assert bundle.startswith(f"/* built from {whole.hexdigest()} */"), "run npm install && npm run build in view/js"
         assert not re.findall("https?://(?!www.w3.org)[^\"'` ]+", bundle)

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from wristkit.detector import DetectorSpec as DetectorSpec
     from wristkit.errors import RecordingError as RecordingError
     from wristkit.evaluate import EventReport as EventReport
+    from wristkit.evaluate import agreement as agreement
     from wristkit.evaluate import evaluate as evaluate
     from wristkit.evaluate import failures as failures
     from wristkit.events import EventDecoder as EventDecoder
     from wristkit.export import Bundle as Bundle
     from wristkit.export import export as export
     from wristkit.export import load_mlpackage as load_mlpackage
+    from wristkit.features import FeatureExtractor as FeatureExtractor
+    from wristkit.features import features as features
     from wristkit.filters import Filter as Filter
     from wristkit.fusion import fuse as fuse
     from wristkit.load import load as load
@@ -50,6 +53,7 @@ _ROOM_OF = {
     "DetectorSpec": "detector",
     "EventDecoder": "events",
     "EventReport": "evaluate",
+    "FeatureExtractor": "features",
     "Filter": "filters",
     "Fit": "train",
     "LabelStore": "store",
@@ -57,11 +61,13 @@ _ROOM_OF = {
     "RecordingError": "errors",
     "Stream": "recording",
     "Windows": "windows",
+    "agreement": "evaluate",
     "align": "signals",
     "deidentify": "recording",
     "evaluate": "evaluate",
     "export": "export",
     "failures": "evaluate",
+    "features": "features",
     "fuse": "fusion",
     "gallery": "view",
     "inspect": "signals",
@@ -89,7 +95,7 @@ class _Package(ModuleType):
         return value
 
     def __setattr__(self, name: str, value: object) -> None:
-        # The import system binds each imported room to its parent; six rooms carry the name of their function.
+        # The import system binds each imported room to its parent; seven rooms carry the name of their function.
         if not (name in _ROOM_OF and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 

@@ -299,17 +299,17 @@ def match(
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching
 
-    rows, columns = _near(predicted, truth, tolerance_s)
+    rows, columns = near(predicted, truth, tolerance_s)
     if not len(rows):
         return np.empty((0, 2), dtype=np.int64)
     shape = (len(predicted), len(truth))
-    near = csr_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=shape)
-    chosen = maximum_bipartite_matching(near, perm_type="column")
+    pairs = csr_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=shape)
+    chosen = maximum_bipartite_matching(pairs, perm_type="column")
     rows = np.flatnonzero(chosen >= 0)
     return np.column_stack([rows, chosen[rows]]).astype(np.int64)
 
 
-def _near(
+def near(
     predicted: FloatArray, truth: FloatArray, tolerance_s: float
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return the places of every predicted and true event that may belong together, without trying all pairs."""

@@ -270,12 +270,14 @@ def failures(report: EventReport) -> pd.DataFrame:
     """Return the misses and false alarms of a report, highest score first, ready for the gallery.
 
     Columns ``recording, subject, kind, label, start_s, stop_s, score, decided_s``; ``.attrs["recordings"]`` holds the
-    recordings by id.
+    recordings by id, ``.attrs["events"]`` all that was detected in them, right or wrong.
     """
     columns = ["recording", "subject", "kind", "label", "start_s", "stop_s", "score", "decided_s"]
     wrong = report.matches[report.matches["kind"].isin(["miss", "false alarm"])][columns]
     table = wrong.sort_values(["kind", "score"], ascending=[True, False], ignore_index=True)
     table.attrs["recordings"] = dict(report.recordings)
+    found = report.matches[report.matches["kind"].isin(["hit", "false alarm", "not labelled"])]
+    table.attrs["events"] = tuple(found[["recording", *EVENT_COLUMNS]].itertuples(index=False, name=None))
     return table
 
 

@@ -1,11 +1,13 @@
 """The live viewer in a notebook: a widget that asks for what its window shows and hands over each edit of a label.
 
 Handlers run on whatever thread the kernel chooses, also while a cell trains: each takes one lock, and draws nothing.
+Labels are no trait, since a trait is sent as a whole: a front end asks for all of them once, and is then told what
+changed, each change with the number of the state that it leads from.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anywidget
 import numpy as np
@@ -15,16 +17,19 @@ import traitlets
 from wristkit.errors import RecordingError
 from wristkit.view.draw.picture import DRAWING
 from wristkit.view.draw.style import plain
+from wristkit.view.edits import Edits
+from wristkit.view.raters import agreement_rows, disputes
 from wristkit.view.window import (
     MOST_GAPS,
     described,
-    gaps_in,
+    event_states,
     image,
     measured,
-    moving_stream,
     overview,
     panes_of,
-    snapped,
+    sound,
+    sound_of,
+    unrecorded,
     verdicts,
     whole_span,
     window,
@@ -36,9 +41,26 @@ if TYPE_CHECKING:
 _STATIC = Path(__file__).parent / "static"
 _FEWEST_BINS, _MOST_BINS = 50, 4000
 _MOST_COLUMNS = 500
-_SNAP_S, _SNAP_PIXELS = 0.25, 12
 _NO_EVENTS = pd.DataFrame(columns=["start_s", "stop_s", "label"])
 _CLASSES = ("event",)  # where nothing else names any
+_Answer = tuple[dict[str, Any], list[bytes]]
+
+
+class _State(NamedTuple):
+    """Labels by key, verdict and state of events by place, and what else is shown with them."""
+
+    rows: dict[int, list[Any]]
+    judged: dict[int, list[Any]]
+    notes: dict[str, Any]
+
+    def since(self, before: "_State") -> dict[str, Any]:
+        """Return what a front end that knows an earlier state has to be told."""
+        return {
+            "rows": [row for key, row in self.rows.items() if before.rows.get(key) != row],
+            "gone": [key for key in before.rows if key not in self.rows],
+            "judged": [one for place, one in self.judged.items() if before.judged.get(place) != one],
+            "notes": {name: note for name, note in self.notes.items() if before.notes.get(name, ...) != note},
+        }
 
 
 class Live(anywidget.AnyWidget):
@@ -47,65 +69,68 @@ class Live(anywidget.AnyWidget):
     _esm = _STATIC / "viewer.js"
     _css = _STATIC / "viewer.css"
     meta: Any = traitlets.Dict().tag(sync=True)
-    labels: Any = traitlets.List().tag(sync=True)
     events: Any = traitlets.List().tag(sync=True)
     view: Any = traitlets.List().tag(sync=True)
+    heights: Any = traitlets.Dict().tag(sync=True)  # of panes by name, in pixels, where somebody changed them
 
     def __init__(self, viewer: "Viewer") -> None:
         self._viewer, self._lock = viewer, DRAWING  # the viewer's own: two locks would wait for each other
-        self._revision = 0
+        self._edits = Edits(viewer)
+        self._step, self._revision = 0, -1
+        self._state = _State({}, {}, {})
         self._refusal: str | None = None
-        self._edits: Mapping[str, Callable[..., Sequence[int]]] = {
-            "add": self._add,
-            "change": self._change,
-            "remove": self._remove,
-            "split": self._split,
-            "merge": self._merge,
-            "copy": self._copy,
-            "snap": self._snap,
-            "look": self._look,
-            "undo": self._undo,
-            "redo": self._redo,
+        self._answers: Mapping[str, Callable[[Mapping[str, Any]], _Answer]] = {
+            "window": self._window,
+            "labels": self._labels,
+            "edit": self._edit,
+            "choose": self._choose,
+            "measure": self._measure,
+            "agreement": self._agreement,
+            "sound": self._sound,
         }
         super().__init__()
         self.show_recording()
         self.on_msg(self._receive)
         self.observe(self._follow, "view")
 
+    @property
+    def labels(self) -> list[list[Any]]:
+        """Rows of key, start, stop, label, tier, rater and a remark, as all front ends have them."""
+        return list(self._state.rows.values())
+
     def show_recording(self) -> None:
         """Bring everything up to date with the recording that the viewer shows."""
         with self._lock, self.hold_sync():
             viewer = self._viewer
-            self._panes = panes_of(viewer.recording, scores=viewer.scores, decoder=viewer.decoder)
-            self._overview = overview(viewer.recording)
+            self._classes: list[str] = []
+            self._panes = panes_of(viewer.seen, scores=viewer.scores, decoder=viewer.decoder)
+            events = _NO_EVENTS if viewer.events is None else viewer.events
+            self.events = [
+                [float(start_s), float(stop_s), str(label)]
+                for start_s, stop_s, label in events[["start_s", "stop_s", "label"]].itertuples(index=False)
+            ]
+            self.meta = {
+                "name": plain(viewer.recording.subject or viewer.recording.id),
+                "span": list(whole_span(viewer.seen)),
+                "scale": _scale(),
+                "panes": [described(pane) for pane in self._panes],
+                "overview": overview(viewer.seen),
+                "recordings": [plain(f"{one.subject or 'recording'} {one.id}") for one in viewer.recordings],
+                "shown": viewer.recordings.index(viewer.recording),
+                "kept": viewer.is_kept,
+                "sound": sound_of(self._panes) is not None,
+            }
             self.show_labels()
             self.show_window()
 
     def show_labels(self) -> None:
-        """Bring labels and events up to date with the store."""
-        with self._lock, self.hold_sync():
-            viewer = self._viewer
-            table = self._read_labels()
-            events = _NO_EVENTS if viewer.events is None else viewer.events
-            told, missed = verdicts(table, events)
-            self.labels = [list(row) for row in table.itertuples()]
-            self.events = [
-                [float(start_s), float(stop_s), str(label), verdict]
-                for start_s, stop_s, label, verdict in zip(*_columns(events), told, strict=True)
-            ]
-            self.meta = {
-                "name": plain(viewer.recording.subject or viewer.recording.id),
-                "span": list(whole_span(viewer.recording)),
-                "scale": _scale(),
-                "panes": [described(pane) for pane in self._panes],
-                "overview": self._overview,
-                "classes": list(viewer.classes or _CLASSES),
-                "tiers": list(viewer.tiers),
-                "recordings": [plain(f"{one.subject or 'recording'} {one.id}") for one in viewer.recordings],
-                "shown": viewer.recordings.index(viewer.recording),
-                "kept": viewer.is_kept,
-                "missed": [int(table.index[place]) for place in missed],
-            }
+        """Bring labels, and what they say of the events, up to date with the store; tell what is no more as it was."""
+        with self._lock:
+            before, self._state = self._state, self._state_of(self._read_labels())
+            if self._state != before:
+                self._step += 1
+                told = {"base": self._step - 1, "step": self._step} | self._state.since(before)
+                self.send({"id": None, "kind": "labels", **told})
 
     def _read_labels(self) -> pd.DataFrame:
         """Return the labels with their keys; without a store that holds them they are shown and cannot be edited."""
@@ -116,6 +141,22 @@ class Live(anywidget.AnyWidget):
         except RecordingError as fault:
             self._refusal = plain(fault, most=240)
             return self._viewer.labels
+
+    def _state_of(self, table: pd.DataFrame) -> "_State":
+        """Return what is shown of labels: themselves, and what they say of the events and of the raters."""
+        events = _NO_EVENTS if self._viewer.events is None else self._viewer.events
+        told, missed = verdicts(table, events)
+        # Later classes come last, and none goes: the key and the colour of each are the same until the end.
+        self._classes = [*dict.fromkeys([*self._classes, *self._viewer.classes_of(table)])]
+        notes = {
+            "classes": self._classes or [*_CLASSES],
+            "tiers": list(self._viewer.tiers_of(table)),
+            "refusal": self._refusal,
+        }
+        remarks = dict.fromkeys(disputes(table), "disputed") | dict.fromkeys(missed, "missed")
+        rows = {row[0]: [*row, remarks.get(place, "")] for place, row in enumerate(table.itertuples(name=None))}
+        states = zip(told, event_states(table, events), strict=True)
+        return _State(rows, {place: [place, *one] for place, one in enumerate(states)}, notes)
 
     def show_window(self) -> None:
         """Bring the window up to date with the viewer's own."""
@@ -130,19 +171,13 @@ class Live(anywidget.AnyWidget):
                 self._viewer.show(start_s, stop_s - start_s)
 
     def _receive(self, _widget: object, message: Mapping[str, Any], _buffers: object) -> None:
-        with self._lock:
-            if message.get("kind") == "window":
-                self._answer_window(message)
-            elif message.get("kind") == "edit":
-                self._answer_edit(message)
-            elif message.get("kind") == "choose":
-                self._viewer.choose(int(message["index"]))
-                self.send({"id": message["id"]})
-            elif message.get("kind") == "measure":
-                start_s, stop_s = float(message["start"]), float(message["stop"])
-                self.send({"id": message["id"], "text": measured(self._panes, start_s=start_s, stop_s=stop_s)})
+        answer = self._answers.get(str(message.get("kind")))
+        if answer is not None:
+            with self._lock:
+                content, buffers = answer(message)
+                self.send({"id": message["id"], **content}, buffers)
 
-    def _answer_window(self, message: Mapping[str, Any]) -> None:
+    def _window(self, message: Mapping[str, Any]) -> _Answer:
         start_s, stop_s = float(message["start"]), float(message["stop"])
         bins = int(np.clip(int(message["bins"]), _FEWEST_BINS, _MOST_BINS))
         parts: list[dict[str, Any]] = []
@@ -154,72 +189,64 @@ class Live(anywidget.AnyWidget):
                 buffers.append(seen.levels.tobytes())
                 continue
             time, values = window(pane, start_s=start_s, stop_s=stop_s, bins=bins)
-            gaps = gaps_in(pane, start_s=start_s, stop_s=stop_s)[:MOST_GAPS]
+            gaps = unrecorded(pane, start_s=start_s, stop_s=stop_s)[:MOST_GAPS]
             parts.append({"channels": list(range(len(values))), "gaps": gaps.tolist()})
             buffers += [time.tobytes(), *(channel.astype(np.float32).tobytes() for channel in values)]
-        self.send({"id": message["id"], "panes": parts}, buffers)
-        if self._refusal is None and self._viewer.store.revision != self._revision:
-            self.show_labels()  # another notebook edited
+        self._catch_up()
+        return {"panes": parts}, buffers
 
-    def _answer_edit(self, message: Mapping[str, Any]) -> None:
+    def _labels(self, message: Mapping[str, Any]) -> _Answer:
+        """Return all labels, or only the number of their state; it is asked for now and then, for others edit too."""
+        self._catch_up()
+        return (self._whole() if message["whole"] else {"step": self._step}), []
+
+    def _catch_up(self) -> None:
+        if self._refusal is None and self._viewer.store.revision != self._revision:  # another notebook edited
+            self._viewer.edited()
+            self.show_labels()
+
+    def _whole(self) -> dict[str, Any]:
+        return {"base": None, "step": self._step} | self._state.since(_State({}, {}, {}))
+
+    def _edit(self, message: Mapping[str, Any]) -> _Answer:
         fields = {name: value for name, value in message.items() if name not in {"kind", "id", "operation"}}
         try:
-            answer: dict[str, Any] = {"keys": list(self._operation(str(message.get("operation")))(**fields))}
+            answer: dict[str, Any] = {"keys": self._done(str(message.get("operation")), fields)}
         except (RecordingError, ValueError, TypeError, KeyError) as fault:
             answer = {"error": plain(fault, most=240)}
         self._viewer.edited()
         self.show_labels()
-        if "error" in answer:
-            answer["rows"] = self.labels  # what was shown as if it had been done is taken back
-        self.send({"id": message["id"], **answer})
+        # What was shown as if it had been done is taken back.
+        return (answer | self._whole() if "error" in answer else answer), []
 
-    def _operation(self, name: str) -> Callable[..., Sequence[int]]:
+    def _done(self, operation: str, fields: Mapping[str, Any]) -> list[int]:
         if self._refusal is not None:
             raise ValueError(self._refusal)
-        return self._edits[name]
+        return self._edits.run(operation, fields)
 
-    def _add(self, *, start: float, stop: float, label: str, tier: str) -> Sequence[int]:
-        return [self._viewer.store.add(start, stop, label, tier=tier)]
+    def _choose(self, message: Mapping[str, Any]) -> _Answer:
+        self._viewer.choose(int(message["index"]))
+        return {}, []
 
-    def _change(self, *, key: int, fields: Mapping[str, Any], seen: Mapping[str, Any]) -> Sequence[int]:
-        self._viewer.store.change(key, **_by_column(fields), seen=_by_column(seen))
-        return [key]
+    def _measure(self, message: Mapping[str, Any]) -> _Answer:
+        start_s, stop_s = float(message["start"]), float(message["stop"])
+        return {"text": measured(self._panes, start_s=start_s, stop_s=stop_s)}, []
 
-    def _remove(self, *, keys: Sequence[int]) -> Sequence[int]:
-        self._viewer.store.remove(*keys)
-        return []
+    def _agreement(self, message: Mapping[str, Any]) -> _Answer:
+        tier = str(message["tier"])
+        looked_at = {}
+        if self._refusal is None:
+            store, table = self._viewer.store, self._viewer.store.table(tier=tier)
+            looked_at = {rater: store.labelled(rater=rater).get(tier) for rater in set(table["rater"])}
+        header, rows, note = agreement_rows(self._viewer.labels, tier=tier, looked_at=looked_at)
+        return {"header": header, "rows": rows, "note": note}, []
 
-    def _split(self, *, key: int, at: float) -> Sequence[int]:
-        return self._viewer.store.split(key, at)
-
-    def _merge(self, *, keys: Sequence[int]) -> Sequence[int]:
-        return [self._viewer.store.merge(keys)]
-
-    def _copy(self, *, keys: Sequence[int], tier: str) -> Sequence[int]:
-        return self._viewer.store.copy(keys, tier=tier)
-
-    def _snap(self, *, key: int, perPixel: float) -> Sequence[int]:  # noqa: N803  a field of the front end's message
-        table = self._viewer.store.table()
-        first_s, last_s = (float(table[name][key]) for name in ("start_s", "stop_s"))
-        within_s = max(_SNAP_S, _SNAP_PIXELS * float(perPixel))
-        stream = moving_stream(self._viewer.recording)
-        start_s, stop_s = snapped(stream, start_s=first_s, stop_s=last_s, within_s=within_s)
-        self._viewer.store.change(key, start_s=start_s, stop_s=stop_s)
-        return [key]
-
-    def _look(self, *, start: float, stop: float, tier: str) -> Sequence[int]:
-        self._viewer.store.look(start, stop, tier=tier)
-        return []
-
-    def _undo(self) -> Sequence[int]:
-        if not self._viewer.store.undo():
-            raise ValueError("there is nothing to take back")
-        return []
-
-    def _redo(self) -> Sequence[int]:
-        if not self._viewer.store.redo():
-            raise ValueError("there is nothing to make again")
-        return []
+    def _sound(self, message: Mapping[str, Any]) -> _Answer:
+        stream = sound_of(self._panes)
+        if stream is None:
+            return {"error": "nothing here was heard: there is no stream of sound"}, []
+        piece = sound(stream, start_s=float(message["start"]), stop_s=float(message["stop"]))
+        return {"start": piece.start_s, "rate": piece.rate_hz, "count": len(piece.levels)}, [piece.levels.tobytes()]
 
     def __repr__(self) -> str:
         return f"Live({self._viewer!r})"  # traits hold whole tables
@@ -230,11 +257,3 @@ def _scale() -> list[list[int]]:
     from matplotlib import colormaps
 
     return [[int(part) for part in shade[:3]] for shade in colormaps["viridis"](np.arange(256), bytes=True)]
-
-
-def _columns(events: pd.DataFrame) -> list[list[Any]]:
-    return [events[name].tolist() for name in ("start_s", "stop_s", "label")]
-
-
-def _by_column(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {{"start": "start_s", "stop": "stop_s"}.get(name, name): value for name, value in fields.items()}

@@ -1,19 +1,24 @@
 """The viewer: panes of one or several recordings with their labels, moved through and edited by code or by hand."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from wristkit.events import EventDecoder
-from wristkit.recording import FloatArray, Recording, Stream, check_labels
-from wristkit.store import LabelStore
+from wristkit.events import EVENT_COLUMNS, EventDecoder
+from wristkit.recording import FloatArray, Recording, Stream, check_labels, join_findings
+from wristkit.store import RATER, LabelStore
+from wristkit.store.marks import checked_text
 from wristkit.view.draw import draw_recording
 from wristkit.view.draw.picture import DRAWING, Picture
+from wristkit.view.edits import Edits
 from wristkit.view.notebook import mimebundle
+from wristkit.view.window import REJECTED, event_states, whole_span
 
 if TYPE_CHECKING:
     from wristkit.view.live import Live
@@ -30,6 +35,8 @@ def view(
     decoder: EventDecoder | None = None,
     labels: pd.DataFrame | LabelStore | Mapping[str, LabelStore] | None = None,
     classes: Sequence[str] = (),
+    rater: str = RATER,
+    beside: Mapping[str, Recording] | None = None,
 ) -> "Viewer":
     """Return a viewer of one or several recordings.
 
@@ -49,6 +56,11 @@ def view(
         the viewer, unless they are taken from its ``labels``.
     classes
         Names that a new label can have, the first under the key 1; those of labels, events and scores follow.
+    rater
+        Who labels here; labels of others stand in rows of their own.
+    beside
+        Other devices that recorded the same time, by a name for each, brought onto the clock of the one recording with
+        ``wk.align(recording, other).apply(other)``. Their streams are panes of their own, "phone accel".
     """
     several = [recording_or_several] if isinstance(recording_or_several, Recording) else list(recording_or_several)
     if not several:
@@ -73,6 +85,51 @@ def view(
         events={one.id: _rows_of(events, one.id, ids, "events") for one in several if events is not None},
         scores=own_scores,
         decoder=decoder,
+        rater=checked_text("rater", rater),
+        beside=_beside(several, beside or {}),
+    )
+
+
+def _beside(several: Sequence[Recording], beside: Mapping[str, Recording]) -> dict[str, Recording]:
+    """Return the other devices, or raise where they cannot stand beside the one recording."""
+    if beside and len(several) > 1:
+        raise ValueError(f"beside is given for {len(several)} recordings; give one recording with what lay beside it")
+    for name, other in beside.items():
+        if not isinstance(other, Recording):
+            raise TypeError(f"beside {name!r} is a {type(other).__name__}, expected a Recording; load it first")
+        if not name.strip():
+            raise ValueError("a device beside has a blank name; name it, as 'phone'")
+        if not (other.start_s <= several[0].stop_s and other.stop_s >= several[0].start_s):
+            raise ValueError(
+                f"{name!r} recorded from {other.start_s:.1f} s to {other.stop_s:.1f} s, which is none of the time of "
+                f"the recording, {several[0].start_s:.1f} s to {several[0].stop_s:.1f} s; put it onto its clock with "
+                "wk.align(recording, other).apply(other)"
+            )
+    return dict(beside)
+
+
+def together(recording: Recording, beside: Mapping[str, Recording]) -> Recording:
+    """Return a recording with the streams and findings of others, their names led by the device's, for looking at."""
+    streams, findings = dict(recording.streams), [recording.findings]
+    for device, other in beside.items():
+        streams |= {f"{device} {name}": _renamed(stream, f"{device} {name}") for name, stream in other.streams.items()}
+        findings.append(other.findings.assign(stream=[f"{device} {name}" for name in other.findings["stream"]]))
+    if len(findings) == 1:
+        return recording
+    # Not with_streams: the id is that of the labels, and a hash over all samples takes its time.
+    return replace(recording, streams=MappingProxyType(streams), findings=join_findings(*findings))
+
+
+def _renamed(stream: Stream, name: str) -> Stream:
+    return Stream.trusted(
+        name=name,
+        time=None if stream.is_uniform else stream.time,
+        start_s=stream.start_s,
+        values=stream.values,
+        channels=stream.channels,
+        unit=stream.unit,
+        rate_hz=stream.rate_hz,
+        gaps=stream.gaps,
     )
 
 
@@ -129,6 +186,10 @@ class Viewer:
         By recording id; labels in place of the recording's own, and stores in place of these.
     decoder
         Its thresholds are drawn over the scores.
+    classes, rater
+        Names for new labels, and who gives them.
+    beside
+        Other devices by name, on the clock of the only recording.
     """
 
     def __init__(
@@ -141,6 +202,8 @@ class Viewer:
         decoder: EventDecoder | None,
         stores: Mapping[str, LabelStore],
         classes: Sequence[str],
+        rater: str = RATER,
+        beside: Mapping[str, Recording] | None = None,
     ) -> None:
         self._recordings = tuple(recordings)
         self._labels = {recording.id: labels.get(recording.id, recording.labels) for recording in recordings}
@@ -150,6 +213,8 @@ class Viewer:
         self._png: bytes | None = None
         self._panel: Live | None = None
         self._recording = self._recordings[0]
+        self._rater, self._beside = rater, dict(beside or {})
+        self._together = together(self._recording, self._beside)
         self._start_s, self._width_s = self._whole()
 
     @property
@@ -161,6 +226,16 @@ class Viewer:
     def recording(self) -> Recording:
         """The recording shown."""
         return self._recording
+
+    @property
+    def seen(self) -> Recording:
+        """The recording shown, with the streams of the devices beside it."""
+        return self._together if self._beside else self._recording
+
+    @property
+    def rater(self) -> str:
+        """Who labels here."""
+        return self._rater
 
     def choose(self, index: int) -> None:
         """Show another of the recordings, whole."""
@@ -242,14 +317,22 @@ class Viewer:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names that labels have or may have, those that were asked for first."""
+        return self.classes_of(self.labels)
+
+    def classes_of(self, labels: pd.DataFrame) -> tuple[str, ...]:
+        """Return names that labels have or may have, where these are the labels."""
         events = [] if self.events is None else self.events["label"].tolist()
         scored = [] if self.scores is None else list(self.scores.channels)
-        return tuple(dict.fromkeys([*self._classes, *sorted({*self.labels["label"], *events}), *scored]))
+        return tuple(dict.fromkeys([*self._classes, *sorted({*labels["label"], *events}), *scored]))
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """Tiers of the labels, and truth."""
-        return tuple(dict.fromkeys(["truth", *sorted(set(self.labels["tier"]))]))
+        """Tiers that labels have or may have: truth, then the others without what was rejected."""
+        return self.tiers_of(self.labels)
+
+    def tiers_of(self, labels: pd.DataFrame) -> tuple[str, ...]:
+        """Return tiers that labels have or may have, where these are the labels."""
+        return tuple(dict.fromkeys(["truth", *sorted(set(labels["tier"]) - {REJECTED})]))
 
     def edited(self) -> None:
         """Forget the picture, of which the labels are not those any more."""
@@ -260,6 +343,27 @@ class Viewer:
     def events(self) -> pd.DataFrame | None:
         """Event table of the recording shown, if any was given."""
         return self._events.get(self._recording.id)
+
+    @property
+    def suggestions(self) -> pd.DataFrame:
+        """Event table of the recording shown with its ``state``: ``open``, ``accepted`` or ``rejected``."""
+        events = pd.DataFrame(columns=list(EVENT_COLUMNS)) if self.events is None else self.events
+        return events.assign(state=event_states(self.labels, events))
+
+    def accept(self, event: int, *, tier: str = "truth") -> None:
+        """Add a label with name and span of an event, by its place in ``suggestions``."""
+        self._decide(lambda edits: edits.accept(event=event, tier=tier))
+
+    def reject(self, event: int) -> None:
+        """Remember an event as none, in the tier ``rejected``; it is not offered again."""
+        self._decide(lambda edits: edits.reject(event=event))
+
+    def _decide(self, decide: Callable[[Edits], object]) -> None:
+        with DRAWING:
+            decide(Edits(self))
+            self.edited()
+            if self._panel is not None:
+                self._panel.show_labels()
 
     def show(self, start_s: float, width_s: float) -> None:
         """Move the window; at least a part of the recording must lie in it."""
@@ -290,11 +394,11 @@ class Viewer:
 
     def next_label(self) -> bool:
         """Move to the next label and return whether there is one."""
-        return self._jump(self.labels, forward=True)
+        return self._jump(self._standing(), forward=True)
 
     def previous_label(self) -> bool:
         """Move to the label before and return whether there is one."""
-        return self._jump(self.labels, forward=False)
+        return self._jump(self._standing(), forward=False)
 
     def next_event(self) -> bool:
         """Move to the next event and return whether there is one."""
@@ -308,10 +412,10 @@ class Viewer:
         """Return the picture of the window as a new figure."""
         with DRAWING:
             return draw_recording(
-                self._recording,
+                self.seen,
                 start_s=self._start_s,
                 stop_s=self._start_s + self._width_s,
-                labels=self.labels,
+                labels=self._standing(),
                 events=self.events,
                 scores=self.scores,
                 decoder=self._decoder,
@@ -333,9 +437,14 @@ class Viewer:
                 self._panel = Live(self)
             return self._panel
 
+    def _standing(self) -> pd.DataFrame:
+        """Return the labels without the events that were rejected, which stand for nothing that happened."""
+        labels = self.labels
+        return labels[labels["tier"] != REJECTED].reset_index(drop=True)
+
     def _whole(self) -> tuple[float, float]:
-        span_s = self._recording.stop_s - self._recording.start_s
-        return self._recording.start_s, span_s if span_s > 0 else 1.0
+        first_s, last_s = whole_span(self.seen)
+        return first_s, last_s - first_s
 
     def _changed(self) -> None:
         self._png = None

@@ -11,12 +11,17 @@ from wristkit.events import EventDecoder, match
 from wristkit.recording import FloatArray, Recording, Stream
 from wristkit.view.draw.panes import channel_colours, thinned
 from wristkit.view.draw.style import palette, plain, tick_text
-from wristkit.view.envelope import envelope
+from wristkit.view.envelope import bin_edges
+from wristkit.view.pyramid import bin_extremes
 
 MOST_GAPS = 500
 OVERVIEW_BINS = 480
 _MOVING = ("accel", "user_accel", "gyro")
 _TOLERANCE_S = 0.25
+_SAME_DIGITS = 6  # of the seconds of a span that was computed again
+REJECTED = "rejected"  # tier of the events that somebody looked at and refused
+MOST_SOUND_BYTES = 1_000_000
+_MOST_WAVE = 2**20  # samples of which one frequency says something
 _SPECTRUM = 256  # samples of sound in a column
 _SOUND_RANGE, _MEL_RANGE = (-9.0, 1.5), (-9.2, 9.0)  # log10 and natural log of power that the colours span
 
@@ -34,6 +39,7 @@ class Pane(NamedTuple):
     height: int
     findings: tuple[str, ...]
     is_image: bool = False
+    found: tuple[tuple[float, float], ...] = ()  # the places of findings that are not about all of the stream
 
 
 class Image(NamedTuple):
@@ -42,6 +48,14 @@ class Image(NamedTuple):
     levels: npt.NDArray[np.uint8]
     start_s: float
     stop_s: float
+
+
+class Sound(NamedTuple):
+    """A piece of sound as 16-bit samples, the second of the first, and their rate."""
+
+    levels: npt.NDArray[np.int16]
+    start_s: float
+    rate_hz: float
 
 
 def panes_of(recording: Recording, *, scores: Stream | None, decoder: EventDecoder | None) -> list[Pane]:
@@ -56,21 +70,34 @@ def panes_of(recording: Recording, *, scores: Stream | None, decoder: EventDecod
         own = recording.findings[recording.findings["stream"] == stream.name]
         found = tuple(dict.fromkeys(plain(code, most=24) for code in own["code"]))
         height = 90 if len(stream.channels) == 1 else 120
-        if stream.name != "mel":
-            panes.append(Pane(stream, tuple(channel_colours(len(stream.channels))), (), None, height, found))
-        if stream.name in {"audio", "mel"}:
-            top = stream.rate_hz / 2 if stream.name == "audio" else float(len(stream.channels))
-            panes.append(Pane(stream, (), (), (0.0, top), 110, found if stream.name == "mel" else (), is_image=True))
+        if _kind(stream) != "mel":
+            colours = tuple(channel_colours(len(stream.channels)))
+            panes.append(Pane(stream, colours, (), None, height, found, found=_places(own, stream)))
+        if _kind(stream) in {"audio", "mel"}:
+            top = stream.rate_hz / 2 if _kind(stream) == "audio" else float(len(stream.channels))
+            panes.append(Pane(stream, (), (), (0.0, top), 110, found if _kind(stream) == "mel" else (), is_image=True))
     return panes
+
+
+def _places(findings: pd.DataFrame, stream: Stream) -> tuple[tuple[float, float], ...]:
+    """Return start and stop of the findings that are about a part of a stream."""
+    parts = findings[(findings["start_s"] > stream.start_s) | (findings["stop_s"] < stream.stop_s)]
+    spans = parts[["start_s", "stop_s"]].to_numpy(np.float64)[:MOST_GAPS].tolist()
+    return tuple((start_s, stop_s) for start_s, stop_s in spans)
+
+
+def _kind(stream: Stream) -> str:
+    """Return what a stream is, without the name of another device in front."""
+    return stream.name.rpartition(" ")[2]
 
 
 def described(pane: Pane) -> dict[str, Any]:
     """Return what a front end has to know of a pane, as JSON."""
     stream = pane.stream
     rate = f"{tick_text(round(stream.rate_hz, 2))} Hz" if np.isfinite(stream.rate_hz) else ""
-    spectrum = pane.is_image and stream.name == "audio"
+    spectrum = pane.is_image and _kind(stream) == "audio"
     return {
-        "name": "spectrum" if spectrum else plain(stream.name, most=24),
+        "name": plain(f"{stream.name[: -len('audio')]}spectrum" if spectrum else stream.name, most=32),
         "unit": "Hz" if spectrum else plain(stream.unit, most=14),
         "rate": "" if spectrum else rate,
         "image": pane.is_image,
@@ -80,6 +107,7 @@ def described(pane: Pane) -> dict[str, Any]:
         "fixed": pane.fixed,
         "height": pane.height,
         "findings": list(pane.findings),
+        "found": [list(place) for place in pane.found],
     }
 
 
@@ -107,7 +135,7 @@ def image(pane: Pane, *, start_s: float, stop_s: float, columns: int) -> Image:
     width_s = (last_s - first_s) / count
     middles_s = first_s + (np.arange(count) + 0.5) * width_s
     rows = _rows_at(stream, middles_s)
-    if stream.name == "mel":
+    if _kind(stream) == "mel":
         power, (low, high) = np.asarray(stream.values[rows], dtype=np.float64), _MEL_RANGE
     else:
         spans = np.clip(rows[:, None] + np.arange(_SPECTRUM) - _SPECTRUM // 2, 0, len(stream) - 1)
@@ -132,11 +160,20 @@ def gaps_in(pane: Pane, *, start_s: float, stop_s: float) -> FloatArray:
     return gaps[(gaps[:, 0] < stop_s) & (gaps[:, 1] > start_s)]
 
 
+def unrecorded(pane: Pane, *, start_s: float, stop_s: float) -> FloatArray:
+    """Return where nothing was recorded (k, 2) in a window: the gaps, and what lies before and after the stream."""
+    stream = pane.stream
+    ends = np.array([[start_s, stream.start_s], [stream.stop_s, stop_s]])
+    long = ends[:, 1] - ends[:, 0] > max(4 / stream.rate_hz if np.isfinite(stream.rate_hz) else 0.0, 0.1)
+    ends = np.clip(ends[long], start_s, stop_s)
+    return np.concatenate([ends, gaps_in(pane, start_s=start_s, stop_s=stop_s)])
+
+
 def overview(recording: Recording) -> list[float]:
     """Return how much moves in each of many bins over the whole recording, 0 to 1, for the map below the panes."""
     stream = moving_stream(recording)
     start_s, stop_s = whole_span(recording)
-    _, low, high = envelope(stream.time, stream.values, start_s=start_s, stop_s=stop_s, bins=OVERVIEW_BINS)
+    low, high, _ = bin_extremes(stream, bin_edges(start_s=start_s, stop_s=stop_s, bins=OVERVIEW_BINS))
     spread = np.nan_to_num(np.nanmax(np.append(high - low, np.zeros((len(low), 1), low.dtype), axis=1), axis=1))
     level = np.sqrt(spread / spread.max()) if spread.max() > 0 else spread
     return [round(float(one), 3) for one in level]
@@ -155,19 +192,76 @@ def whole_span(recording: Recording) -> tuple[float, float]:
 
 
 def verdicts(labels: pd.DataFrame, events: pd.DataFrame) -> tuple[list[str], list[int]]:
-    """Return ``hit`` or ``false alarm`` for each event, and the places of the labels of truth that none met."""
-    told = ["false alarm"] * len(events)
-    truth = labels.reset_index(drop=True)
-    truth = truth[truth["tier"] == "truth"]
-    met: set[int] = set()
-    for name in set(events["label"]):
-        own, theirs = np.flatnonzero(events["label"] == name), truth.index[truth["label"] == name].to_numpy()
-        spans = [table[["start_s", "stop_s"]].to_numpy(np.float64) for table in (events.iloc[own], truth.loc[theirs])]
-        for event, label in match(*spans, tolerance_s=_TOLERANCE_S):
-            told[own[event]] = "hit"
-            met.add(int(theirs[label]))
-    named = truth.index[truth["label"].isin(set(events["label"]))]
-    return told, [int(place) for place in named if place not in met]
+    """Return ``hit`` or ``false alarm`` for each event, and the places of the labels of truth that none met.
+
+    Each rater's labels are held against the events by themselves: what two of them saw is not seen twice.
+    """
+    told, missed = ["false alarm"] * len(events), list[int]()
+    names = set(events["label"])
+    for (tier, _), own in _by_rater(labels).items():
+        if tier == "truth":
+            hits, met = _meetings(labels.iloc[own], events).T
+            for place in hits:
+                told[place] = "hit"
+            unmet = np.delete(own, met)
+            missed += [int(at) for at, name in zip(unmet, labels["label"].iloc[unmet], strict=True) if name in names]
+    return told, sorted(missed)
+
+
+def event_states(labels: pd.DataFrame, events: pd.DataFrame) -> list[str]:
+    """Return for each event whether it is ``accepted``, ``rejected`` or still ``open``.
+
+    It is accepted where a label of its name meets it, in any tier but ``rejected``, also one whose edges were moved
+    since; rejected where the tier ``rejected`` holds a label of its name and span.
+    """
+    refused = set(told_apart(labels[labels["tier"].to_numpy() == REJECTED]))
+    states = [REJECTED if event in refused else "open" for event in told_apart(events)]
+    for (tier, _), own in _by_rater(labels).items():
+        if tier != REJECTED:
+            for place in _meetings(labels.iloc[own], events)[:, 0]:
+                states[place] = "accepted"
+    return states
+
+
+def _by_rater(labels: pd.DataFrame) -> dict[tuple[str, str], npt.NDArray[np.int64]]:
+    """Return the places in the table of the labels of each tier and rater."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, said in enumerate(zip(labels["tier"], labels["rater"], strict=True)):
+        places.setdefault(said, []).append(place)
+    return {said: np.array(own, dtype=np.int64) for said, own in places.items()}
+
+
+def told_apart(table: pd.DataFrame) -> list[tuple[float, float, str]]:
+    """Return of each label or event what makes it the same as another: its span to a microsecond, and its name."""
+    spans = table[["start_s", "stop_s"]].to_numpy(np.float64).round(_SAME_DIGITS).tolist()
+    return [(start_s, stop_s, label) for (start_s, stop_s), label in zip(spans, table["label"], strict=True)]
+
+
+def _meetings(labels: pd.DataFrame, events: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Return (pairs, 2) places of the events and labels of one name that belong together, one to one."""
+    spans = [table[["start_s", "stop_s"]].to_numpy(np.float64) for table in (events, labels)]
+    names = [table["label"].to_numpy() for table in (events, labels)]
+    pairs = [np.empty((0, 2), dtype=np.int64)]
+    for name in sorted(set(names[0]) & set(names[1])):
+        own, theirs = (np.flatnonzero(one == name) for one in names)
+        matched = match(spans[0][own], spans[1][theirs], tolerance_s=_TOLERANCE_S)
+        pairs.append(np.column_stack([own[matched[:, 0]], theirs[matched[:, 1]]]))
+    return np.concatenate(pairs)
+
+
+def sound_of(panes: Sequence[Pane]) -> Stream | None:
+    """Return the first stream that can be heard, if there is one."""
+    heard = (pane.stream for pane in panes if _kind(pane.stream) == "audio" and np.isfinite(pane.stream.rate_hz))
+    return next(heard, None)
+
+
+def sound(stream: Stream, *, start_s: float, stop_s: float) -> Sound:
+    """Return the beginning of a window of sound, one channel of it, at most a megabyte."""
+    most_s = MOST_SOUND_BYTES / 2 / stream.rate_hz
+    inside = stream.between(start_s, max(start_s, min(stop_s, start_s + most_s)))
+    levels = np.clip(np.nan_to_num(np.asarray(inside.values[: MOST_SOUND_BYTES // 2, 0])), -1, 1)
+    first_s = inside.start_s if len(inside) else start_s
+    return Sound((levels * 32767).astype(np.int16), first_s, stream.rate_hz)
 
 
 def measured(panes: Sequence[Pane], *, start_s: float, stop_s: float) -> str:
@@ -175,9 +269,10 @@ def measured(panes: Sequence[Pane], *, start_s: float, stop_s: float) -> str:
     parts = [f"{stop_s - start_s:.4g} s"]
     for pane in panes:
         inside = pane.stream.between(start_s, stop_s)
-        if len(inside) < 2 or not np.isfinite(inside.values).any():
+        low, high, _ = bin_extremes(pane.stream, np.array([start_s, stop_s]))
+        ends = high[0] - low[0]
+        if len(inside) < 2 or not np.isfinite(ends).any():
             continue
-        ends = np.nanmax(inside.values, axis=0) - np.nanmin(inside.values, axis=0)
         widest = int(np.nanargmax(ends))
         text = f"{plain(pane.stream.name, most=20)} {plain(inside.channels[widest], most=12)} {ends[widest]:.3g}"
         text = f"{text} {plain(inside.unit, most=12)}"
@@ -187,8 +282,8 @@ def measured(panes: Sequence[Pane], *, start_s: float, stop_s: float) -> str:
 
 
 def strongest_hz(values: npt.NDArray[np.float32], rate_hz: float) -> float | None:
-    """Return the frequency of most power of an even stretch, None of fewer than eight or missing samples."""
-    if len(values) < 8 or not np.isfinite(values).all() or not np.isfinite(rate_hz):
+    """Return the frequency of most power of an even stretch; None of fewer than eight, a million or missing samples."""
+    if not 8 <= len(values) <= _MOST_WAVE or not np.isfinite(values).all() or not np.isfinite(rate_hz):
         return None
     power = np.abs(np.fft.rfft((values - values.mean()) * np.hanning(len(values)))) ** 2
     return float(np.argmax(power) * rate_hz / len(values)) if power.max() > 0 else None

@@ -1,4 +1,4 @@
-// Bundles the viewer with uPlot into ../static; `npm install && npm run build` after any change here.
+// Bundles the viewer and the gallery with uPlot into ../static; `npm install && npm run build` after any change here.
 import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync, readdirSync } from "node:fs";
 import { build } from "esbuild";
@@ -9,6 +9,8 @@ for (const name of sources.sort()) whole.update(`${name}\n`).update(readFileSync
 const banner = `/* built from ${whole.digest("hex")} */`; // a test holds it against what lies here
 
 const common = { bundle: true, minify: true, legalComments: "inline", target: "es2020", logLevel: "warning" };
-await build({ ...common, entryPoints: ["main.js"], format: "esm", outfile: "../static/viewer.js", banner: { js: banner } });
-await build({ ...common, entryPoints: ["main.css"], outfile: "../static/viewer.css", banner: { css: banner } });
+for (const [entry, out] of [["main", "viewer"], ["gallery", "gallery"]]) {
+  await build({ ...common, entryPoints: [`${entry}.js`], format: "esm", outfile: `../static/${out}.js`, banner: { js: banner } });
+  await build({ ...common, entryPoints: [`${entry}.css`], outfile: `../static/${out}.css`, banner: { css: banner } });
+}
 copyFileSync("node_modules/uplot/LICENSE", "../static/LICENSE-uPlot.txt");

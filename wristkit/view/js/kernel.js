@@ -2,8 +2,8 @@
 const PATIENCE_MS = 5000;
 
 export class Kernel {
-  constructor(model) {
-    this.model = model;
+  constructor(model, { told, lost }) {
+    Object.assign(this, { model, told, lost });
     this.number = 0;
     this.waiting = new Map();
     this.windows = 0;
@@ -17,6 +17,7 @@ export class Kernel {
   }
 
   receive(message, buffers) {
+    if (message.id === null) this.told(message); // nobody asked: something changed
     const take = this.waiting.get(message.id);
     this.waiting.delete(message.id);
     if (take) take(message, buffers);
@@ -25,7 +26,12 @@ export class Kernel {
   send(content, take) {
     const id = `${(this.number += 1)}-${Math.random().toString(36).slice(2, 8)}`;
     this.waiting.set(id, take);
-    this.model.send({ ...content, id });
+    try {
+      this.model.send({ ...content, id });
+    } catch {
+      this.waiting.delete(id); // the kernel that made this viewer has ended
+      this.lost();
+    }
     return id;
   }
 

@@ -1,5 +1,6 @@
 // Everything by keyboard. While the viewer has the focus, no key reaches the notebook below it.
 import { element } from "./dom.js";
+import { disagreements, events, labels, step, suggestions, toSelection } from "./jumps.js";
 import { parsed } from "./time.js";
 
 export const HELP = [
@@ -9,14 +10,18 @@ export const HELP = [
   ["g", "go to a time"],
   ["n  p", "next, previous label"],
   ["e  E", "next, previous event"],
+  ["]  [", "next, previous open suggestion"],
+  ["a  x", "accept, reject the chosen suggestion"],
   ["d  D", "next, previous disagreement"],
+  ["Enter", "zoom to the selected label or event"],
+  ["Space", "play or pause the sound of the selection, or of what is in view"],
   ["1 … 9", "class of the selected label and of new ones"],
   ["l", "new label in the middle, or between two cursors"],
   ["Shift + drag", "draw a label"],
   ["Alt + drag", "zoom to a stretch"],
   [",  .  <  >", "move the start, the stop by a pixel"],
   ["s  m  t", "split, merge with the next, copy to the other tier"],
-  ["x", "snap to the nearest peak"],
+  ["x", "snap the selected label to the nearest peak"],
   ["v", "mark what is in view as looked at"],
   ["c", "cursor; two of them measure"],
   ["Delete", "remove the selected label"],
@@ -50,17 +55,22 @@ export function keysOf(viewer) {
     "-": () => axis.zoom(1 / 0.6, middle()),
     0: () => axis.whole(),
     Home: () => axis.whole(),
-    n: () => labelling.step(labelling.rows, true, "label"),
-    p: () => labelling.step(labelling.rows, false, "label"),
-    e: () => labelling.step(labelling.events, true, "event"),
-    E: () => labelling.step(labelling.events, false, "event"),
-    d: () => labelling.step(labelling.disagreements(), true, "disagreement"),
-    D: () => labelling.step(labelling.disagreements(), false, "disagreement"),
+    n: () => step(viewer, labels(viewer), true, "label"),
+    p: () => step(viewer, labels(viewer), false, "label"),
+    e: () => step(viewer, events(viewer), true, "event"),
+    E: () => step(viewer, events(viewer), false, "event"),
+    "]": () => step(viewer, suggestions(viewer), true, "open suggestion"),
+    "[": () => step(viewer, suggestions(viewer), false, "open suggestion"),
+    d: () => step(viewer, disagreements(viewer), true, "disagreement"),
+    D: () => step(viewer, disagreements(viewer), false, "disagreement"),
+    a: () => labelling.accept(),
+    Enter: () => toSelection(viewer),
+    " ": () => viewer.player.toggle(),
     l: fresh,
     s: () => labelling.split(),
     m: () => labelling.merge(),
     t: () => labelling.copy(),
-    x: () => labelling.snap(),
+    x: () => (labelling.chosen === null ? labelling.snap() : labelling.reject()), // what is chosen is either of them
     v: () => labelling.looked(),
     c: () => labelling.cursor(viewer.pointed ?? middle()),
     ",": () => nudge("start", -1),
@@ -77,21 +87,20 @@ export function keysOf(viewer) {
     viewer.cancelDrag();
     labelling.cursors = [];
     labelling.select(null);
-    root.querySelector(".wk-help")?.remove();
+    for (const panel of root.querySelectorAll(".wk-panel")) panel.remove();
   };
 
   const press = (event) => {
     event.stopPropagation();
     if (event.target.tagName === "INPUT" || event.target.tagName === "SELECT") return;
+    if (event.target.tagName === "BUTTON" && (event.key === "Enter" || event.key === " ")) return;
     const command = event.ctrlKey || event.metaKey;
     if (command && event.key.toLowerCase() === "z") labelling.edit(event.shiftKey ? "redo" : "undo", {});
     else if (command && event.key.toLowerCase() === "y") labelling.edit("redo", {});
     else if (command || event.altKey) return;
     else if (/^[1-9]$/.test(event.key)) labelling.relabel(Number(event.key) - 1);
-    else if (keys[event.key]) {
-      if (!"npeEdD".includes(event.key)) labelling.at = undefined;
-      keys[event.key]();
-    } else return;
+    else if (keys[event.key]) keys[event.key]();
+    else return;
     event.preventDefault();
   };
   root.addEventListener("keydown", press);
@@ -123,7 +132,7 @@ export function help(viewer) {
     old.remove();
     return;
   }
-  const list = element("div", "wk-help", { role: "note", "aria-label": "keys" }); // a list takes the notebook's own style
+  const list = element("div", "wk-panel wk-help", { role: "note", "aria-label": "keys" }); // a list takes the notebook's own style
   for (const [key, what] of HELP) list.append(element("span", "wk-key", {}, key), element("span", "", {}, what));
-  viewer.root.append(list);
+  viewer.stage.append(list);
 }

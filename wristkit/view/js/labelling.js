@@ -1,30 +1,72 @@
-// Labels as they are seen and edited: shown changed at once, sent to Python, and corrected by what it answers.
+// Labels as they are seen and edited: shown changed at once, sent to Python, and corrected by what it tells.
 import { COLOURS, plain } from "./dom.js";
+import { Rows } from "./rows.js";
+
+const MOST_TINTS = 150;
 
 export class Labelling {
   constructor(viewer) {
     this.viewer = viewer;
     this.cursors = [];
-    this.load(viewer.model.get("labels"));
+    this.known = new Rows();
+    this.judged = [];
+    this.notes = { classes: [], tiers: [], refusal: null };
+    this.selected = null; // the key of a label
+    this.chosen = null; // the place of an event
+    this.meet();
   }
 
-  load(rows) {
-    this.rows = rows.map(([key, start, stop, label, tier, rater]) => ({ key, start, stop, label, tier, rater }));
-    const meta = this.viewer.meta();
-    this.classes = [...new Set([...meta.classes, ...this.rows.map((row) => row.label)])];
-    this.tiers = [...new Set([...meta.tiers, ...this.rows.map((row) => row.tier)])];
-    this.tier = this.tiers.includes(this.tier) ? this.tier : this.tiers[0];
-    this.label = this.label || this.classes[0] || "event";
+  // What Python tells of labels: all of them, or what changed since a state that should be the one known here.
+  take(message) {
+    if (message.base !== null && this.known.step < 0) return; // the whole was asked for and is on its way
+    const isNew = this.known.take(message);
+    if (isNew === null) this.ask();
+    if (!isNew) return;
+    for (const [event, verdict, state] of message.judged) this.judged[event] = { verdict, state };
+    Object.assign(this.notes, message.notes);
+    this.meet();
+    if (message.notes.refusal) this.viewer.say(message.notes.refusal);
+  }
+
+  ask() {
+    this.viewer.kernel.send({ kind: "labels", whole: true }, (answer) => (this.take(answer), this.viewer.redraw()));
+  }
+
+  // What others changed is told to all views before this is answered; a view that then lags behind has missed some.
+  follow(done) {
+    this.viewer.kernel.send({ kind: "labels", whole: false }, ({ step }) => {
+      if (step !== this.known.step) this.ask();
+      done();
+    });
+  }
+
+  meet() {
+    const { tiers } = this.notes;
+    this.tier = tiers.includes(this.tier) ? this.tier : tiers[0] || "truth";
+    this.label = this.label ?? this.classes[0]; // not before they are known
+    const unknown = { verdict: "", state: "open" };
+    this.events = this.viewer.model.get("events").map(([start, stop, label], event) => ({ event, start, stop, label, ...(this.judged[event] || unknown) }));
     if (!this.row(this.selected)) this.selected = null;
+    if (!this.events[this.chosen]) this.chosen = null;
     this.viewer.root.dataset.labels = this.rows.length;
+    this.viewer.root.dataset.step = this.known.step;
   }
 
-  get events() {
-    return this.viewer.model.get("events").map(([start, stop, label, verdict]) => ({ start, stop, label, verdict }));
+  get rows() {
+    return this.known.ordered;
+  }
+
+  get classes() {
+    return this.notes.classes;
   }
 
   row(key) {
-    return this.rows.find((row) => row.key === key);
+    return this.known.byKey.get(key);
+  }
+
+  // What Enter shows, and what is played: the label or the event that was chosen last.
+  get current() {
+    return this.row(this.selected) || this.events[this.chosen] || null;
   }
 
   colour(label) {
@@ -32,30 +74,51 @@ export class Labelling {
     return at < 0 ? "#777777" : COLOURS[at % COLOURS.length];
   }
 
-  visible(most) {
-    const [start, stop] = this.viewer.axis.view;
-    const seen = this.rows.filter((row) => row.start <= stop && row.stop >= start);
-    return seen.length <= most ? seen : seen.filter((row) => row.key === this.selected);
+  // What tints the panes: stretches of each class in the active tier, each once, and the label that is chosen; of so
+  // many that they would be mere stripes only the latter.
+  tints() {
+    const seen = this.known.within(...this.viewer.axis.view);
+    const own = seen.filter((row) => row.tier === this.tier && row.key !== this.selected);
+    const joined = [];
+    const last = new Map();
+    for (const { start, stop, label } of own.length <= MOST_TINTS ? own : []) {
+      const before = last.get(label);
+      if (before && start <= before.stop) before.stop = Math.max(before.stop, stop);
+      else joined.push(last.set(label, { start, stop, label, strength: 0.15 }).get(label));
+    }
+    const { current } = this;
+    return current ? [...joined, { ...current, strength: 0.32 }] : joined;
   }
 
   select(key) {
     this.selected = key;
+    this.chosen = null;
     const row = this.row(key);
     if (row) {
-      this.viewer.say(`${plain(row.label)}, ${plain(row.tier)}, ${row.start.toFixed(3)} s to ${row.stop.toFixed(3)} s`);
+      const alone = row.remark === "disputed" ? ", not so by another rater" : "";
+      this.viewer.say(`${plain(row.label)}, ${plain(row.tier)}, ${plain(row.rater)}, ${row.start.toFixed(3)} s to ${row.stop.toFixed(3)} s${alone}`);
       this.label = row.label;
     }
     this.viewer.redraw();
   }
 
-  // Python is asked; what it refuses is told, and the rows that it then sends stand.
+  choose(event) {
+    this.selected = null;
+    this.chosen = event;
+    const { start, stop, label, verdict, state } = this.events[event];
+    const keys = state === "accepted" ? "" : state === "open" ? "; a accepts, x rejects" : "; a accepts";
+    this.viewer.say(`${plain(label)} ${verdict}, ${state}, ${start.toFixed(3)} s to ${stop.toFixed(3)} s${keys}`);
+    this.viewer.redraw();
+  }
+
+  // Python tells all views what an edit changed, then answers who asked; what it refuses comes with all as it stands.
   edit(operation, fields, said) {
     const started = performance.now();
     this.viewer.kernel.send({ kind: "edit", operation, ...fields }, (answer) => {
       this.lastMs = performance.now() - started;
-      this.viewer.say(answer.error || said || answer.text || "");
-      if (answer.rows) this.load(answer.rows);
+      if (answer.rows) this.take(answer);
       if (!answer.error && answer.keys && answer.keys.length) this.select(answer.keys[0]);
+      this.viewer.say(answer.error || said || "");
       this.viewer.root.dataset.edits = Number(this.viewer.root.dataset.edits || 0) + 1;
       this.viewer.redraw();
     });
@@ -87,6 +150,22 @@ export class Labelling {
     if (this.row(this.selected)) this.edit("remove", { keys: [this.selected] }, "label removed");
   }
 
+  accept() {
+    if (this.chosen !== null) this.edit("accept", { event: this.chosen, tier: this.tier }, `accepted as a label of ${plain(this.tier)}`);
+    else this.viewer.say("to accept a suggestion, choose an event (] or e)");
+  }
+
+  reject() {
+    if (this.chosen !== null) this.edit("reject", { event: this.chosen }, "rejected; it is not offered again");
+    else this.viewer.say("to reject a suggestion, choose an event (] or e)");
+  }
+
+  snap() {
+    const row = this.row(this.selected);
+    if (row) this.edit("snap", { key: row.key, perPixel: this.viewer.axis.perPixel }, "snapped to the nearest peak");
+    else this.viewer.say("to snap, select a label; to reject, choose an event");
+  }
+
   split() {
     const row = this.row(this.selected);
     const at = this.cursors[0] ?? this.viewer.pointed;
@@ -96,59 +175,22 @@ export class Labelling {
 
   merge() {
     const row = this.row(this.selected);
-    const next = row && this.ordered(this.rows.filter((one) => one.tier === row.tier && one.rater === row.rater && one.label === row.label)).find((one) => one.start > row.start);
+    const next = row && this.rows.find((one) => one.start > row.start && one.tier === row.tier && one.rater === row.rater && one.label === row.label);
     if (next) this.edit("merge", { keys: [row.key, next.key] }, "merged with the next of its class");
     else this.viewer.say("to merge, select a label that has a later one of its class in its row");
   }
 
   copy() {
     const row = this.row(this.selected);
-    const tier = this.tiers[(this.tiers.indexOf(row && row.tier) + 1) % this.tiers.length];
+    const { tiers } = this.notes;
+    const tier = tiers[(tiers.indexOf(row && row.tier) + 1) % tiers.length];
     if (row && tier !== row.tier) this.edit("copy", { keys: [row.key], tier }, `copied to ${plain(tier)}`);
     else this.viewer.say("to copy, select a label; there must be another tier to copy it to");
-  }
-
-  snap() {
-    const row = this.row(this.selected);
-    if (row) this.edit("snap", { key: row.key, perPixel: this.viewer.axis.perPixel }, "snapped to the nearest peak");
-    else this.viewer.say("to snap, select a label");
   }
 
   looked() {
     const [start, stop] = this.viewer.axis.view;
     this.edit("look", { start, stop, tier: this.tier }, `what is in view was looked at for ${plain(this.tier)}`);
-  }
-
-  ordered(rows) {
-    return [...rows].sort((one, other) => one.start - other.start || one.stop - other.stop);
-  }
-
-  // Steps from what is selected or in the middle of the view to the next or the previous of some rows.
-  step(rows, forward, name) {
-    const [start, stop] = this.viewer.axis.view;
-    const chosen = this.row(this.selected);
-    const whole = this.viewer.axis.span[1] - this.viewer.axis.span[0] - (stop - start) < 1e-9;
-    const seen = chosen && chosen.start <= stop && chosen.stop >= start;
-    const from = this.at ?? (seen ? chosen.start : whole ? (forward ? -Infinity : Infinity) : (start + stop) / 2);
-    const ordered = this.ordered(rows);
-    const found = forward ? ordered.find((row) => row.start > from + 1e-9) : ordered.reverse().find((row) => row.start < from - 1e-9);
-    if (!found) {
-      this.viewer.say(`no ${name} ${forward ? "after" : "before"} this`);
-      return;
-    }
-    if (whole) {
-      const room = Math.max(10, 4 * (found.stop - found.start));
-      const middle = (found.start + found.stop) / 2;
-      this.viewer.axis.show(middle - room / 2, middle + room / 2);
-    } else this.viewer.axis.centre(found.start, found.stop);
-    this.at = found.start;
-    if (found.key !== undefined) this.select(found.key);
-    else this.viewer.say(`${plain(found.label)} ${found.verdict || ""} at ${found.start.toFixed(3)} s`);
-  }
-
-  disagreements() {
-    const missed = new Set(this.viewer.meta().missed);
-    return [...this.rows.filter((row) => missed.has(row.key)), ...this.events.filter((event) => event.verdict === "false alarm")];
   }
 
   cursor(second) {

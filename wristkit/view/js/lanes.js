@@ -1,12 +1,15 @@
-// Labels and events as named bars above the panes, and the whole recording below them.
+// Labels and events as named bars above the panes.
 import { colours, element, fitted, plain, sharpCanvas } from "./dom.js";
-import { LEFT, RIGHT, clock, digitsFor } from "./time.js";
+import { laneName } from "./rows.js";
+import { LEFT, RIGHT } from "./time.js";
 
 const LANE = 22;
+const HIGH = LANE - 5; // of a bar
 const SLIP = 5; // pixels beside a bar that still hit it
 const EDGE = 6;
 const LEAST = 3; // a bar is never thinner
-const MAP = 46;
+const LEAST_EVENT = 6; // or it could not be told from a full one that it is hollow
+const READABLE = 24; // pixels below which no name is tried
 
 export class Lanes {
   constructor(viewer) {
@@ -15,139 +18,163 @@ export class Lanes {
     this.bars = [];
   }
 
-  // One row a tier and rater, then one of events; what overlaps in a row shares its height.
+  // One row a tier and rater, in the order of tiers and of names, then one of events.
   rows() {
-    const { labelling, model } = this.viewer;
-    const names = [];
-    for (const row of labelling.rows) {
-      const name = `${row.tier} · ${row.rater}`;
-      if (!names.includes(name)) names.push(name);
-    }
-    if (!names.length) names.push(`${labelling.tier} · `);
-    return model.get("events").length ? [...names, "events"] : names;
+    const { labelling } = this.viewer;
+    const place = ({ tier }) => labelling.notes.tiers.indexOf(tier);
+    const lanes = [...labelling.known.lanes.values()].sort((one, other) => place(one) - place(other) || (one.rater < other.rater ? -1 : 1));
+    if (!lanes.length) lanes.push({ tier: labelling.tier, rater: "" });
+    return labelling.events.length ? [...lanes, { tier: "events", rater: "" }] : lanes;
   }
 
   draw() {
     const { axis, root, labelling } = this.viewer;
-    const shades = colours(root);
-    const names = this.rows();
-    const height = names.length * LANE + 4;
-    const pen = sharpCanvas(this.element, LEFT + axis.width + RIGHT, height);
-    pen.font = "11px system-ui, sans-serif";
-    pen.textBaseline = "middle";
+    this.shades = colours(root);
+    const lanes = this.rows();
+    this.pen = sharpCanvas(this.element, LEFT + axis.width + RIGHT, lanes.length * LANE + 4);
+    this.pen.font = "11px system-ui, sans-serif";
+    this.pen.textBaseline = "middle";
+    lanes.forEach((lane, number) => this.head(lane, number));
     this.bars = [];
-    for (const [lane, name] of names.entries()) {
-      const top = 2 + lane * LANE;
-      pen.fillStyle = shades.grid;
-      pen.fillRect(LEFT, top + LANE - 1, axis.width, 1);
-      pen.fillStyle = shades.muted;
-      pen.textAlign = "right";
-      pen.fillText(fitted(pen, plain(name.replace(/ · $/, "")), LEFT - 8), LEFT - 6, top + LANE / 2);
-    }
-    pen.textAlign = "left";
-    pen.save();
-    pen.beginPath();
-    pen.rect(LEFT, 0, axis.width, height);
-    pen.clip();
-    const selected = labelling.selected;
-    const missed = new Set(this.viewer.meta().missed);
-    for (const row of labelling.rows) if (row.key !== selected) this.bar(pen, shades, row, names.indexOf(`${row.tier} · ${row.rater}`), missed.has(row.key) ? "missed" : "");
-    const chosen = labelling.row(selected);
-    if (chosen) this.bar(pen, shades, chosen, names.indexOf(`${chosen.tier} · ${chosen.rater}`), "");
-    for (const event of labelling.events) this.bar(pen, shades, event, names.length - 1, event.verdict);
-    pen.restore();
+    this.pen.textAlign = "left";
+    this.pen.save();
+    this.pen.beginPath();
+    this.pen.rect(LEFT, 0, axis.width, lanes.length * LANE + 4);
+    this.pen.clip();
+    const numbers = new Map(lanes.map(({ tier, rater }, number) => [laneName(tier, rater), number]));
+    const chosen = labelling.row(labelling.selected);
+    const piles = new Map(); // the newest mark of each row, which takes in what would fall on it
+    for (const row of labelling.known.within(...axis.view)) if (row !== chosen) this.label(row, numbers.get(laneName(row.tier, row.rater)), piles);
+    if (chosen && chosen.stop >= axis.view[0] && chosen.start <= axis.view[1]) this.label(chosen, numbers.get(laneName(chosen.tier, chosen.rater)), new Map());
+    for (const event of labelling.events) this.event(event, lanes.length - 1);
+    this.pen.restore();
   }
 
-  bar(pen, shades, row, lane, verdict) {
-    const { axis, labelling } = this.viewer;
-    const left = LEFT + axis.x(row.start);
-    const right = LEFT + axis.x(row.stop);
-    if (right < LEFT - LEAST || left > LEFT + axis.width + LEAST) return;
-    const wide = Math.max(LEAST, right - left);
-    const x = right - left < LEAST ? (left + right - LEAST) / 2 : left;
-    const top = 2 + lane * LANE + 2;
-    const colour = labelling.colour(row.label);
-    pen.globalAlpha = row.key === labelling.selected ? 1 : 0.82;
-    pen.fillStyle = colour;
-    pen.fillRect(x, top, wide, LANE - 5);
-    pen.globalAlpha = 1;
-    if (verdict === "missed" || verdict === "false alarm") {
-      pen.strokeStyle = shades.ink;
-      pen.setLineDash([3, 2]);
-      pen.strokeRect(x + 0.5, top + 0.5, wide - 1, LANE - 6);
-      pen.setLineDash([]);
+  // Tier and rater on one line where there is room, else on two.
+  head({ tier, rater }, number) {
+    const { pen, shades } = this;
+    const top = 2 + number * LANE;
+    pen.fillStyle = shades.grid;
+    pen.fillRect(LEFT, top + LANE - 1, this.viewer.axis.width, 1);
+    pen.fillStyle = shades.muted;
+    pen.textAlign = "right";
+    const line = rater ? `${plain(tier)} · ${plain(rater)}` : plain(tier);
+    if (!rater || pen.measureText(line).width <= LEFT - 10) {
+      pen.fillText(fitted(pen, line, LEFT - 10), LEFT - 7, top + LANE / 2 - 1);
+      return;
     }
-    if (row.key !== undefined && row.key === labelling.selected) {
-      pen.strokeStyle = shades.ink;
+    pen.font = "9.5px system-ui, sans-serif";
+    pen.fillText(fitted(pen, plain(tier), LEFT - 10), LEFT - 7, top + 6);
+    pen.fillStyle = shades.ink;
+    pen.fillText(fitted(pen, plain(rater), LEFT - 10), LEFT - 7, top + 16);
+    pen.font = "11px system-ui, sans-serif";
+  }
+
+  place({ start, stop }, least) {
+    const { axis } = this.viewer;
+    const [left, right] = [LEFT + axis.x(start), LEFT + axis.x(stop)];
+    return right - left < least ? [(left + right - least) / 2, least] : [left, right - left];
+  }
+
+  label(row, lane, piles) {
+    const { pen, shades } = this;
+    const { labelling } = this.viewer;
+    const [x, wide] = this.place(row, LEAST);
+    const pile = piles.get(lane);
+    if (pile && wide === LEAST && x - pile.x < 1) {
+      pile.keys.push(row.key);
+      return;
+    }
+    const top = 2 + lane * LANE + 2;
+    const chosen = row.key === labelling.selected;
+    const note = row.remark === "disputed" ? `only ${plain(row.rater, 12)}` : row.remark;
+    pen.globalAlpha = chosen ? 1 : 0.82;
+    pen.fillStyle = labelling.colour(row.label);
+    pen.fillRect(x, top, wide, HIGH);
+    pen.globalAlpha = 1;
+    if (note) this.doubt(x, top, wide);
+    if (chosen) this.frame(x, top, wide);
+    this.name([...(note ? [`${plain(row.label)} (${note})`] : []), plain(row.label)], x, wide, top, "white");
+    const bar = { key: row.key, keys: [row.key], x, wide, top };
+    this.bars.push(bar);
+    if (wide === LEAST) piles.set(lane, bar);
+  }
+
+  // Accepted is a full bar, open a hollow one, rejected a line; in words where there is room.
+  event(event, lane) {
+    const { pen, shades } = this;
+    const { labelling, axis } = this.viewer;
+    if (event.stop < axis.view[0] || event.start > axis.view[1]) return;
+    const [x, wide] = this.place(event, LEAST_EVENT);
+    const top = 2 + lane * LANE + 2;
+    const { state, verdict } = event;
+    const colour = labelling.colour(event.label);
+    pen.fillStyle = colour;
+    pen.globalAlpha = state === "accepted" ? 0.82 : state === "open" ? 0.22 : 0.12;
+    pen.fillRect(x, top, wide, HIGH);
+    pen.globalAlpha = 1;
+    if (state === "rejected") {
+      pen.fillStyle = shades.ink;
+      pen.fillRect(x, top + HIGH - 3, wide, 2);
+    }
+    if (state === "open") {
+      pen.strokeStyle = colour;
       pen.lineWidth = 2;
-      pen.strokeRect(x - 1, top - 1, wide + 2, LANE - 3);
+      pen.strokeRect(x + 1, top + 1, wide - 2, HIGH - 2);
       pen.lineWidth = 1;
     }
-    const from = Math.max(x, LEFT);
-    const name = plain(row.label);
-    const text = fitted(pen, verdict ? `${name} (${verdict})` : name, x + wide - from - 8);
-    if (text) {
-      pen.fillStyle = "white";
-      pen.fillText(text, from + 4, top + LANE / 2 - 2);
+    if (event.event === labelling.chosen) this.frame(x, top, wide);
+    const name = plain(event.label);
+    const told = verdict === "hit" ? [`${name} (hit)`] : [`${name} (${state}, ${verdict})`, `${name} (${state})`];
+    this.name([...told, name], x, wide, top, state === "accepted" ? "white" : shades.ink);
+    this.bars.push({ event: event.event, keys: [], x, wide, top });
+  }
+
+  // A dashed edge around what no event met or another rater does not share; on what is too narrow for it, a cap.
+  doubt(x, top, wide) {
+    if (wide < 8) {
+      this.pen.fillStyle = this.shades.ink;
+      this.pen.fillRect(x, top - 1, wide, 3);
+      return;
     }
-    if (row.key !== undefined) this.bars.push({ key: row.key, x, wide, top });
+    this.pen.strokeStyle = this.shades.ink;
+    this.pen.setLineDash([3, 2]);
+    this.pen.strokeRect(x + 0.5, top + 0.5, wide - 1, HIGH - 1);
+    this.pen.setLineDash([]);
+  }
+
+  frame(x, top, wide) {
+    this.pen.strokeStyle = this.shades.ink;
+    this.pen.lineWidth = 2;
+    this.pen.strokeRect(x - 1, top - 1, wide + 2, HIGH + 2);
+    this.pen.lineWidth = 1;
+  }
+
+  // The longest of some texts that has room, or as much of the last as has.
+  name(texts, x, wide, top, ink) {
+    const from = Math.max(x, LEFT);
+    const room = Math.min(x + wide, LEFT + this.viewer.axis.width) - from - 8;
+    if (room < READABLE) return;
+    this.pen.fillStyle = ink;
+    const text = texts.find((one) => this.pen.measureText(one).width <= room) ?? fitted(this.pen, texts[texts.length - 1], room);
+    this.pen.fillText(text, from + 4, top + HIGH / 2 + 0.5);
   }
 
   // The nearest bar under a point, and which part of it; the one selected first, as its handles are on show.
   find(x, y) {
-    const near = this.bars.filter((bar) => y >= bar.top - 2 && y <= bar.top + LANE && x >= bar.x - SLIP && x <= bar.x + bar.wide + SLIP);
-    const rank = (bar) => (bar.key === this.viewer.labelling.selected ? -1e6 : 0) + bar.wide;
-    const found = near.sort((one, other) => rank(one) - rank(other))[0];
+    const { labelling } = this.viewer;
+    const beside = (bar) => Math.max(bar.x - x, x - bar.x - bar.wide, 0);
+    const near = this.bars.filter((bar) => y >= bar.top - 2 && y <= bar.top + HIGH + 2 && beside(bar) <= SLIP);
+    const rank = (bar) => (bar.key !== undefined && bar.key === labelling.selected && bar.wide > LEAST ? -1e9 : 0) + 1e4 * beside(bar) + bar.wide;
+    const found = near.reduce((best, bar) => (!best || rank(bar) < rank(best) ? bar : best), null);
     if (!found) return null;
+    if (found.event !== undefined) return { event: found.event, part: "body" };
+    // Labels that lie on one pixel are met one after the other.
+    const at = found.keys.indexOf(labelling.selected);
+    const key = found.keys[(at + 1) % found.keys.length];
     const edge = Math.min(EDGE, Math.max(2, found.wide / 3));
-    const part = x <= found.x + edge && found.wide > LEAST ? "start" : x >= found.x + found.wide - edge && found.wide > LEAST ? "stop" : "body";
-    return { key: found.key, part };
-  }
-}
-
-export class Minimap {
-  constructor(viewer) {
-    this.viewer = viewer;
-    this.element = element("canvas", "wk-map", { role: "img", "aria-label": "the whole recording; press to go there" });
-  }
-
-  draw() {
-    const { axis, root, labelling } = this.viewer;
-    const shades = colours(root);
-    const { overview } = this.viewer.meta();
-    const pen = sharpCanvas(this.element, LEFT + axis.width + RIGHT, MAP);
-    const [start, stop] = axis.span;
-    const x = (seconds) => LEFT + ((seconds - start) / (stop - start)) * axis.width;
-    const high = MAP - 18;
-    pen.fillStyle = shades.muted;
-    pen.globalAlpha = 0.45;
-    for (const [k, level] of overview.entries()) {
-      const left = LEFT + (k / overview.length) * axis.width;
-      pen.fillRect(left, 2 + (high - 8) * (1 - level), Math.max(1, axis.width / overview.length), (high - 8) * level);
-    }
-    pen.globalAlpha = 1;
-    for (const row of labelling.rows) {
-      pen.fillStyle = labelling.colour(row.label);
-      pen.fillRect(x(row.start) - 0.5, high - 5, Math.max(2, x(row.stop) - x(row.start)), 6);
-    }
-    const [left, right] = [x(axis.view[0]), x(axis.view[1])];
-    pen.fillStyle = shades.ink;
-    pen.globalAlpha = 0.1;
-    pen.fillRect(left, 1, Math.max(3, right - left), high + 1);
-    pen.globalAlpha = 1;
-    pen.strokeStyle = shades.ink;
-    pen.strokeRect(left + 0.5, 1.5, Math.max(3, right - left), high);
-    pen.fillStyle = shades.muted;
-    pen.font = "10px system-ui, sans-serif";
-    pen.textBaseline = "bottom";
-    for (const [align, at] of [["left", 0], ["center", 0.5], ["right", 1]]) {
-      pen.textAlign = align;
-      pen.fillText(clock(start + at * (stop - start), digitsFor((stop - start) / 100)), LEFT + at * axis.width, MAP - 1);
-    }
-  }
-
-  at(x) {
-    const { axis } = this.viewer;
-    return axis.span[0] + ((x - LEFT) / axis.width) * (axis.span[1] - axis.span[0]);
+    const isNarrow = found.wide <= LEAST;
+    const part = isNarrow ? "body" : x <= found.x + edge ? "start" : x >= found.x + found.wide - edge ? "stop" : "body";
+    return { key, part, count: found.keys.length };
   }
 }

@@ -2,10 +2,12 @@
 import { Axis } from "./time.js";
 import { Kernel } from "./kernel.js";
 import { keysOf } from "./keys.js";
-import { Lanes, Minimap } from "./lanes.js";
+import { Lanes } from "./lanes.js";
+import { Minimap } from "./minimap.js";
 import { Panes } from "./panes.js";
 import { pointersOf } from "./pointers.js";
 import { Labelling } from "./labelling.js";
+import { Player } from "./sound.js";
 import { element } from "./dom.js";
 import { toolbarOf } from "./toolbar.js";
 
@@ -16,19 +18,24 @@ function render({ model, el }) {
   el.append(root);
 
   const axis = new Axis(meta().span, model.get("view"));
-  const kernel = new Kernel(model);
-  const viewer = { root, model, meta, axis, kernel };
+  const viewer = { root, model, meta, axis };
+  viewer.kernel = new Kernel(model, {
+    told: (message) => (viewer.labelling.take(message), viewer.redraw()),
+    lost: () => viewer.say("The kernel of this viewer has ended: run its cell again."),
+  });
   viewer.say = (text) => {
     viewer.status.textContent = text;
   };
   viewer.labelling = new Labelling(viewer);
+  viewer.player = new Player(viewer);
   const toolbar = toolbarOf(viewer);
-  const stage = element("div", "wk-stage");
+  const stage = (viewer.stage = element("div", "wk-stage"));
   viewer.lanes = new Lanes(viewer);
   viewer.panes = new Panes(viewer);
   viewer.minimap = new Minimap(viewer);
   viewer.hit = element("div", "wk-hit", { "aria-hidden": "true" });
   viewer.status = element("div", "wk-status", { role: "status", "aria-live": "polite" });
+  viewer.hit.append(viewer.player.head);
   stage.append(viewer.lanes.element, viewer.panes.element, viewer.hit);
   root.append(toolbar.element, stage, viewer.minimap.element, viewer.status);
 
@@ -57,19 +64,22 @@ function render({ model, el }) {
       axis.view = [...model.get("view")];
       viewer.panes.build();
     }
-    viewer.labelling.load(model.get("labels"));
+    viewer.player.stop();
+    viewer.labelling.meet();
     viewer.redraw();
   };
   const changes = [
     ["change:view", () => axis.follow(model.get("view"))],
-    ["change:labels", () => (viewer.labelling.load(model.get("labels")), viewer.redraw())],
-    ["change:events", viewer.redraw],
+    ["change:events", () => (viewer.labelling.meet(), viewer.redraw())],
     ["change:meta", () => changed()],
+    ["change:heights", () => viewer.panes.resize()],
   ];
   for (const [name, react] of changes) model.on(name, react);
 
   const stopKeys = keysOf(viewer);
   const stopPointers = pointersOf(viewer);
+  viewer.labelling.ask();
+  const stopFollowing = following(viewer);
   // render() is given an element that is not on the page yet: it has no width and no colours until it is observed.
   if (!meta().kept) viewer.say("Edits are lost with this viewer: give labels=wk.LabelStore(path) to keep them.");
   const resized = new ResizeObserver(() => {
@@ -91,9 +101,26 @@ function render({ model, el }) {
     style.removeEventListener("change", viewer.redraw);
     stopKeys();
     stopPointers();
-    kernel.stop();
+    stopFollowing();
+    viewer.player.close();
+    viewer.kernel.stop();
     viewer.panes.clear();
   };
+}
+
+// Others may edit the same labels on disk: while somebody looks, Python is asked once a second whether they did.
+function following({ root, meta, labelling }) {
+  let inSight = true;
+  let asked = 0;
+  const sight = new IntersectionObserver((entries) => (inSight = entries[entries.length - 1].isIntersecting));
+  sight.observe(root);
+  const timer = setInterval(() => {
+    const waits = asked && performance.now() - asked < 10_000;
+    if (waits || !inSight || document.visibilityState !== "visible" || !meta().kept) return;
+    asked = performance.now();
+    labelling.follow(() => (asked = 0));
+  }, 1000);
+  return () => (clearInterval(timer), sight.disconnect());
 }
 
 export default { render };

@@ -1,9 +1,11 @@
 // One plot a stream, drawn by uPlot from what Python thinned; between two answers the last one is moved.
 import uPlot from "uplot";
 import { colours, element } from "./dom.js";
+import { gripOf, heightOf } from "./resize.js";
 import { LEFT, RIGHT, STEPS, clock, digitsFor } from "./time.js";
 
 const AXIS = 30;
+const FOUND = "#a86500";
 
 export class Panes {
   constructor(viewer) {
@@ -31,7 +33,7 @@ export class Panes {
 
   height(number) {
     const { panes } = this.viewer.meta();
-    return panes[number].height + (number === panes.length - 1 ? AXIS : 0);
+    return heightOf(this.viewer.model, panes[number]) + (number === panes.length - 1 ? AXIS : 0);
   }
 
   build() {
@@ -47,7 +49,8 @@ export class Panes {
   pane(pane, number, width) {
     const box = element("section", "wk-pane", { "aria-label": `${pane.name}, ${pane.unit}` });
     const head = element("header", "wk-head");
-    head.append(element("span", "wk-name", {}, pane.name), element("span", "wk-unit", {}, `${pane.unit}  ${pane.rate}`));
+    const unit = pane.unit === "1" ? "" : pane.unit;
+    head.append(element("span", "wk-name", {}, pane.name), element("span", "wk-unit", {}, [unit, pane.rate].filter(Boolean).join(", ")));
     const shown = pane.channels.map((name, channel) => {
       const button = element("button", "wk-channel", { type: "button", "aria-pressed": "true", title: `show or hide ${name}` });
       const swatch = element("i", "");
@@ -61,7 +64,7 @@ export class Panes {
     lock.addEventListener("click", () => this.lock(number, lock));
     head.append(...shown, ...(pane.image ? [] : [lock]));
     const body = element("div", "wk-body");
-    box.append(head, body);
+    box.append(head, body, gripOf(this.viewer.model, pane, (height) => this.setHeight(number, height)));
     this.element.append(box);
     const plot = new uPlot(this.options(pane, number, width), pane.image ? [[], []] : [[], ...pane.channels.map(() => [])], body);
     return { pane, plot, box, gaps: [] };
@@ -72,7 +75,7 @@ export class Panes {
     const last = number === this.viewer.meta().panes.length - 1;
     const muted = () => this.shades.muted; // asked for at each drawing: a theme comes with its colours a while later
     const grid = () => this.shades.grid;
-    const line = { stroke: muted, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, font: "11px system-ui, sans-serif" };
+    const line = { stroke: muted, grid: { stroke: grid, width: 1, show: !pane.image }, ticks: { stroke: grid, width: 1, size: 4 }, font: "11px system-ui, sans-serif" };
     const seconds = (_, ticks) => ticks.map((tick) => clock(tick, digitsFor(ticks.length > 1 ? ticks[1] - ticks[0] : 1)));
     return {
       width,
@@ -86,12 +89,18 @@ export class Panes {
         y: { range: (_, low, high) => this.range(number, low, high) },
       },
       axes: [
-        { ...line, incrs: STEPS, space: 70, size: last ? AXIS : 0, values: last ? seconds : () => [], ticks: { ...line.ticks, show: last } },
+        { ...line, incrs: STEPS, space: () => this.room(), size: last ? AXIS : 0, values: last ? seconds : () => [], ticks: { ...line.ticks, show: last } },
         { ...line, size: LEFT, space: 26, gap: 4, values: (_, ticks) => ticks.map((tick) => String(Number(tick.toPrecision(6))).replace("-", "−")) },
       ],
       series: pane.image ? [{}, { show: true, stroke: "transparent" }] : [{}, ...pane.channels.map((name, channel) => ({ label: name, stroke: pane.colours[channel], width: 1, points: { show: false } }))],
       hooks: { drawClear: [(plot) => this.shade(plot, number)], draw: [(plot) => this.mark(plot, pane)] },
     };
+  }
+
+  // Pixels that the longest time on the axis takes, so that none runs into the next.
+  room() {
+    const { axis } = this.viewer;
+    return 18 + 6.5 * clock(axis.view[1], digitsFor(70 * axis.perPixel)).length;
   }
 
   range(number, low, high) {
@@ -102,6 +111,11 @@ export class Panes {
     if (low == null || high == null || !Number.isFinite(low + high)) return [0, 1];
     const room = high > low ? 0.06 * (high - low) : Math.max(1e-6, 0.05 * Math.abs(high));
     return [low - room, high + room];
+  }
+
+  setHeight(number, height) {
+    const { panes } = this.viewer.meta();
+    this.plots[number].plot.setSize({ width: this.viewer.root.clientWidth, height: height + (number === panes.length - 1 ? AXIS : 0) });
   }
 
   lock(number, button) {
@@ -121,26 +135,29 @@ export class Panes {
     button.setAttribute("aria-pressed", String(show));
   }
 
-  // Gaps lie under the lines, labels as a tint over the whole height.
+  // Gaps are hatched under the lines, labels a tint over the whole height, findings a bar along the top.
   shade(plot, number) {
     const one = this.plots[number];
     const { ctx, bbox } = plot;
     const { axis, labelling } = this.viewer;
     const scale = bbox.width / axis.width;
-    const band = (start, stop, least) => {
+    const band = (start, stop, least, high = bbox.height) => {
       const left = Math.max(0, axis.x(start) * scale);
       const right = Math.min(bbox.width, Math.max(axis.x(stop) * scale, left + least));
-      if (right > left) ctx.fillRect(bbox.left + left, bbox.top, right - left, bbox.height);
+      if (right > left) ctx.fillRect(bbox.left + left, bbox.top, right - left, high);
     };
     ctx.save();
     if (one && one.image) this.paint(ctx, bbox, one.image);
-    ctx.fillStyle = this.shades.gap;
+    ctx.fillStyle = hatched(ctx, this.shades.muted);
     for (const [start, stop] of one ? one.gaps : []) band(start, stop, 1);
-    for (const label of labelling.visible(300)) {
-      ctx.globalAlpha = label.key === labelling.selected ? 0.3 : 0.13;
-      ctx.fillStyle = labelling.colour(label.label);
-      band(label.start, label.stop, 1.5 * scale);
+    for (const { start, stop, label, strength } of labelling.tints()) {
+      ctx.globalAlpha = strength;
+      ctx.fillStyle = labelling.colour(label);
+      band(start, stop, 1.5 * scale);
     }
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = FOUND;
+    for (const [start, stop] of one ? one.pane.found : []) band(start, stop, 2 * scale, 3 * scale);
     ctx.restore();
   }
 
@@ -239,6 +256,20 @@ export class Panes {
 function aligned(view, size) {
   const { buffer, byteOffset, byteLength } = view;
   return buffer.slice(byteOffset, byteOffset + byteLength - (byteLength % size));
+}
+
+function hatched(ctx, ink) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = ink;
+  pen.globalAlpha = 0.45;
+  for (const from of [-8, 0, 8]) {
+    pen.moveTo(from, 8);
+    pen.lineTo(from + 8, 0);
+  }
+  pen.stroke();
+  return ctx.createPattern(tile, "repeat");
 }
 
 // uPlot lifts its pen at null; a NaN would draw to nowhere.

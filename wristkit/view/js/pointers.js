@@ -1,5 +1,6 @@
 // The mouse: wheel zooms about the pointer, a drag pans, with Shift it draws a label, with Alt it chooses what to see.
 import { element } from "./dom.js";
+import { toSelection } from "./jumps.js";
 import { LEFT } from "./time.js";
 
 export function pointersOf(viewer) {
@@ -26,11 +27,14 @@ export function pointersOf(viewer) {
     const [x, y] = place(event);
     const found = lanes.find(x, y);
     const at = second(x);
-    labelling.at = undefined;
     if (event.shiftKey) drag = { kind: "draw", from: at, x };
     else if (event.altKey) drag = { kind: "zoom", from: at, x };
-    else if (found) {
+    else if (found && found.event !== undefined) {
+      labelling.choose(found.event);
+      drag = { kind: "body", x };
+    } else if (found) {
       labelling.select(found.key);
+      if (found.count > 1) viewer.say(`${viewer.status.textContent}; ${found.count} labels lie here, press again for the next`);
       drag = { kind: found.part, key: found.key, x, was: { ...labelling.row(found.key) } };
     } else drag = { kind: "pan", x, view: [...axis.view] };
     hit.setPointerCapture(event.pointerId);
@@ -94,13 +98,22 @@ export function pointersOf(viewer) {
 
   const double = (event) => {
     const found = lanes.find(...place(event));
-    const row = found && labelling.row(found.key);
-    if (row) axis.show(row.start - (row.stop - row.start + 0.5), row.stop + (row.stop - row.start + 0.5));
+    if (found) toSelection(viewer);
   };
 
   const jump = (event) => {
     if (!event.buttons) return;
-    const middle = minimap.at(event.clientX - minimap.element.getBoundingClientRect().left);
+    const box = minimap.element.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const row = event.type === "pointerdown" && minimap.find(x, y);
+    root.focus({ preventScroll: true });
+    event.preventDefault();
+    if (row) {
+      axis.centre(row.start, row.stop);
+      labelling.select(row.key);
+      return;
+    }
+    const middle = minimap.at(x);
     const wide = axis.view[1] - axis.view[0];
     axis.show(middle - wide / 2, middle + wide / 2);
   };

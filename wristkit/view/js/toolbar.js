@@ -1,14 +1,27 @@
 // Buttons for what the keys do, the class of new labels, and where one is.
+import { agreement } from "./agreement.js";
 import { element, plain } from "./dom.js";
+import { disagreements, events, labels, step, suggestions } from "./jumps.js";
 import { help, takeTime } from "./keys.js";
 import { clock, digitsFor } from "./time.js";
 
 export function toolbarOf(viewer) {
-  const { axis, labelling } = viewer;
+  const { axis, labelling, root } = viewer;
   const bar = element("div", "wk-toolbar", { role: "toolbar", "aria-label": "viewer" });
-  const button = (text, title, act) => {
-    const made = element("button", "wk-button", { type: "button", title }, text);
-    made.addEventListener("click", () => (act(), viewer.root.focus({ preventScroll: true })));
+  const act = (what) => () => (what(), root.focus({ preventScroll: true }));
+  const button = (text, title, what) => {
+    const made = element("button", "wk-button", { type: "button", title, "aria-label": title }, text);
+    made.addEventListener("click", act(what));
+    return made;
+  };
+  const named = (text, title, what) => {
+    const made = button(text, title, what);
+    made.removeAttribute("aria-label"); // it is its text
+    return made;
+  };
+  const choice = (title, what) => {
+    const made = element("select", "wk-chooser", { "aria-label": title, title });
+    made.addEventListener("change", act(() => what(made.value)));
     return made;
   };
   const group = (...parts) => {
@@ -17,58 +30,98 @@ export function toolbarOf(viewer) {
     bar.append(made);
     return made;
   };
+  // "‹ label ›": to the previous and the next of some rows.
+  const pair = (text, rows, name, keys) => {
+    const made = element("span", "wk-pair");
+    const to = (forward) => () => step(viewer, rows(viewer), forward, name);
+    made.append(button("‹", `previous ${name} (${keys[0]})`, to(false)), element("span", "", {}, text), button("›", `next ${name} (${keys[1]})`, to(true)));
+    return made;
+  };
 
-  const chooser = element("select", "wk-chooser", { "aria-label": "recording" });
-  chooser.addEventListener("change", () => {
-    viewer.kernel.send({ kind: "choose", index: Number(chooser.value) }, () => {});
-    viewer.root.focus({ preventScroll: true });
+  const chooser = choice("recording", (index) => viewer.kernel.send({ kind: "choose", index: Number(index) }, () => {}));
+  const tier = choice("tier of new labels", (name) => {
+    labelling.tier = name;
+    viewer.redraw();
   });
-  const recordings = group(chooser);
+  const shut = element("span", "wk-shut", { role: "note" }, "labels cannot be edited");
+  const choices = group(chooser, tier, shut);
   const classes = group();
+  const event = pair("event", events, "event", "Ee");
+  const differ = pair("differ", disagreements, "disagreement", "Dd");
+  const raters = named("raters", "how far the raters of this tier agree", () => agreement(viewer));
+  group(pair("label", labels, "label", "pn"), event, differ, raters);
+  const counts = element("span", "wk-counts", { role: "status" });
+  const offers = group(
+    counts,
+    pair("open", suggestions, "open suggestion", "[]"),
+    named("accept", "accept the chosen suggestion as a label (a)", () => labelling.accept()),
+    named("reject", "reject the chosen suggestion; it is not offered again (x)", () => labelling.reject()),
+  );
   group(
-    button("‹ label", "previous label (p)", () => labelling.step(labelling.rows, false, "label")),
-    button("label ›", "next label (n)", () => labelling.step(labelling.rows, true, "label")),
+    named("undo", "take the last edit back (Ctrl+Z)", () => labelling.edit("undo", {})),
+    named("redo", "make it again (Ctrl+Y)", () => labelling.edit("redo", {})),
   );
-  const events = group(
-    button("‹ event", "previous event (E)", () => labelling.step(labelling.events, false, "event")),
-    button("event ›", "next event (e)", () => labelling.step(labelling.events, true, "event")),
-    button("differ ›", "next disagreement (d)", () => labelling.step(labelling.disagreements(), true, "disagreement")),
-  );
-  group(
-    button("undo", "take the last edit back (Ctrl+Z)", () => labelling.edit("undo", {})),
-    button("redo", "make it again (Ctrl+Y)", () => labelling.edit("redo", {})),
-  );
+  const play = named("play", "play or pause the sound of the selection or of what is in view (Space)", () => viewer.player.toggle());
   const time = element("input", "wk-time", { type: "text", "aria-label": "go to a time, as 1:02:03.5 or seconds (g)", size: "11" });
-  time.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") takeTime(viewer, time.value);
-    if (event.key === "Escape") viewer.root.focus({ preventScroll: true });
+  time.addEventListener("keydown", ({ key }) => {
+    if (key === "Enter") takeTime(viewer, time.value);
+    if (key === "Escape") root.focus({ preventScroll: true });
   });
   const wide = element("span", "wk-wide");
-  group(time, wide, button("whole", "the whole recording (0)", () => axis.whole()), button("?", "all keys (?)", () => help(viewer)));
+  group(play, time, wide, named("whole", "the whole recording (0)", () => axis.whole()), button("?", "all keys (?)", () => help(viewer)));
 
+  const classButton = (name, number) => {
+    const made = named("", `${plain(name)} (${number + 1})`, () => labelling.relabel(number));
+    made.classList.add("wk-class");
+    made.setAttribute("aria-pressed", String(name === labelling.label));
+    const swatch = element("i", "");
+    swatch.style.background = labelling.colour(name);
+    made.append(swatch, document.createTextNode(`${number + 1} ${plain(name, 18)}`));
+    return made;
+  };
   let shown = "";
-  const refresh = () => {
-    const { recordings: names, shown: chosen } = viewer.meta();
-    recordings.style.display = names.length > 1 ? "" : "none";
-    if (chooser.options.length !== names.length) chooser.replaceChildren(...names.map((name, number) => new Option(name, number)));
-    chooser.value = chosen;
-    events.style.display = viewer.model.get("events").length ? "" : "none";
-    if (document.activeElement !== time) time.value = clock(axis.view[0], digitsFor(axis.perPixel * 20));
-    wide.textContent = `+ ${clock(axis.view[1] - axis.view[0], digitsFor(axis.perPixel * 20))}`;
-    const now = JSON.stringify([labelling.classes, labelling.label]);
-    if (now === shown) return;
+  const refreshLabels = () => {
+    const { events: all, notes } = labelling;
+    const isRated = [...labelling.known.lanes.values()].filter((lane) => lane.tier === labelling.tier).length > 1;
+    show(event, all.length);
+    show(offers, all.length);
+    show(differ, all.length || isRated);
+    show(raters, isRated);
+    show(tier, notes.tiers.length > 1);
+    show(shut, notes.refusal);
+    shut.title = notes.refusal || "";
+    fill(tier, notes.tiers.map((name) => [plain(name, 24), name]), labelling.tier);
+    const count = (state) => all.filter((one) => one.state === state).length;
+    write(counts, `suggestions: ${count("open")} open, ${count("accepted")} accepted, ${count("rejected")} rejected`);
+    const now = JSON.stringify([labelling.classes.slice(0, 9), labelling.label]);
+    if (now !== shown) classes.replaceChildren(...labelling.classes.slice(0, 9).map(classButton));
     shown = now;
-    classes.replaceChildren(
-      ...labelling.classes.slice(0, 9).map((name, number) => {
-        const made = button("", `${plain(name)} (${number + 1})`, () => labelling.relabel(number));
-        made.classList.add("wk-class");
-        made.setAttribute("aria-pressed", String(name === labelling.label));
-        const swatch = element("i", "");
-        swatch.style.background = labelling.colour(name);
-        made.append(swatch, document.createTextNode(`${number + 1} ${plain(name, 18)}`));
-        return made;
-      }),
-    );
+  };
+  const refresh = () => {
+    const { recordings: names, shown: chosen, sound } = viewer.meta();
+    show(chooser, names.length > 1);
+    fill(chooser, names.map((name, number) => [name, String(number)]), String(chosen));
+    refreshLabels();
+    show(choices, names.length > 1 || labelling.notes.tiers.length > 1 || labelling.notes.refusal);
+    show(play, sound);
+    write(play, viewer.player.playing ? "pause" : "play");
+    if (document.activeElement !== time) time.value = clock(axis.view[0], digitsFor(axis.perPixel * 20));
+    write(wide, `+ ${clock(axis.view[1] - axis.view[0], digitsFor(axis.perPixel * 20))}`);
   };
   return { element: bar, refresh };
+}
+
+function show(part, is) {
+  part.style.display = is ? "" : "none";
+}
+
+function write(part, text) {
+  if (part.textContent !== text) part.textContent = text; // a screen reader tells each writing
+}
+
+function fill(select, options, value) {
+  const now = JSON.stringify(options);
+  if (select.dataset.options !== now) select.replaceChildren(...options.map(([text, own]) => new Option(text, own)));
+  select.dataset.options = now;
+  select.value = value;
 }

@@ -1,0 +1,167 @@
+"""How far raters agree: which labels they share, over how much time, and how far apart their edges lie."""
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wristkit.events import match, near
+from wristkit.recording import FloatArray, check_labels
+from wristkit.recording.spans import intersect, union
+
+AGREEMENT_COLUMNS = (
+    *("one", "other", "label", "matched", "only_one", "only_other", "kappa", "seconds", "over"),
+    *("start_median_s", "start_p90_s", "stop_median_s", "stop_p90_s"),
+)
+LOOKED_AT, LABELLED = "looked at by both", "labels of either"
+
+
+def agreement(
+    labels: pd.DataFrame,
+    *,
+    tier: str = "truth",
+    labelled: Mapping[str, FloatArray] | None = None,
+    tolerance_s: float = 0.0,
+) -> pd.DataFrame:
+    """Return how far each two raters agree, a row for each class and, with an empty label, one for all together.
+
+    Parameters
+    ----------
+    labels
+        Label table of one recording.
+    tier
+        The tier in which they are compared.
+    labelled
+        Rater to the (k, 2) seconds that this rater looked at. ``kappa`` is then taken over what both looked at; left
+        out, over the time that labels of either of the two cover, which leaves out all silence that they agree about
+        and so makes it low. ``over`` says which, ``seconds`` how long that is.
+    tolerance_s
+        Labels of one class belong together, one to one, where they overlap or lie at most this far apart.
+
+    Returns
+    -------
+    DataFrame
+        ``one, other`` name the raters; ``matched, only_one, only_other`` count labels; ``kappa`` is Cohen's, by time,
+        of this class against all else, or of all classes; NaN where chance alone would agree in full. The errors of
+        start and stop are median and 90th percentile of the distance between the edges of matched labels.
+    """
+    own = _of_tier(labels, tier)
+    raters = sorted(set(own["rater"]))
+    if labelled is not None and (unknown := [rater for rater in raters if rater not in labelled]):
+        raise ValueError(f"labelled says nothing of the raters {unknown}; give the spans they looked at, or leave it")
+
+    def looked_at(one: str, other: str) -> FloatArray | None:
+        return None if labelled is None else intersect(union(labelled[one]), union(labelled[other]))
+
+    rows = [
+        (one, other, *row)
+        for one, other in combinations(raters, 2)
+        for row in _of_pair(own[own["rater"] == one], own[own["rater"] == other], looked_at(one, other), tolerance_s)
+    ]
+    return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
+
+
+def disputed(labels: pd.DataFrame, *, tier: str = "truth", tolerance_s: float = 0.0) -> list[int]:
+    """Return the places in the table of the labels that at least one other rater of their tier does not share."""
+    table = check_labels(labels)
+    spans, names, raters = _spans(table), table["label"].to_numpy(), table["rater"].to_numpy()
+    own = table["tier"].to_numpy() == tier
+    alone: set[int] = set()
+    for pair in combinations(sorted(set(raters[own])), 2):
+        for name in sorted(set(names[own])):
+            here, there = (np.flatnonzero(own & (raters == rater) & (names == name)) for rater in pair)
+            pairs = closest_pairs(spans[here], spans[there], tolerance_s=tolerance_s)
+            alone |= {*np.delete(here, pairs[:, 0]).tolist(), *np.delete(there, pairs[:, 1]).tolist()}
+    return sorted(alone)
+
+
+def closest_pairs(one: FloatArray, other: FloatArray, *, tolerance_s: float) -> npt.NDArray[np.int64]:
+    """Return (pairs, 2) places of spans that belong together: as many as possible, and of those the nearest edges."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+    pairs = match(one, other, tolerance_s=tolerance_s)
+    if not len(pairs):
+        return pairs
+    mine, theirs = np.sort(pairs[:, 0]), np.sort(pairs[:, 1])
+    rows, columns = near(one[mine], other[theirs], tolerance_s)
+    apart_s = np.abs(one[mine][rows] - other[theirs][columns]).sum(axis=1)
+    weights = csr_array((1.0 + apart_s, (rows, columns)), shape=(len(mine), len(theirs)))  # a zero would be no pair
+    first, second = min_weight_full_bipartite_matching(weights)
+    return np.column_stack([mine[first], theirs[second]]).astype(np.int64)
+
+
+def kappa(one: pd.DataFrame, other: pd.DataFrame, spans: FloatArray) -> float:
+    """Return Cohen's kappa of two label tables over the seconds of disjoint, ordered spans; NaN where chance is all.
+
+    At each moment a rater says the set of classes of the labels around it; two sets agree when they are equal.
+    """
+    edges = np.unique(np.concatenate([spans.ravel(), _spans(one).ravel(), _spans(other).ravel()]))
+    middles_s, widths_s = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
+    place = np.searchsorted(spans.ravel(), middles_s, side="right")
+    inside = place % 2 == 1
+    if not inside.any():
+        return float("nan")
+    share = widths_s[inside] / widths_s[inside].sum()
+    names = sorted({*one["label"], *other["label"]})
+    said = [_said(table, names, middles_s[inside]) for table in (one, other)]
+    kinds, codes = np.unique(np.concatenate(said), axis=0, return_inverse=True)
+    mine, theirs = codes.reshape(2, -1)
+    agreed = float(share[mine == theirs].sum())
+    chance = float(
+        np.bincount(mine, weights=share, minlength=len(kinds)) @ np.bincount(theirs, share, minlength=len(kinds))
+    )
+    return float("nan") if chance >= 1 - 1e-12 else (agreed - chance) / (1 - chance)
+
+
+def _of_tier(labels: pd.DataFrame, tier: str) -> pd.DataFrame:
+    count = len(set(labels.get("recording", ())))
+    if count > 1:
+        raise ValueError(
+            f"labels are of {count} recordings, expected one, as their times are on different "
+            "clocks; give the rows of one at a time"
+        )
+    table = check_labels(labels)
+    return table[table["tier"] == tier]
+
+
+def _of_pair(
+    mine: pd.DataFrame, theirs: pd.DataFrame, looked_at: FloatArray | None, tolerance_s: float
+) -> Iterator[tuple[object, ...]]:
+    """Return the rows of two raters, without their names."""
+    over = LABELLED if looked_at is None else LOOKED_AT
+    spans = union(np.concatenate([_spans(mine), _spans(theirs)])) if looked_at is None else looked_at
+    spans = spans[spans[:, 1] > spans[:, 0]]  # a point covers no time
+    seconds = float(np.sum(spans[:, 1] - spans[:, 0]))
+    errors: list[FloatArray] = []
+    for name in sorted({*mine["label"], *theirs["label"]}):
+        here, there = mine[mine["label"] == name], theirs[theirs["label"] == name]
+        pairs = closest_pairs(_spans(here), _spans(there), tolerance_s=tolerance_s)
+        errors.append(np.abs(_spans(here)[pairs[:, 0]] - _spans(there)[pairs[:, 1]]))
+        counts = (len(pairs), len(here) - len(pairs), len(there) - len(pairs))
+        yield (name, *counts, kappa(here, there, spans), seconds, over, *_apart(errors[-1]))
+    matched = sum(map(len, errors))
+    counts = (matched, len(mine) - matched, len(theirs) - matched)
+    yield ("", *counts, kappa(mine, theirs, spans), seconds, over, *_apart(np.concatenate(errors)))
+
+
+def _apart(errors_s: FloatArray) -> tuple[float, ...]:
+    """Return median and 90th percentile of the first column, then of the second."""
+    if not len(errors_s):
+        return (float("nan"),) * 4
+    return tuple(np.percentile(errors_s, [50, 90], axis=0).T.ravel().tolist())
+
+
+def _said(table: pd.DataFrame, names: list[str], moments_s: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return (moments, classes) whether a label of the class lies around each moment."""
+    said = np.zeros((len(moments_s), len(names)), dtype=np.bool_)
+    for column, name in enumerate(names):
+        covered = union(_spans(table[table["label"] == name]))
+        said[:, column] = np.searchsorted(covered.ravel(), moments_s, side="right") % 2 == 1
+    return said
+
+
+def _spans(table: pd.DataFrame) -> FloatArray:
+    return table[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
