@@ -1,6 +1,8 @@
 """tsfresh itself, one series at a time, and series on which calculators go astray."""
 
 import warnings
+from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -8,11 +10,18 @@ from tsfresh.feature_extraction import feature_calculators
 from tsfresh.utilities.string_manipulation import convert_to_output_format
 
 
+class Stable:
+    """numpy whose ``argsort`` keeps equal values in their order: tsfresh's own leaves that to the processor."""
+
+    def __getattr__(self, name):
+        return partial(np.argsort, kind="stable") if name == "argsort" else getattr(np, name)
+
+
 def of_tsfresh(name, params, series):
     """Return what tsfresh computes of one series by column, without the channel; NaN where it raises."""
     function = getattr(feature_calculators, name)
     given = pd.Series(series) if getattr(function, "input", None) == "pd.Series" else np.array(series)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with warnings.catch_warnings(), np.errstate(all="ignore"), patch.object(feature_calculators, "np", Stable()):
         warnings.simplefilter("ignore")
         if function.fctype == "combiner":
             return {f"{name}__{key}": float(value) for key, value in _all_of(function, given, params)}

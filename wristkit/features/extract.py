@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from wristkit.features.batch import Batch
-from wristkit.features.others import calculator_of, name_of
+from wristkit.features.others import calculator_of, name_of, tell_the_slow
 from wristkit.features.registry import Calculator, Column, Params
 from wristkit.features.settings import NAMED, Settings
 from wristkit.recording import FloatArray
 
-_SAMPLES_AT_ONCE = 2**17  # 1 MB a copy: what a processor's cache holds of the few that are in use
+_SAMPLES_AT_ONCE = 2**16  # half a MB a copy: what a processor's cache holds of the few that are in use
 
 
 class _Step(NamedTuple):
@@ -57,7 +57,9 @@ def series_features(
     windows = _checked(values, channels)
     if workers < 1:
         raise ValueError(f"workers is {workers}, expected 1 or more")
-    steps = {channel: _steps(one) for channel, one in _by_channel(settings, channels).items()}
+    by_channel = _by_channel(settings, channels)
+    steps = {channel: _steps(one) for channel, one in by_channel.items()}
+    tell_the_slow(which for one in by_channel.values() for which in one)
     at_once = max(1, _SAMPLES_AT_ONCE // windows.shape[2])
     rows = [slice(first, first + at_once) for first in range(0, len(windows), at_once)]
     tasks = [(windows[part, list(channels).index(name)], own) for name, own in steps.items() for part in rows]

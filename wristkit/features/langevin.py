@@ -10,6 +10,8 @@ from wristkit.features.batch import Batch, IntArray, Mask
 from wristkit.features.registry import Column, Params, each, named, together
 from wristkit.recording import FloatArray
 
+Places = npt.NDArray[np.unsignedinteger]
+
 _WELL_POSED = 1e-8  # least over greatest eigenvalue of the normal equations, from which they lose no wanted digit
 _ULPS_APART = 8  # edges nearer to each other are told apart, or not, by how pandas rounds their labels
 
@@ -76,16 +78,27 @@ def _edges(ordered: FloatArray, counts: IntArray, r: int) -> FloatArray:
     return np.asarray(np.where(share < 0.5, low + step * share, high - step * (1 - share)))
 
 
-def _means(values: FloatArray, places: npt.NDArray[np.unsignedinteger], bins: int) -> FloatArray:
-    """Return (n, bins) mean of the values at each place, summed one by one with the lost digits (Kahan 1965).
+def _means(values: FloatArray, places: Places, bins: int) -> FloatArray:
+    """Return (n, bins) mean of the values at each place, summed in the order in which pandas sums them.
 
-    So does pandas, and where a polynomial is ill posed its coefficients hang on the last digit of these means.
+    Where a polynomial is ill posed its coefficients hang on the last digit of these means.
     """
     rows = np.arange(len(values))[:, None]
     taken = np.take_along_axis(values, np.argsort(places, axis=1, kind="stable"), axis=1)
     counts = np.bincount((places + rows * (bins + 1)).ravel(), minlength=len(rows) * (bins + 1))
     counts = counts.reshape(len(rows), -1)[:, :bins]
-    starts = np.cumsum(counts, axis=1) - counts + rows * values.shape[1]
+    starts = np.cumsum(counts, axis=1) - counts
+    sums = _compensated(taken, starts + rows * values.shape[1], counts)
+    rising = (places[:, 1:] >= places[:, :-1]).all(axis=1) & (places[:, -1] < bins)
+    if rising.any():  # such a series pandas cuts into pieces, and sums each piece as numpy does
+        own, held = starts[rising] + rows[: rising.sum()] * values.shape[1], counts[rising] > 0
+        sums[rising] = 0.0
+        sums[rising[:, None] & (counts > 0)] = np.add.reduceat(taken[rising].ravel(), own[held])
+    return np.asarray(sums / counts)
+
+
+def _compensated(taken: FloatArray, starts: IntArray, counts: IntArray) -> FloatArray:
+    """Return sums of ``counts`` values from ``starts`` on, one by one, with what rounding lost (Kahan 1965)."""
     total, lost = np.zeros(counts.shape), np.zeros(counts.shape)
     for place in range(counts.max(initial=0)):
         here = counts > place
@@ -93,7 +106,7 @@ def _means(values: FloatArray, places: npt.NDArray[np.unsignedinteger], bins: in
         grown = total + step
         np.copyto(lost, grown - total - step, where=here)
         np.copyto(total, grown, where=here)
-    return total / counts
+    return total
 
 
 def _by_pandas(points: _Points, row: int, values: FloatArray, steps: FloatArray, r: int) -> None:
@@ -103,9 +116,10 @@ def _by_pandas(points: _Points, row: int, values: FloatArray, steps: FloatArray,
     points.held[row] = False
     table = pd.DataFrame({"value": values, "step": steps})
     try:
-        means = table.groupby(pd.qcut(table["value"], r), observed=True).mean().dropna()
+        groups = table.groupby(pd.qcut(table["value"], r), observed=True)
     except (ValueError, IndexError):
         return
+    means = pd.DataFrame({name: groups[name].mean() for name in table}).dropna()
     points.values[row, : len(means)], points.steps[row, : len(means)] = means.to_numpy().T
     points.held[row, : len(means)] = True
 

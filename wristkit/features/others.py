@@ -36,6 +36,13 @@ def name_of(which: str | Function) -> str:
     return name
 
 
+def tell_the_slow(names: Iterable[object]) -> None:
+    """Say in one line which of these calculators tsfresh itself computes."""
+    slow = sorted({name for name in names if isinstance(name, str) and name not in CALCULATORS})
+    if slow:
+        warnings.warn(f"tsfresh itself computes {', '.join(slow)}, one window at a time", stacklevel=3)
+
+
 def _of_function(function: Function) -> Calculator:
     def columns(batch: Batch, params: Sequence[Params] | None) -> Iterable[Column]:
         for one in params or [{}]:
@@ -56,7 +63,6 @@ def _of_tsfresh(name: str) -> Calculator:
         raise ValueError(f"there is no calculator {name!r}, here or in tsfresh{hint}")
     if getattr(function, "index_type", None) is not None:
         raise ValueError(f"tsfresh's {name!r} wants stamps, and windows lie on an even grid; use one without")
-    warnings.warn(f"tsfresh itself computes {name}, one window at a time", stacklevel=2)
     if function.fctype == "simple":
         return _of_function(function)
 
