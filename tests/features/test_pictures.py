@@ -119,4 +119,4 @@ def test_names_are_text_and_nothing_else(ax, name):
     assert all(not label.get_parse_math() for label in ax.get_yticklabels())
     other = ax.figure.add_subplot(2, 1, 2)
     draw_relevance(other, pd.DataFrame({"p_value": [0.1], "relevant": [True]}, index=[name]))
-    assert len(shown(other.get_yticklabels())[0]) <= 48
+    assert len(shown(other.get_yticklabels())[0]) <= 72

@@ -52,7 +52,7 @@ def draw_relevance(ax: "Axes", relevance: pd.DataFrame, *, most: int = 15) -> "A
     ax.hlines(rows, 0, strength, color=RULE, linewidth=1.2)
     ax.scatter(strength[kept], rows[kept], color=COLOURS[0], s=34, zorder=3, label="kept")
     ax.scatter(strength[~kept], rows[~kept], facecolor="white", edgecolor=MUTED, s=34, zorder=3, label="dropped")
-    ax.set_yticks(rows, [plain(name, most=48) for name in shown.index])
+    ax.set_yticks(rows, [plain(name, most=72) for name in shown.index])
     ax.tick_params(axis="y", length=0, labelcolor=INK)
     no_math(ax.get_yticklabels())
     ax.set(ylim=(len(shown) - 0.5, -0.5), xlim=(0, None))
