@@ -5,6 +5,8 @@ import pytest
 from tsfresh.feature_extraction import settings as theirs
 
 from tests.features.oracle import KINDS, table_of_tsfresh
+import wristkit as wk
+from wristkit.datasets import recordings
 from wristkit.features.catalogue import CALCULATORS
 from wristkit.features.extract import series_features
 from wristkit.features.settings import COMPREHENSIVE, NAMED
@@ -41,3 +43,26 @@ def test_every_calculator_gives_what_tsfresh_gives(name, kind):
         values = KINDS[kind](samples)
         ours = series_features(values[:, None], channels=["a"], settings=settings)
         assert same(ours, table_of_tsfresh(settings, values)) == {}, samples
+
+
+def real_windows(folder, samples, count=4):
+    """Return windows (channels of all, samples) of real wrists: a watch, a phone's wearer, a logger."""
+    rng, found = np.random.default_rng(0), []
+    sources = [
+        next(iter(recordings("spsw", folder / "spsw"))),
+        next(iter(recordings("uwash", folder / "uwash"))),
+        wk.load(folder / "devices/skdh/ax3_sample.cwa"),
+    ]
+    for one in sources:
+        for stream in (one[name] for name in ("accel", "gyro") if name in one.streams):
+            firsts = rng.integers(0, len(stream) - samples, count)
+            found += [stream.values[first : first + samples].T for first in firsts]
+    return np.concatenate(found).astype(np.float64)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("samples", [100, 256])
+def test_the_whole_set_equals_tsfresh_on_real_windows(real_data, samples):
+    values = real_windows(real_data, samples)
+    ours = series_features(values[:, None], channels=["a"], settings="comprehensive")
+    assert same(ours, table_of_tsfresh(COMPREHENSIVE, values)) == {}

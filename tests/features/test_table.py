@@ -152,6 +152,14 @@ def test_settings_that_are_none_are_refused(settings, told):
         series_features(pairs(), channels=["a", "b"], settings=settings)
 
 
+def test_a_function_with_the_name_of_a_calculator_is_refused():
+    def mean(series):
+        return 0.0
+
+    with pytest.raises(ValueError, match="'mean'"):
+        series_features(pairs(), channels=["a", "b"], settings={"mean": None, mean: None})
+
+
 def test_a_function_that_gives_other_names_of_another_window_is_refused():
     def odd(series):
         return {"a": 1.0} if series[0] > 0 else {"b": 1.0}

@@ -33,7 +33,7 @@ class Batch:
     @property
     def samples(self) -> int:
         """Length of each series."""
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     def __len__(self) -> int:
         return len(self.values)
@@ -55,7 +55,7 @@ class Batch:
     @cached_property
     def sums(self) -> FloatArray:
         """(n,) sum of each series."""
-        return self.values.sum(axis=1)
+        return np.asarray(self.values.sum(axis=1))
 
     @cached_property
     def means(self) -> FloatArray:
@@ -80,12 +80,12 @@ class Batch:
     @cached_property
     def least(self) -> FloatArray:
         """(n,) NaN where the series holds one."""
-        return self.values.min(axis=1)
+        return np.asarray(self.values.min(axis=1))
 
     @cached_property
     def greatest(self) -> FloatArray:
         """(n,) NaN where the series holds one."""
-        return self.values.max(axis=1)
+        return np.asarray(self.values.max(axis=1))
 
     @cached_property
     def medians(self) -> FloatArray:

@@ -25,11 +25,15 @@ class _Step(NamedTuple):
     params: Sequence[Params] | None
 
 
-class _Part(NamedTuple):
-    """Features of one channel of some windows: ``values`` (features, windows)."""
+class _Task(NamedTuple):
+    """Features of one channel of some windows: which rows of the table, which of its columns, and their names."""
 
+    channel: str
+    place: int
+    steps: Sequence[_Step]
     names: tuple[str, ...]
-    values: FloatArray
+    columns: slice
+    rows: slice
 
 
 def series_features(
@@ -60,15 +64,34 @@ def series_features(
     by_channel = _by_channel(settings, channels)
     steps = {channel: _steps(one) for channel, one in by_channel.items()}
     tell_the_slow(which for one in by_channel.values() for which in one)
-    at_once = max(1, _SAMPLES_AT_ONCE // windows.shape[2])
-    rows = [slice(first, first + at_once) for first in range(0, len(windows), at_once)]
-    tasks = [(windows[part, list(channels).index(name)], own) for name, own in steps.items() for part in rows]
+    tasks = _tasks(windows, channels, steps)
+    names = [f"{task.channel}__{name}" for task in tasks if not task.rows.start for name in task.names]
+    table = np.empty((len(names), len(windows)))  # filled in place: twice the table is more than many machines have
+
+    def fill(task: _Task) -> None:
+        table[task.columns, task.rows] = _features_of(windows[task.rows, task.place], task.steps, task.names)
+
     with ThreadPoolExecutor(workers) as pool:
-        parts = list((pool.map if workers > 1 else map)(lambda task: _features_of(*task), tasks))
-    of_channel = {name: parts[place * len(rows) : (place + 1) * len(rows)] for place, name in enumerate(steps)}
-    names = [f"{channel}__{name}" for channel, own in of_channel.items() for name in own[0].names]
-    table = np.concatenate([np.concatenate([one.values for one in own], axis=1) for own in of_channel.values()])
+        for _ in (pool.map if workers > 1 else map)(fill, tasks):
+            pass
     return pd.DataFrame(table.T, columns=names, copy=False)
+
+
+def _tasks(
+    windows: npt.NDArray[np.floating], channels: Sequence[str], steps: Mapping[str, Sequence[_Step]]
+) -> list[_Task]:
+    """Return what there is to do, one channel of some windows at a time; their names are those of the first window."""
+    at_once = max(1, _SAMPLES_AT_ONCE // windows.shape[2])
+    tasks, first = [], 0
+    for channel, own in steps.items():
+        place = list(channels).index(channel)
+        names = _names(Batch(windows[:1, place]), own)
+        columns = slice(first, first + len(names))
+        first = columns.stop
+        for row in range(0, len(windows), at_once):
+            rows = slice(row, min(row + at_once, len(windows)))
+            tasks.append(_Task(channel, place, own, names, columns, rows))
+    return tasks
 
 
 def _checked(values: npt.ArrayLike, channels: Sequence[str]) -> npt.NDArray[np.floating]:
@@ -103,12 +126,24 @@ def _steps(settings: Settings) -> list[_Step]:
     return [_Step(name_of(which), calculator_of(which), params) for which, params in settings.items()]
 
 
-def _features_of(windows: npt.NDArray[np.floating], steps: Sequence[_Step]) -> _Part:
-    """Return the features of (n, samples) series."""
-    batch = Batch(windows)
+def _features_of(windows: npt.NDArray[np.floating], steps: Sequence[_Step], names: Sequence[str]) -> FloatArray:
+    """Return the features (k, n) of (n, samples) series, in the order of their names."""
     with np.errstate(all="ignore"):  # what is not defined is NaN, as in tsfresh
-        columns = dict(_columns(batch, steps))
-    return _Part(tuple(columns), np.stack(list(columns.values())))
+        columns = dict(_columns(Batch(windows), steps))
+    if other := set(columns) ^ set(names):
+        raise ValueError(f"{sorted(other)} are features of some windows and not of others; give the same of each")
+    return np.stack([columns[name] for name in names])
+
+
+def _names(batch: Batch, steps: Sequence[_Step]) -> tuple[str, ...]:
+    """Return the names of features, in order."""
+    found: dict[str, int] = {}
+    with np.errstate(all="ignore"):
+        for place, step in enumerate(steps):
+            for name, _ in _columns(batch, [step]):
+                if found.setdefault(name, place) != place:
+                    raise ValueError(f"two calculators give a column {name!r}; give the function another name")
+    return tuple(found)
 
 
 def _columns(batch: Batch, steps: Sequence[_Step]) -> Iterator[Column]:

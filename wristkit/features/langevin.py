@@ -13,6 +13,7 @@ from wristkit.recording import FloatArray
 Places = npt.NDArray[np.unsignedinteger]
 
 _WELL_POSED = 1e-8  # least over greatest eigenvalue of the normal equations, from which they lose no wanted digit
+_SURE = 1e-7  # least over greatest term, below which the least is mostly rounding: on a ramp, whose drift is even
 _ULPS_APART = 8  # edges nearer to each other are told apart, or not, by how pandas rounds their labels
 
 
@@ -119,7 +120,7 @@ def _by_pandas(points: _Points, row: int, values: FloatArray, steps: FloatArray,
         groups = table.groupby(pd.qcut(table["value"], r), observed=True)
     except (ValueError, IndexError):
         return
-    means = pd.DataFrame({name: groups[name].mean() for name in table}).dropna()
+    means = pd.DataFrame({name: groups[name].mean() for name in ("value", "step")}).dropna()
     points.values[row, : len(means)], points.steps[row, : len(means)] = means.to_numpy().T
     points.held[row, : len(means)] = True
 
@@ -139,6 +140,8 @@ def _polynomials(points: _Points, degree: int) -> FloatArray:
     fitted = np.matmul(inverse, np.matmul(powers, y[..., None]))
     left = y[..., None] - np.matmul(powers.swapaxes(1, 2), fitted)
     fitted += np.matmul(inverse, np.matmul(powers, left))  # what rounding cost the first time
+    sizes = np.abs(fitted[..., 0])
+    well_posed &= sizes.min(axis=1) > _SURE * sizes.max(axis=1)
     found[well_posed] = (fitted[..., 0] / scale)[well_posed]
     for row in np.flatnonzero(~well_posed & solvable):
         held = points.held[row]
