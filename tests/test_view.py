@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 
 import matplotlib as mpl
 import numpy as np
@@ -31,6 +32,7 @@ from wristkit.view import (
     draw_stream,
     envelope,
     view,
+    watch,
 )
 from wristkit.view.draw import draw_wrist
 from wristkit.view.draw.panes import label_lanes, thinned
@@ -898,6 +900,43 @@ def test_what_another_notebook_edited_is_told_when_asked_for(tmp_path):
         assert [row[1:4] for row in follower.follow()] == [[1.0, 2.0, "tap"]]
 
 
+def test_what_another_notebook_edited_is_told_unasked_while_somebody_looks(tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "EVERY_S", 0.02)
+    monkeypatch.setattr(watch, "LEASE_S", 1.0)
+    recording = person()
+    with LabelStore(tmp_path / "labels.sqlite", recording=recording) as one, LabelStore(one.path) as other:
+        front = Front(view(recording, labels=one))
+        follower = Follower(front)
+        other.add(1.0, 2.0, "tap")
+        assert soon(lambda: front.told)
+        assert [row[1:4] for row in follower.follow()] == [[1.0, 2.0, "tap"]]
+        assert soon(lambda: front.live._watch._thread is None)
+        other.add(3.0, 4.0, "tap")
+        assert len(front.told) == 1
+        front.ask("labels", whole=False)
+        assert len(front.told) == 2
+
+
+def soon(happens):
+    stops_s = time.monotonic() + 10
+    while not happens() and time.monotonic() < stops_s:
+        time.sleep(0.01)
+    return happens()
+
+
+def test_a_store_that_was_closed_leaves_a_view_to_look_at(tmp_path):
+    recording = person()
+    store = LabelStore(tmp_path / "labels.sqlite", recording=recording)
+    store.add(1.0, 2.0, "tap")
+    front = Front(view(recording, labels=store))
+    store.close()
+    buffers = front.ask("window", start=0.0, stop=9.0, bins=100)[1]
+    assert len(buffers) == 6
+    assert len(front.live.labels) == 1
+    assert "closed" in Follower(front).notes["refusal"].lower()
+    assert "closed" in front.edit("undo")["error"].lower()
+
+
 def hearing(*, seconds=80.0, rate_hz=16000, start_s=2.0):
     wave = 0.5 * np.sin(np.arange(0, int(seconds * rate_hz)) / 7).astype(np.float32)
     wave[100] = np.nan
@@ -939,6 +978,9 @@ def test_devices_beside_are_panes_on_one_axis():
     panes = {pane["name"]: pane for pane in front.live.meta["panes"]}
     assert list(panes) == ["accel", "heart_rate", "phone accel", "phone audio", "phone spectrum"]
     assert panes["phone accel"]["findings"] == ["gaps"]
+    assert panes["phone accel"]["found"] == [[41.0, 42.0]]
+    early = front.ask("window", start=30.0, stop=42.0, bins=100)[0]["panes"]
+    assert [pane["gaps"] for pane in early] == [[], [], [[30.0, 40.0]], [[30.0, 42.0]], []]  # where nobody listened
     assert front.live.meta["span"] == [0.0, phone.stop_s]
     assert viewer.recording is watch
     assert viewer.store.recording == watch.id

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from wristkit.store import save as save
     from wristkit.train import Fit as Fit
     from wristkit.train import quick_train as quick_train
+    from wristkit.validate import cross_validate as cross_validate
+    from wristkit.validate import robustness as robustness
+    from wristkit.validate import subject_blind_warning as subject_blind_warning
     from wristkit.view import gallery as gallery
     from wristkit.view import view as view
     from wristkit.windows import Windows as Windows
@@ -63,6 +66,7 @@ _ROOM_OF = {
     "Windows": "windows",
     "agreement": "evaluate",
     "align": "signals",
+    "cross_validate": "validate",
     "deidentify": "recording",
     "evaluate": "evaluate",
     "export": "export",
@@ -74,9 +78,11 @@ _ROOM_OF = {
     "load": "load",
     "load_mlpackage": "export",
     "quick_train": "train",
+    "robustness": "validate",
     "sample": "datasets",
     "samples": "datasets",
     "save": "store",
+    "subject_blind_warning": "validate",
     "view": "view",
     "windows": "windows",
 }

@@ -185,7 +185,7 @@ def test_a_pane_is_made_higher_by_mouse_and_keys_and_stays_so(page, lab):
     assert viewer.ask("v.labelling.rows.length") == 3
 
 
-@pytest.mark.parametrize(("first_s", "wide_s"), [(0.0, 86_000.0), (86_000.0, 60.0), (86_300.0, 0.02)])
+@pytest.mark.parametrize(("first_s", "wide_s"), [(0.0, 86_000.0), (86_000.0, 60.0), (86_300.0, 0.0252)])
 def test_times_on_the_axis_stand_apart(page, lab, first_s, wide_s):
     page.set_viewport_size({"width": 900, "height": 800})
     _, viewer = opened(page, lab, f"axis_{wide_s}", DAY, ROWS=SHORT)
@@ -262,6 +262,28 @@ def test_devices_beside_share_the_axis(page, lab):
     viewer.wait("v.panes.plots[1].plot.data[0][0] > 99")
     ends = viewer.ask("v.panes.plots.map(p => [p.plot.scales.x.min, p.plot.scales.x.max])")
     assert ends[0] == ends[1] == pytest.approx([100, 120], abs=1)
+
+
+def test_another_recording_brings_its_own_labels_and_events(page, lab):
+    two = """
+gyro = wk.Stream.measured("gyro", time_s[:500], motion[:500])
+other = wk.Recording.of([gyro], labels=label_table([(1, 2, "tap", "truth", "me")]), subject="P02")
+theirs = events.iloc[:1].assign(recording=other.id, start_s=3.0, stop_s=4.0)
+stacked = pd.concat([events.assign(recording=recording.id), theirs])
+viewer = wk.view([recording, other], events=stacked)
+viewer"""
+    _, viewer = opened(page, lab, "two", SESSION.replace("\nviewer\n", "\n") + two)
+    viewer.press("]")
+    assert viewer.ask("v.labelling.chosen") == 1
+    viewer.root.get_by_role("combobox", name="recording").select_option(index=1)
+    viewer.wait("v.meta().panes[0].name === 'gyro' && v.labelling.events.length === 1")
+    assert screen(viewer) == [[1, 2, "tap", "truth", "me"]]
+    assert viewer.ask("[v.labelling.chosen, v.labelling.selected]") == [None, None]
+    assert viewer.ask("v.labelling.events[0].state") == "open"
+    viewer.after_edit(lambda: viewer.drag(5, 6, key="Shift"))
+    viewer.root.get_by_role("combobox", name="recording").select_option(index=0)
+    viewer.wait("v.labelling.rows.length === 3 && v.labelling.events.length === 3")
+    assert viewer.ask("v.labelling.events.map(e => e.state)") == ["accepted", "open", "open"]
 
 
 def test_what_cannot_be_edited_says_why(page, lab):

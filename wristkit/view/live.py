@@ -6,6 +6,7 @@ changed, each change with the number of the state that it leads from.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,10 +16,12 @@ import pandas as pd
 import traitlets
 
 from wristkit.errors import RecordingError
+from wristkit.recording import label_table
 from wristkit.view.draw.picture import DRAWING
 from wristkit.view.draw.style import plain
 from wristkit.view.edits import Edits
 from wristkit.view.raters import agreement_rows, disputes
+from wristkit.view.watch import Watch
 from wristkit.view.window import (
     MOST_GAPS,
     described,
@@ -75,7 +78,8 @@ class Live(anywidget.AnyWidget):
 
     def __init__(self, viewer: "Viewer") -> None:
         self._viewer, self._lock = viewer, DRAWING  # the viewer's own: two locks would wait for each other
-        self._edits = Edits(viewer)
+        self._edits, self._watch = Edits(viewer), Watch(self._catch_up)
+        self._table = label_table()
         self._step, self._revision = 0, -1
         self._state = _State({}, {}, {})
         self._refusal: str | None = None
@@ -137,10 +141,12 @@ class Live(anywidget.AnyWidget):
         try:
             store = self._viewer.store
             self._revision, self._refusal = store.revision, None
-            return store.table()
+            self._table = store.table()
         except RecordingError as fault:
             self._refusal = plain(fault, most=240)
-            return self._viewer.labels
+            with suppress(RecordingError):  # a store that was closed: what was read last stays on show
+                self._table = self._viewer.labels
+        return self._table
 
     def _state_of(self, table: pd.DataFrame) -> "_State":
         """Return what is shown of labels: themselves, and what they say of the events and of the raters."""
@@ -196,14 +202,23 @@ class Live(anywidget.AnyWidget):
         return {"panes": parts}, buffers
 
     def _labels(self, message: Mapping[str, Any]) -> _Answer:
-        """Return all labels, or only the number of their state; it is asked for now and then, for others edit too."""
+        """Return all labels, or only the number of their state; who asks wants to be told of what others edit, too."""
+        if self._viewer.is_kept:
+            self._watch.renew()
         self._catch_up()
         return (self._whole() if message["whole"] else {"step": self._step}), []
 
     def _catch_up(self) -> None:
-        if self._refusal is None and self._viewer.store.revision != self._revision:  # another notebook edited
-            self._viewer.edited()
-            self.show_labels()
+        with self._lock:
+            if self._refusal is None and not self._is_newest():
+                self._viewer.edited()
+                self.show_labels()
+
+    def _is_newest(self) -> bool:
+        try:
+            return self._viewer.store.revision == self._revision
+        except RecordingError:
+            return False  # reading the labels says why
 
     def _whole(self) -> dict[str, Any]:
         return {"base": None, "step": self._step} | self._state.since(_State({}, {}, {}))

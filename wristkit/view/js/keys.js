@@ -25,6 +25,7 @@ export const HELP = [
   ["v", "mark what is in view as looked at"],
   ["c", "cursor; two of them measure"],
   ["Delete", "remove the selected label"],
+  ["Tab, then ↑ ↓", "on the lower edge of a pane: its height (or drag it)"],
   ["Ctrl+Z  Ctrl+Y", "undo, redo"],
   ["Esc", "let go; close this list"],
 ];
@@ -85,8 +86,7 @@ export function keysOf(viewer) {
   };
   const letGo = () => {
     viewer.cancelDrag();
-    labelling.cursors = [];
-    labelling.select(null);
+    labelling.letGo();
     for (const panel of root.querySelectorAll(".wk-panel")) panel.remove();
   };
 

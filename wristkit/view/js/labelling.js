@@ -33,11 +33,8 @@ export class Labelling {
   }
 
   // What others changed is told to all views before this is answered; a view that then lags behind has missed some.
-  follow(done) {
-    this.viewer.kernel.send({ kind: "labels", whole: false }, ({ step }) => {
-      if (step !== this.known.step) this.ask();
-      done();
-    });
+  follow() {
+    this.viewer.kernel.send({ kind: "labels", whole: false }, ({ step }) => step !== this.known.step && this.ask());
   }
 
   meet() {
@@ -100,6 +97,11 @@ export class Labelling {
       this.label = row.label;
     }
     this.viewer.redraw();
+  }
+
+  letGo() {
+    this.cursors = [];
+    this.select(null);
   }
 
   choose(event) {

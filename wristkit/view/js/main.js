@@ -63,6 +63,7 @@ function render({ model, el }) {
       axis.reset(meta().span);
       axis.view = [...model.get("view")];
       viewer.panes.build();
+      viewer.labelling.letGo(); // what was chosen is in another recording
     }
     viewer.player.stop();
     viewer.labelling.meet();
@@ -108,19 +109,23 @@ function render({ model, el }) {
   };
 }
 
-// Others may edit the same labels on disk: while somebody looks, Python is asked once a second whether they did.
-function following({ root, meta, labelling }) {
-  let inSight = true;
-  let asked = 0;
-  const sight = new IntersectionObserver((entries) => (inSight = entries[entries.length - 1].isIntersecting));
+// Others may edit the same labels on disk: Python looks whether they did for as long as it hears that somebody is here.
+function following({ root, labelling }) {
+  let inSight = false;
+  const isSeen = () => inSight && document.visibilityState === "visible";
+  const follow = () => isSeen() && labelling.follow();
+  const sight = new IntersectionObserver((entries) => {
+    inSight = entries[entries.length - 1].isIntersecting;
+    follow();
+  });
   sight.observe(root);
-  const timer = setInterval(() => {
-    const waits = asked && performance.now() - asked < 10_000;
-    if (waits || !inSight || document.visibilityState !== "visible" || !meta().kept) return;
-    asked = performance.now();
-    labelling.follow(() => (asked = 0));
-  }, 1000);
-  return () => (clearInterval(timer), sight.disconnect());
+  document.addEventListener("visibilitychange", follow);
+  const timer = setInterval(follow, 45_000);
+  return () => {
+    clearInterval(timer);
+    sight.disconnect();
+    document.removeEventListener("visibilitychange", follow);
+  };
 }
 
 export default { render };

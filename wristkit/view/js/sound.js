@@ -24,11 +24,12 @@ export class Player {
     else this.play();
   }
 
-  // A label or an event that was chosen, what lies between two cursors, or all that is in view.
+  // A label or an event that was chosen and is in sight, what lies between two cursors, or all that is in view.
   span() {
     const { labelling, axis } = this.viewer;
     const { current, cursors } = labelling;
-    if (current && current.stop > current.start) return [current.start, current.stop];
+    const isSeen = current && current.stop >= axis.view[0] && current.start <= axis.view[1];
+    if (isSeen && current.stop > current.start) return [current.start, current.stop];
     return cursors.length === 2 ? [...cursors].sort((one, other) => one - other) : [...axis.view];
   }
 

@@ -51,12 +51,12 @@ export function toolbarOf(viewer) {
   const raters = named("raters", "how far the raters of this tier agree", () => agreement(viewer));
   group(pair("label", labels, "label", "pn"), event, differ, raters);
   const counts = element("span", "wk-counts", { role: "status" });
-  const offers = group(
-    counts,
-    pair("open", suggestions, "open suggestion", "[]"),
+  const decide = element("span", "wk-pair");
+  decide.append(
     named("accept", "accept the chosen suggestion as a label (a)", () => labelling.accept()),
     named("reject", "reject the chosen suggestion; it is not offered again (x)", () => labelling.reject()),
   );
+  const offers = group(counts, pair("open", suggestions, "open suggestion", "[]"), decide);
   group(
     named("undo", "take the last edit back (Ctrl+Z)", () => labelling.edit("undo", {})),
     named("redo", "make it again (Ctrl+Y)", () => labelling.edit("redo", {})),
