@@ -612,7 +612,7 @@ def test_a_window_is_what_lies_in_it_thinned():
     assert names == list(recording.streams)
     at = 0
     for name, part in zip(names, answer["panes"], strict=True):
-        time_s = np.frombuffer(buffers[at])
+        time_s = answer["start"] + np.frombuffer(buffers[at], np.float32)
         stream = recording[name]
         for channel in range(len(stream.channels)):
             values = np.frombuffer(buffers[at + 1 + channel], np.float32)
@@ -624,6 +624,16 @@ def test_a_window_is_what_lies_in_it_thinned():
         assert len(time_s) <= 2 * 203 + 2 * len(part["gaps"])
         at += 1 + len(part["channels"])
     assert at == len(buffers)
+
+
+def test_seconds_since_the_start_of_a_window_are_finer_than_a_pixel():
+    time_s = 1e6 + np.arange(200_000) / 100
+    front = Front(view(Recording.of([Stream.measured("accel", time_s, np.zeros((len(time_s), 3)))])))
+    for width_s in (0.05, 10.0, 2000.0):
+        answer, buffers = front.ask("window", start=1e6 + 3, stop=1e6 + 3 + width_s, bins=1000)
+        told_s = answer["start"] + np.frombuffer(buffers[0], np.float32)
+        nearest_s = (np.round((told_s - 1e6) * 100) / 100 + 1e6) if width_s < 2 else told_s
+        np.testing.assert_allclose(told_s, nearest_s, rtol=0, atol=width_s / 20_000)
 
 
 @pytest.mark.parametrize("tone_hz", [500.0, 3000.0])
@@ -986,7 +996,7 @@ def test_devices_beside_are_panes_on_one_axis():
     assert viewer.store.recording == watch.id
     answer, buffers = front.ask("window", start=50.0, stop=52.0, bins=100)
     at = 4 + 2  # time and channels of accel and of heart_rate
-    assert np.nanmin(np.frombuffer(buffers[at])) >= 49.9
+    assert np.nanmin(answer["start"] + np.frombuffer(buffers[at], np.float32)) >= 49.9
     assert len(answer["panes"]) == 5
     assert front.ask("sound", start=50.0, stop=51.0)[0]["count"] == 16000
     assert viewer.png() != view(watch).png()

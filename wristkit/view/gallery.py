@@ -1,6 +1,7 @@
 """The gallery: what a detector got wrong, worst first, as small pictures of the signal around each error."""
 
 import math
+import operator
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ def gallery(failures: pd.DataFrame, *, keep: str | Path | None = None) -> "Galle
     attrs, failures = failures.attrs, failures.copy()
     failures.attrs = {}  # pandas copies them at every step
     _check(failures)
+    failures["score"] = failures["score"].to_numpy(dtype=np.float64, na_value=np.nan)
     recordings: Mapping[str, Recording] = attrs.get("recordings", {})
     if absent := sorted(set(failures["recording"]) - set(recordings)):
         raise ValueError(
@@ -130,6 +132,7 @@ class Gallery:
 
     @page.setter
     def page(self, page: int) -> None:
+        page = operator.index(page)
         if not 0 <= page < self.pages:
             raise ValueError(f"there is no page {page}, the gallery has {self.pages}; count from 0")
         with DRAWING:
@@ -206,6 +209,7 @@ class Gallery:
         return table
 
     def _checked(self, place: int) -> int:
+        place = operator.index(place)
         if not 0 <= place < len(self._failures):
             raise ValueError(f"there is no error {place}, the gallery has {len(self._failures)}; count from 0")
         return place

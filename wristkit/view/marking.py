@@ -63,7 +63,7 @@ class Marks:
             return self._held
         try:
             return _of_text(self.path.read_bytes())
-        except (ValueError, TypeError, KeyError, RecursionError) as fault:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError, IsADirectoryError) as fault:
             raise RecordingError(
                 f"it holds something else than marks of errors, and nothing is overwritten: {fault!r:.120}",
                 code="mark_file",

@@ -174,18 +174,26 @@ export class Panes {
     ctx.restore();
   }
 
-  picture(levels, [rows, columns, start, stop]) {
+  // Red, green, blue and full cover of each step as one word, in the byte order of this machine.
+  shadesOfPower() {
     const { scale } = this.viewer.meta();
+    if (this.powerScale !== scale) {
+      this.powerScale = scale;
+      this.powerWords = new Uint32Array(new Uint8ClampedArray(scale.flatMap((shade) => [...shade, 255])).buffer);
+    }
+    return this.powerWords;
+  }
+
+  picture(levels, [rows, columns, start, stop]) {
     const canvas = document.createElement("canvas");
     canvas.width = columns;
     canvas.height = rows;
     const pixels = new ImageData(columns, rows);
+    const shades = this.shadesOfPower();
+    const words = new Uint32Array(pixels.data.buffer);
     for (let row = 0; row < rows; row += 1)
-      for (let column = 0; column < columns; column += 1) {
-        const at = 4 * ((rows - 1 - row) * columns + column);
-        const [red, green, blue] = scale[levels[row * columns + column]];
-        pixels.data.set([red, green, blue, 255], at);
-      }
+      for (let column = 0, from = row * columns, to = (rows - 1 - row) * columns; column < columns; column += 1)
+        words[to + column] = shades[levels[from + column]];
     canvas.getContext("2d").putImageData(pixels, 0, 0);
     return { canvas, start, stop };
   }
@@ -240,7 +248,7 @@ export class Panes {
         one.plot.setScale("x", { min: this.viewer.axis.view[0], max: this.viewer.axis.view[1] });
         continue;
       }
-      const time = new Float64Array(aligned(buffers[at], 8));
+      const time = Float64Array.from(new Float32Array(aligned(buffers[at], 4)), (since) => message.start + since);
       const values = part.channels.map((_, channel) => nullable(new Float32Array(aligned(buffers[at + 1 + channel], 4))));
       at += 1 + part.channels.length;
       if (!one) continue;
