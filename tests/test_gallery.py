@@ -242,7 +242,10 @@ def test_two_galleries_of_one_file_lose_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{}", "[1]", '[{"mark": "label error"}]', "a,b\n1,2\n", '[{"recording":"r","kind":"miss"}]', "[" * 9999],
+    [
+        *("", "{}", "[1]", '[{"mark": "label error"}]', "a,b\n1,2\n", '[{"recording":"r","kind":"miss"}]', "[" * 9999),
+        f'[{{"recording":"r","kind":"miss","label":"","start_s":{"9" * 400},"stop_s":1,"mark":"real error"}}]',
+    ],
 )
 def test_a_file_of_something_else_is_not_overwritten(tmp_path, text):
     path = tmp_path / "marks.json"
@@ -255,6 +258,12 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path, text):
     with pytest.raises(RecordingError, match="mark_file"):
         gallery(failure_table(), keep=path)
     assert path.read_text() == text
+
+
+def test_a_folder_is_no_file_of_marks(tmp_path):
+    (tmp_path / "marks.json").mkdir()
+    with pytest.raises(RecordingError, match="mark_file"):
+        gallery(failure_table(), keep=tmp_path / "marks.json")
 
 
 def test_marks_are_kept_only_where_that_is_clear(tmp_path):
@@ -329,6 +338,26 @@ def test_no_errors_is_a_friendly_picture():
     assert repr(empty) == "Gallery(0 false alarms, 0 misses; page 1 of 1)"
     assert empty.marks.empty
     assert Front(empty).live.tiles == []
+
+
+@pytest.mark.parametrize("score", [None, pd.NA, np.nan])
+def test_a_score_that_is_missing_in_any_way_is_none(score):
+    table = failure_table(2)
+    table["score"] = pd.Series([score, 0.5], dtype=object)
+    assert gallery(table).panel().children[0].tiles[0]["where"].startswith("11.0 s")
+    assert "no score" in gallery(table).panel().children[0].tiles[1]["where"]
+
+
+def test_a_page_or_place_is_a_whole_number():
+    shown = gallery(failure_table(30))
+    for wrong in (0.5, "1", None):
+        with pytest.raises(TypeError):
+            shown.page = wrong
+        with pytest.raises(TypeError):
+            shown.mark(wrong, "real error")
+    assert (shown.page, len(shown.shown)) == (0, 12)
+    shown.page = np.int64(1)
+    assert shown.page == 1
 
 
 def test_gallery_refuses_tables_it_cannot_show():

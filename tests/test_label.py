@@ -26,17 +26,31 @@ def test_it_is_written_beside_the_file_and_runs(tmp_path, root):
     time_s = np.arange(0, 20, 0.02)
     values = np.random.default_rng(0).normal([0, 0, -1], 0.02, (len(time_s), 3))
     labels = label_table([(2, 4, "tap", "truth", "me")])
-    save(Recording.of([Stream.measured("accel", time_s, values)], labels=labels), tmp_path / "a day's walk")
+    accel, looked_at = Stream.measured("accel", time_s, values), {"truth": [[0, 15]]}
+    save(Recording.of([accel], labels=labels, labelled=looked_at), tmp_path / "a day's walk")
     done = command(tmp_path / "a day's walk", "--write-only", folder=root)
     assert done.returncode == 0, done.stderr
-    notebook = tmp_path / "label_a_day_s_walk.ipynb"
+    (notebook,) = tmp_path.glob("label_a_day_s_walk_*.ipynb")
     assert done.stdout.strip() == str(notebook)
     papermill.execute_notebook(str(notebook), str(tmp_path / "done.ipynb"), cwd=str(tmp_path), progress_bar=False)
     cells = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells
     assert "image/png" in cells[2].outputs[0].data
     assert "tap" in cells[3].outputs[0].data["text/plain"]
-    with wk.LabelStore(tmp_path / "a_day_s_walk.labels.sqlite") as store:
+    (path,) = tmp_path.glob("a_day_s_walk_*.labels.sqlite")
+    with wk.LabelStore(path) as store:
         assert store.table()["label"].tolist() == ["tap"]
+        assert store.labelled()["truth"].tolist() == [[0, 15]]  # or all silence in it would be lost
+
+
+def test_each_file_has_a_notebook_and_a_store_of_its_own(tmp_path):
+    names = ("day 1.csv", "day_1.csv", "day  1.csv", f"{'d' * 250}.csv", f"{'d' * 249}e.csv")
+    notebooks = []
+    for name in names:
+        (tmp_path / name).write_text("")
+        notebooks.append(label_notebook(tmp_path / name))
+        assert f"wk.load({json.dumps(name)})" in notebooks[-1].read_text().replace('\\"', '"')
+    assert len(set(notebooks)) == len(names)
+    assert notebooks[1].name == "label_day_1.csv.ipynb"
 
 
 def test_a_notebook_that_is_there_stays_as_it_is(tmp_path):

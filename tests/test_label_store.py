@@ -538,6 +538,21 @@ def test_apply_gives_a_recording_with_these_labels(tmp_path):
         assert store.table(tier="nobody's").empty
 
 
+def test_what_a_recording_says_was_looked_at_is_taken_with_its_labels(tmp_path):
+    labels = label_table([(1, 2, "tap", "truth", "ann")])
+    spans = {"truth": [[0, 10], [20, 30], [40, 40]], "guess": [[0, 5]], "none": np.empty((0, 2))}
+    recording = recording_of().with_labels(labels, labelled=spans)
+    with LabelStore(tmp_path / "a.labels", recording=recording) as store:
+        assert len(store.add_table(recording.labels, labelled=recording.labelled)) == 1
+        held = store.apply(recording)
+        assert held.labelled["truth"].tolist() == [[0, 10], [20, 30]]
+        assert held.labelled["guess"].tolist() == [[0, 5]]
+        assert held.labels.equals(recording.labels)
+        assert store.labelled(rater="ann") == {}  # nobody knows who looked
+        assert store.undo()
+        assert store.labelled() == {}
+
+
 def test_a_store_keeps_to_its_recording(tmp_path):
     path = tmp_path / "a.labels"
     LabelStore(path).close()
@@ -688,6 +703,7 @@ def cut_store_with_edits_beside(path):
         (changed_store("PRAGMA user_version = 2"), "schema"),
         (changed_store("DROP TABLE change"), "damaged"),
         (changed_store("CREATE TRIGGER t AFTER INSERT ON mark BEGIN DELETE FROM mark; END"), "damaged"),
+        (changed_store("DELETE FROM store"), "damaged"),
         (cut_store(0.9), "damaged"),
         (cut_store(0.5), "damaged"),
         (cut_store(0.01), "damaged"),
@@ -715,6 +731,27 @@ def test_what_is_no_file_is_refused(tmp_path):
         refused("damaged", LabelStore, tmp_path / name)
     with pytest.raises(FileNotFoundError, match="make it first"):
         LabelStore(tmp_path / "nowhere" / "a.labels")
+
+
+def test_a_store_of_two_names_is_refused_by_each(tmp_path):
+    path, other = tmp_path / "a.labels", tmp_path / "b.labels"
+    with LabelStore(path) as store:
+        store.add(1, 2, "tap")
+        os.link(path, other)
+        refused("second_name", LabelStore, other)  # its edits would be lost: SQLite has one -wal file a name
+        store.add(2, 3, "tap")
+    refused("second_name", LabelStore, path)
+    shutil.copy(path, tmp_path / "c.labels")
+    with LabelStore(tmp_path / "c.labels") as store:
+        assert len(store.table()) == 2
+
+
+def test_a_process_killed_while_it_made_the_store_does_not_lock_it(tmp_path):
+    path, litter = tmp_path / "a.labels", tmp_path / ".labels.killed"
+    LabelStore(path).close()
+    litter.mkdir()
+    os.link(path, litter / "new")
+    LabelStore(path).close()
 
 
 def test_edits_without_their_store_are_not_taken_for_another(tmp_path):

@@ -1,5 +1,6 @@
 """Executed notebooks as single pages: what is shown, what is told in words, and nothing of what could do harm."""
 
+import base64
 import re
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import nbformat
 import numpy as np
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 
 import wristkit as wk
 from wristkit._environment import SetupError
@@ -131,11 +132,28 @@ def test_a_notebook_without_a_heading_has_its_name(tmp_path):
 def test_pictures_beside_the_notebook_are_embedded_and_others_named(tmp_path):
     (tmp_path / "dot.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (tmp_path / "secret.txt").write_text("secret")
+    (tmp_path / "folder.png").mkdir()
     text = "![dot](dot.svg) ![far](https://example.org/far.png) ![no](none.png) ![text](secret.txt) ![up](../x.png)"
     page = BeautifulSoup(shown(tmp_path, text=text).html, "html.parser")
     assert [picture["src"][:26] for picture in page.select("main img")] == ["data:image/svg+xml;base64,"]
     assert "[a picture that is not in this page: far (https://example.org/far.png)]" in page.main.text
     assert page.main.text.count("a picture that is not in this page") == 4
+    held = base64.b64encode(b"secret").decode()
+    assert held not in str(page)
+    (tmp_path / "link.png").symlink_to(tmp_path.parent / "x.png")
+    (tmp_path.parent / "x.png").write_text("secret")
+    for address in ("", "folder.png", "link.png", "a%00.png", f"{'a' * 999}.png", "/etc/x.png", "attachment:none.png"):
+        page = shown(tmp_path, text=f"![words]({address}) <img src='{address}'>").html
+        assert page.count("[a picture that is not in this page: ") == 2, address
+        assert held not in page
+
+
+def test_pictures_within_a_cell_are_found_by_their_names(tmp_path):
+    cell = TEXT("![one](<attachment:my pic.png>) ![two](attachment:my%20pic.png) ![three](attachment:gone.png)")
+    cell["attachments"] = {"my pic.png": {"image/png": PNG}, "empty.png": {}}
+    page = BeautifulSoup(report_page(write(tmp_path, cell)).html, "html.parser")
+    assert [picture["alt"] for picture in page.select("main img")] == ["one", "two"]
+    assert page.main.text.count("a picture that is not in this page") == 1
 
 
 def test_what_the_package_shows_of_itself_stays(tmp_path):
@@ -159,6 +177,7 @@ HOSTILE = [
     "<svg onload=alert(1)><script>alert(1)</script><style>*{background:url(https://example.org)}</style></svg>",
     "<svg><use href='https://example.org/x.svg#a'/><image href='https://example.org/x.png'/></svg>",
     "<svg><rect fill='url(https://example.org/x#a)' width='3'/></svg>",
+    "<svg><rect fill='\\75rl(https://example.org/x#a)' stroke='u\\72l(https://example.org/y)' width='3'/></svg>",
     "<svg></p><title><a title='</title><img src=x onerror=alert(1)>'>",
     "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
     "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
@@ -190,6 +209,8 @@ def harmful(html):
         if tag.name in {"script", "iframe", "object", "form", "input", "base", "use", "image", "style", "meta", "link"}:
             yield str(tag)
         for name, value in tag.attrs.items():
+            if name in {"fill", "stroke"} and not re.fullmatch(r"[\w#]+", value):
+                yield f"{tag.name} {name}={value}"
             if _HARM.fullmatch(name) or "url(" in value or (name == "src" and not value.startswith("data:")):
                 yield f"{tag.name} {name}={value}"
             if name == "href" and not value.startswith(("#", "https:")):
@@ -237,6 +258,7 @@ def test_nothing_of_a_hostile_notebook_gets_into_the_page(tmp_path):
     assert own.title.find(True) is None
     head = page[: page.index("<body>")]
     assert "default-src 'none'" in head
+    assert 'http-equiv="x-dns-prefetch-control" content="off"' in head  # no policy keeps names of links from it
     assert not re.search(r"<script|<link(?! rel=\"icon\")|@import|url\(|https?:", head)
 
 
@@ -279,6 +301,25 @@ def test_what_is_no_notebook_is_refused(tmp_path, text):
 
 
 @pytest.mark.notebook
+def test_half_characters_and_deep_nesting_are_shown_or_refused(tmp_path):
+    half = '{"cells": [%s], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}'
+    output = '{"output_type": "display_data", "metadata": {}, "data": {"image/svg+xml": "<svg>\\ud800</svg>"}}'
+    cell = f'{{"cell_type": "code", "metadata": {{}}, "source": "", "execution_count": 1, "outputs": [{output}]}}'
+    (tmp_path / "half.ipynb").write_text(half % cell)
+    assert "data:image/svg+xml;base64," in report_page(tmp_path / "half.ipynb").html
+    (tmp_path / "deep.ipynb").write_text('{"cells": ' + "[" * 99_999)
+    with pytest.raises(SetupError, match="is no notebook"):
+        report_page(tmp_path / "deep.ipynb")
+
+
+def test_what_is_not_kept_costs_no_more_beside_many(monkeypatch):
+    looked = []
+    index = Tag.index
+    monkeypatch.setattr(Tag, "index", lambda tag, child: looked.append(child) or index(tag, child))
+    assert safe_html("<font>x</font>" * 50) == "x" * 50
+    assert not looked
+
+
 def test_a_run_that_gets_nowhere_says_why(tmp_path):
     book = write(tmp_path, CODE("1"))
     book.write_text(book.read_text().replace('"cells"', '"cellz"'))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LONGEST_STEM = 50  # characters of four bytes at most; a file name has 255, and more is put around the stem
 _ABOUT = """# Labels of {shown}
 
 Hold Shift and drag to draw a label, press ? for all keys. Each edit is on disk at once, in `{store}`.
@@ -20,7 +23,7 @@ recording = wk.load({name})
 recording""",
     """store = wk.LabelStore({store}, recording=recording)
 if store.revision == 0:
-    store.add_table(recording.labels)  # what the file itself says
+    store.add_table(recording.labels, labelled=recording.labelled)  # what the file itself says
 wk.view(recording, labels=store)""",
     """labelled = store.apply(recording)  # for wk.windows
 labelled.labels""",
@@ -29,7 +32,9 @@ labelled.labels""",
 
 def label_notebook(path: Path) -> Path:
     """Return the notebook in which a recording is labelled; one that is there already stays as it is."""
-    stem = re.sub(r"[^\w.-]+", "_", path.name)
+    stem = re.sub(r"[^\w.-]+", "_", path.name)[:_LONGEST_STEM]
+    if stem != path.name:  # "day 1.csv" and "day_1.csv" get a notebook and a store each
+        stem += f"_{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:6]}"
     notebook = path.parent / f"label_{stem}.ipynb"
     if notebook.exists():
         return notebook

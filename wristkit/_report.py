@@ -11,10 +11,12 @@ import base64
 import re
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import wristkit
 from wristkit._environment import SetupError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bs4 import Tag
+    from jinja2.runtime import Context
     from nbformat import NotebookNode
 
 _MARK = '<meta name="generator" content="wristkit report">'  # a file without it is somebody's own
@@ -32,6 +35,15 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 _PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp")
 # a picture first: what stands beside it may need a script or, as TeX does, a library
 _STATIC = (*_PICTURES, "text/html", "text/markdown", "text/latex", "text/plain")
+_KIND_OF_FILE = {
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+}
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 _SCRIPTED = re.compile(r"<(?:script|iframe|object|embed)\b", re.IGNORECASE)
 _FEWEST_CONTENTS = 3
@@ -105,6 +117,7 @@ def executed(notebook: Path, folder: Path) -> tuple[Path, str | None]:
 
 def report_page(notebook: Path, *, named: Path | None = None) -> Page:
     """Return the page of an executed notebook; ``named`` is what it is a copy of, and has its pictures beside it."""
+    from jinja2 import pass_context
     from nbconvert import HTMLExporter
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
@@ -112,16 +125,60 @@ def report_page(notebook: Path, *, named: Path | None = None) -> Page:
     exporter = HTMLExporter(
         template_name="basic",  # the cells alone: no head, no scripts
         sanitize_html=True,
-        embed_images=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
-    exporter.register_filter("clean_html", safe_html)
+    exporter.register_filter("markdown2html", pass_context(_html_of_markdown))
+    exporter.register_filter("clean_html", partial(_clean_html, folder=named.resolve().parent))
     exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)  # what is printed in pieces is one text
-    where = {"name": named.stem, "path": str(named.resolve().parent)}
     shown, live, failed = _shown(_read(notebook))
-    body, _ = exporter.from_notebook_node(shown, {"metadata": where})
+    body, _ = exporter.from_notebook_node(shown, {"metadata": {"name": named.stem}})
     return Page(html=_filled(body, named), live=live, failed=failed)
+
+
+class _Attachments(dict[str, "dict[str, str]"]):
+    """Pictures in a cell by name; one that is not there is nothing, where nbconvert would give up the whole page."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> dict[str, str]:
+        return self.get(unquote(name)) or {"nothing": ""}
+
+
+def _html_of_markdown(context: Context, source: str) -> str:
+    """Return the HTML of a cell's text, which is not safe yet."""
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    held = context.get("cell", {}).get("attachments", {})
+    pictures = _Attachments({name: kinds for name, kinds in held.items() if kinds})
+    html: str = MarkdownWithMath(renderer=IPythonRenderer(escape=False, attachments=pictures)).render(source)
+    return html
+
+
+def _clean_html(html: str, *, folder: Path) -> str:
+    """Return HTML that is safe, with the pictures that lie beside the notebook, or in a folder there, in it."""
+    if "<img" not in html.lower():
+        return safe_html(html)
+    tree = parsed(html)
+    for image in tree.find_all("img", src=True):
+        if (picture := _beside(folder, str(image["src"]))) is not None:
+            image["src"] = picture
+    return safe_html(tree)
+
+
+def _beside(folder: Path, address: str) -> str | None:
+    """Return a picture of a folder as an address that holds it; None for what is elsewhere, or no picture."""
+    kind = _KIND_OF_FILE.get(Path(address).suffix.lower())
+    if kind is None or _SCHEME.match(address):
+        return None
+    try:
+        place = (folder / unquote(address)).resolve()
+        if not (place.is_relative_to(folder) and place.is_file()):
+            return None
+        return f"data:{kind};base64,{base64.b64encode(place.read_bytes()).decode('ascii')}"
+    except (OSError, ValueError):  # no name that a file could have, or one that may not be read
+        return None
 
 
 def _read(notebook: Path) -> NotebookNode:
@@ -130,7 +187,7 @@ def _read(notebook: Path) -> NotebookNode:
     try:
         book: NotebookNode = nbformat.read(notebook, as_version=4)
         nbformat.validate(book)
-    except (ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError, nbformat.ValidationError) as error:
         said = str(error).splitlines()[0]
         raise SetupError(f"{notebook.name} is no notebook: {said}", remedy="name an .ipynb file that opens") from error
     return book
@@ -188,7 +245,7 @@ def _display(kind: str, content: str, **metadata: bool) -> NotebookNode:
 def _picture(kind: str, content: str, told: object, *, alt: str) -> str | None:
     """Return a picture, of the size that it is told to have; None for one that is no picture."""
     if kind == "image/svg+xml":
-        content = base64.b64encode(content.encode()).decode("ascii")
+        content = base64.b64encode(content.encode(errors="replace")).decode("ascii")
     elif not _BASE64.fullmatch(content):
         return None
     sizes = told if isinstance(told, dict) else {}

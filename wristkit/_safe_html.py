@@ -39,6 +39,7 @@ _PROPERTIES = _words("""
     max-width opacity padding padding-bottom padding-left padding-right padding-top text-align text-decoration
     vertical-align white-space width
 """)
+_PAINTS = _words("fill stroke")  # attributes in which CSS takes an address
 _PLAIN_VALUE = re.compile(r"(?:rgba?\(|hsla?\(|[\w\s#%.,)+-])*")  # no url(), no escape, no quote
 _SAFE_LINK = re.compile(r"https?:|mailto:|[^:/?#]*(?:[/?#]|$)", re.IGNORECASE)  # one of these schemes, or none
 _INSIDE = re.compile(r"data:(?:image|audio|video)/", re.IGNORECASE)
@@ -55,7 +56,7 @@ def safe_html(html: object) -> str:
         if tag.name == "input" and tag.get("type") == "checkbox":
             tag.replace_with("\N{BALLOT BOX WITH CHECK} " if tag.has_attr("checked") else "\N{BALLOT BOX} ")
         elif tag.name not in _KEPT:
-            tag.unwrap()
+            tag.hidden = True  # its content stays; unwrap() looks for its place among all beside it
         elif tag.name == "img" and not _INSIDE.match(str(tag.get("src", ""))):
             tag.replace_with(_stands_elsewhere(tag))
         else:
@@ -80,7 +81,10 @@ def _drop_comments(soup: BeautifulSoup) -> None:
 
 
 def _stands_elsewhere(image: Tag) -> str:
-    words = f"{image.get('alt') or ''} ({image.get('src') or 'no address'})".strip()
+    address = str(image.get("src") or "no address")
+    if address.lower().startswith("data:"):
+        address = "no picture"  # what it is must not stand in the page, either
+    words = f"{image.get('alt') or ''} ({address})".strip()
     return f"[a picture that is not in this page: {words}]"
 
 
@@ -92,6 +96,9 @@ def _keep_attributes(tag: Tag) -> None:
         del kept["href"]
     if "src" in kept and not _INSIDE.match(kept["src"]):
         del kept["src"]
+    for name in _PAINTS & kept.keys():
+        if not _PLAIN_VALUE.fullmatch(kept[name]):
+            del kept[name]
     tag.attrs.clear()
     for name, value in kept.items():
         if name == "src" or ("url(" not in value.lower() and (value or name != "style")):

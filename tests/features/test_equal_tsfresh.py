@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tsfresh.feature_extraction import settings as theirs
 
-from tests.features.oracle import KINDS, table_of_tsfresh
 import wristkit as wk
+from tests.features.oracle import KINDS, table_of_tsfresh
 from wristkit.datasets import recordings
 from wristkit.features.catalogue import CALCULATORS
 from wristkit.features.extract import series_features

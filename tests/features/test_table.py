@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from tsfresh.feature_extraction import extract_features
-from tsfresh.feature_extraction.settings import EfficientFCParameters, from_columns
+from tsfresh.feature_extraction.settings import ComprehensiveFCParameters, EfficientFCParameters, from_columns
 
 import wristkit as wk
 from tests.features.oracle import noise
@@ -99,6 +99,22 @@ def test_names_are_read_as_tsfresh_reads_them():
     assert settings_of(columns, ["a", "b"]) == from_columns(columns)
 
 
+def test_names_with_what_is_no_literal_are_read_too(windows):
+    settings = {"value_count": [{"value": np.nan}], "range_count": [{"min": -np.inf, "max": np.inf}]}
+    few = windows.subset(np.arange(3))
+    table = features(few, settings)
+    pd.testing.assert_frame_equal(features(few, list(table.columns)), table)
+
+
+@pytest.mark.parametrize("kind", [tuple, pd.Index, np.array, pd.Series])
+def test_names_may_come_in_any_row(windows, tmp_path, kind):
+    few, names = windows.subset(np.arange(3)), ["accel_x__mean", "cadence"]
+    expected = features(few, names)
+    pd.testing.assert_frame_equal(features(few, kind(names)), expected)
+    pd.testing.assert_frame_equal(features(few, kind(names), cache=tmp_path), expected)
+    assert FeatureExtractor(kind(names)).fit_transform(few).equals(expected)
+
+
 def test_a_channel_whose_name_begins_another_is_told_from_it():
     assert settings_of(["a__b__mean"], ["a", "a__b"]) == {"a__b": {"mean": None}}
 
@@ -136,10 +152,30 @@ def test_what_is_not_batched_comes_from_tsfresh_and_is_said(monkeypatch):
     pd.testing.assert_frame_equal(same, batched)
 
 
+def test_settings_of_tsfresh_itself_are_taken_as_they_are():
+    for settings, name in ((ComprehensiveFCParameters(), "comprehensive"), (EfficientFCParameters(), "efficient")):
+        with pytest.warns(UserWarning, match="linear_trend_timewise wants stamps") as told:
+            table = series_features(pairs(2), channels=["a", "b"], settings=settings)
+        assert len(told) == 1
+        pd.testing.assert_frame_equal(
+            table, series_features(pairs(2), channels=["a", "b"], settings=name)[list(table.columns)]
+        )
+
+
+def test_a_function_that_changes_its_series_changes_nothing_else():
+    def spoilt(series):
+        series *= 0
+        return series.sum()
+
+    table = series_features(pairs()[:, :1], channels=["a"], settings={spoilt: None, "abs_energy": None})
+    np.testing.assert_allclose(table["a__abs_energy"], np.square(pairs()[:, 0]).sum(axis=1))
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
         ("eficient", "'eficient'"),
+        ({"linear_trend": None, "mean": None}, "linear_trend is given no parameters"),
         ({}, "no calculator"),
         ({"meen": None}, "did you mean 'mean'"),
         ({"linear_trend_timewise": [{"attr": "slope"}]}, "stamps"),
@@ -297,6 +333,23 @@ def test_a_function_has_no_place_in_a_cache(windows, tmp_path):
         features(windows, {own: None}, cache=tmp_path)
 
 
+def test_arrays_in_settings_are_told_apart_whole(windows, tmp_path):
+    few = windows.subset(np.arange(3))
+
+    def counted(query):
+        return features(few, {"query_similarity_count": [{"query": query, "threshold": 3.0}]}, cache=tmp_path)
+
+    query = np.sin(np.arange(20) / 3)
+    counted(query)
+    counted(query + 1e-12 * np.arange(20))  # printed, they are the same
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_no_windows_have_an_empty_table(windows, tmp_path):
+    none = windows.subset(np.arange(0))
+    pd.testing.assert_frame_equal(features(none, cache=tmp_path), features(none))
+
+
 # scikit-learn
 
 
@@ -312,6 +365,13 @@ def test_windows_and_their_array_give_the_same_table(windows):
     pd.testing.assert_frame_equal(table, features(windows))
     pd.testing.assert_frame_equal(table, of_array.transform(windows.values))
     assert list(of_windows.get_feature_names_out()) == list(table.columns)
+
+
+def test_without_a_rate_the_wrists_own_features_are_refused(windows):
+    for settings in ("wrist", ["cadence"]):
+        with pytest.raises(ValueError, match="rate_hz is not given"):
+            FeatureExtractor(settings, channels=windows.channels).fit(windows.values)
+    FeatureExtractor("minimal", channels=windows.channels).fit(windows.values)
 
 
 def test_windows_of_another_form_are_refused(windows):

@@ -343,6 +343,19 @@ def test_the_table_of_costs_is_complete():
     np.testing.assert_allclose(table["operations_a_second"], table["operations"] * 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [
+        ("still_share", 5 * 128 + 2 * 20),  # mean, difference, size, comparison, count; two divisions
+        ("turn_speed_spread", 4 * 128 + 3 * 20),  # mean, difference, square, sum; two divisions, a root
+        ("likeness_push_turn", 10 * 128 + 7 * 20),  # two means and differences, three products and sums; 5, 1, 1
+        ("jerk_tails", 6 * 128 + 4 * 20),  # mean, difference, square and its sum, and again; four divisions
+    ],
+)
+def test_operations_are_those_counted_by_hand(name, operations):
+    assert wrist_costs(CHANNELS, rate_hz=RATE_HZ, samples=128, hop=25).loc[name, "operations"] == operations
+
+
 def test_of_a_few_features_only_what_they_need_is_paid():
     table = wrist_costs(CHANNELS, rate_hz=RATE_HZ, samples=128, hop=25, only=["jerk_peak", "turn_speed"])
     assert set(table.index) == {"samples", "jerk", "speed", "jerk_peak", "turn_speed"}
@@ -382,5 +395,7 @@ def test_names_that_are_none_are_refused():
         wrist_features(of_day(count=1), channels=CHANNELS, rate_hz=np.nan)
     with pytest.raises(ValueError, match="hop is 0"):
         WristStream(CHANNELS, rate_hz=50, samples=64, hop=0)
+    with pytest.raises(ValueError, match="hop is 0"):
+        wrist_costs(CHANNELS, rate_hz=50, samples=64, hop=0)
     with pytest.raises(ValueError, match="shape"):
         wrist_features(np.zeros((6, 64)), channels=CHANNELS, rate_hz=50.0)

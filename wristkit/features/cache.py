@@ -5,15 +5,15 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
+import wristkit
 from wristkit.recording.hashing import ContentHash
 from wristkit.store import atomic_write
 
-VERSION = 1  # another value of any feature needs another number: what was kept under the old one is not found again
+VERSION = 1  # of the features' values: what was kept under another one is not found again
 _WINDOWS_AT_ONCE = 500
 
 
@@ -35,7 +35,8 @@ class FeatureCache:
         """Return the features of (n, channels, samples), computing those of windows that are not kept yet."""
         told = _told(settings)
         self.folder.mkdir(parents=True, exist_ok=True)
-        parts = [values[first : first + _WINDOWS_AT_ONCE] for first in range(0, len(values), _WINDOWS_AT_ONCE)]
+        firsts = range(0, max(len(values), 1), _WINDOWS_AT_ONCE)
+        parts = [values[first : first + _WINDOWS_AT_ONCE] for first in firsts]
         return pd.concat([self._part(part, told, compute) for part in parts], ignore_index=True)
 
     def _part(self, values: np.ndarray, told: str, compute: Callable[[np.ndarray], pd.DataFrame]) -> pd.DataFrame:
@@ -62,13 +63,16 @@ def _plain(given: object) -> object:
         )
     if isinstance(given, Mapping):
         return [[_plain(name), _plain(value)] for name, value in given.items()]
+    if isinstance(given, np.ndarray):  # printed, it would be cut short and rounded
+        return [given.dtype.str, given.tolist()]
     if isinstance(given, str) or not isinstance(given, Sequence):
         return repr(given)
     return [_plain(one) for one in given]
 
 
 def _key(values: np.ndarray, told: str) -> str:
-    digest = ContentHash(repr((VERSION, values.shape, values.dtype.str, told)).encode())
+    made_by = (VERSION, wristkit.__version__, np.__version__)
+    digest = ContentHash(repr((made_by, values.shape, values.dtype.str, told)).encode())
     digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()
 
@@ -77,11 +81,17 @@ def _write(file: IO[bytes], table: pd.DataFrame) -> None:
     np.savez(file, values=table.to_numpy(np.float64), names=np.array(list(table.columns), dtype=np.str_))
 
 
+def _table_in(values: np.ndarray, names: np.ndarray) -> pd.DataFrame:
+    if values.dtype != np.float64 or names.dtype.kind != "U" or names.ndim != 1:
+        raise ValueError("it holds no table")
+    return pd.DataFrame(values, columns=[str(name) for name in names])
+
+
 def _read(path: Path) -> pd.DataFrame | None:
     """Return a table that was kept; None where the file is no such, which is said."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            return pd.DataFrame(kept["values"], columns=[str(name) for name in kept["names"]])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as fault:
+            return _table_in(kept["values"], kept["names"])
+    except Exception as fault:  # noqa: BLE001  archives and arrays that others wrote fail in every way there is
         warnings.warn(f"{path.name} in the cache of features is damaged ({fault}); it is made anew", stacklevel=2)
         return None

@@ -38,16 +38,21 @@ def change_quantiles(batch: Batch, params: Sequence[Params]) -> Iterable[Column]
     steps = np.nan_to_num(batch.steps, posinf=np.inf, neginf=-np.inf) if batch.has_nan.any() else batch.steps
     signed = {by_size: np.abs(steps) if by_size else steps for by_size in {bool(one["isabs"]) for one in params}}
     moments: dict[bool, dict[str, FloatArray]] = {}
+    infinite = np.flatnonzero(np.isinf(batch.values).any(axis=1))
     for one, pair in zip(params, pairs, strict=True):
         by_size, name = bool(one["isabs"]), one["f_agg"]
         if pair not in corridors:
             yield named(one), np.zeros(len(batch))
-        elif name in ("mean", "var"):
+            continue
+        if name in ("mean", "var"):
             if by_size not in moments:
                 moments[by_size] = _moments(signed[by_size], grid)
-            yield named(one), moments[by_size][name][:, corridors.index(pair)]
+            values = moments[by_size][name][:, corridors.index(pair)]
         else:
-            yield named(one), _figures(getattr(np, name), signed[by_size], grid, corridors.index(pair))
+            values = _figures(getattr(np, name), signed[by_size], grid, corridors.index(pair))
+        for row in infinite:
+            values[row] = _by_pandas(batch.values[row], one)
+        yield named(one), values
 
 
 def _grid_of(batch: Batch, corridors: Sequence[tuple[float, float]]) -> _Grid:
@@ -102,3 +107,16 @@ def _figure(function: Callable[..., Any], steps: FloatArray, grid: _Grid, row: i
 
 def _figures(function: Callable[..., Any], steps: FloatArray, grid: _Grid, corridor: int) -> FloatArray:
     return np.array([_figure(function, steps, grid, row, corridor) for row in range(len(steps))])
+
+
+def _by_pandas(series: FloatArray, one: Params) -> float:
+    """Return the figure of a series with infinities, between which a quantile is what pandas makes of it."""
+    import pandas as pd
+
+    try:
+        inside = np.asarray(pd.qcut(series, [one["ql"], one["qh"]], labels=False)) == 0
+    except ValueError:  # there is no such corridor
+        return 0.0
+    within, steps = inside[1:] & inside[:-1], np.diff(series)
+    steps = np.abs(steps) if one["isabs"] else steps
+    return float(getattr(np, one["f_agg"])(steps[within])) if within.any() else 0.0

@@ -82,14 +82,14 @@ def percentage_of_reoccurring_datapoints_to_all_datapoints(batch: Batch) -> Floa
 
 @each
 def sum_of_reoccurring_values(batch: Batch) -> FloatArray:
-    """Sum of the values that come twice or more, each taken once; NaN where there is a NaN."""
-    return _sum_of_second(batch)
+    """Sum of the values that come twice or more, each taken once; NaN where there is a NaN, or an infinity once."""
+    return _sum_where(batch, _second(_again(batch)))
 
 
 @each
 def sum_of_reoccurring_data_points(batch: Batch) -> FloatArray:
-    """Sum of the samples whose value comes twice or more; NaN where there is a NaN."""
-    return np.asarray(_sum_of_second(batch) + (batch.ordered[:, 1:] * _again(batch)).sum(axis=1))
+    """Sum of the samples whose value comes twice or more; NaN where there is a NaN, or an infinity once."""
+    return _sum_where(batch, _second(_again(batch))) + _sum_where(batch, _again(batch))
 
 
 def _count(where: Mask) -> IntArray:
@@ -115,6 +115,8 @@ def _different(batch: Batch) -> IntArray:
     return batch.samples - _count(_again(batch))
 
 
-def _sum_of_second(batch: Batch) -> FloatArray:
-    sums = np.asarray((batch.ordered[:, 1:] * _second(_again(batch))).sum(axis=1))
-    return np.where(batch.has_nan, np.nan, sums)
+def _sum_where(batch: Batch, where: Mask) -> FloatArray:
+    """Return the sum (n,) of sorted samples but the first; tsfresh takes an infinity that comes once zero times."""
+    sums = np.where(where, batch.ordered[:, 1:], 0.0).sum(axis=1)
+    lone = [_count(batch.values == end) == 1 for end in (-np.inf, np.inf)]
+    return np.where(batch.has_nan | lone[0] | lone[1], np.nan, sums)

@@ -25,15 +25,12 @@ class _Step(NamedTuple):
     params: Sequence[Params] | None
 
 
-class _Task(NamedTuple):
-    """Features of one channel of some windows: which rows of the table, which of its columns, and their names."""
+class _Group(NamedTuple):
+    """Channels whose features are the same ones, so that their series are computed together."""
 
-    channel: str
-    place: int
+    channels: tuple[str, ...]
+    places: tuple[int, ...]
     steps: Sequence[_Step]
-    names: tuple[str, ...]
-    columns: slice
-    rows: slice
 
 
 def series_features(
@@ -61,41 +58,61 @@ def series_features(
     windows = _checked(values, channels)
     if workers < 1:
         raise ValueError(f"workers is {workers}, expected 1 or more")
-    by_channel = _by_channel(settings, channels)
-    steps = {channel: _steps(one) for channel, one in by_channel.items()}
-    tell_the_slow(which for one in by_channel.values() for which in one)
-    tasks = _tasks(windows, channels, steps)
-    names = [f"{task.channel}__{name}" for task in tasks if not task.rows.start for name in task.names]
-    table = np.empty((len(names), len(windows)))  # filled in place: twice the table is more than many machines have
+    groups = _groups(_by_channel(settings, channels), list(channels))
+    at_once = max(1, _SAMPLES_AT_ONCE // windows[0].size)
+    rows = [slice(first, first + at_once) for first in range(0, len(windows), at_once)]
+    # The first windows are computed to learn the names, and then all others into a table that is made once: twice the
+    # table is more than many machines have.
+    begun = [_named_features(_series(windows, group, rows[0]), group.steps) for group in groups]
+    names = {channel: tuple(found) for group, found in zip(groups, begun, strict=True) for channel in group.channels}
+    ordered = [channel for channel in channels if channel in names]
+    edges = np.cumsum([0, *(len(names[channel]) for channel in ordered)]).tolist()
+    table = np.empty((edges[-1], len(windows)))
 
-    def fill(task: _Task) -> None:
-        table[task.columns, task.rows] = _features_of(windows[task.rows, task.place], task.steps, task.names)
+    def fill(place: int, part: slice) -> None:
+        group, own = groups[place], names[groups[place].channels[0]]
+        of_part = begun[place] if not part.start else _named_features(_series(windows, group, part), group.steps)
+        for number, channel in enumerate(group.channels):
+            first = edges[ordered.index(channel)]
+            for row, name in enumerate(_same_names(of_part, own), start=first):
+                table[row, part] = of_part[name].reshape(-1, len(group.channels))[:, number]
 
+    tasks = [(place, part) for place in range(len(groups)) for part in rows]
     with ThreadPoolExecutor(workers) as pool:
-        for _ in (pool.map if workers > 1 else map)(fill, tasks):
+        for _ in (pool.map if workers > 1 else map)(lambda task: fill(*task), tasks):
             pass
-    return pd.DataFrame(table.T, columns=names, copy=False)
+    columns = [f"{channel}__{name}" for channel in ordered for name in names[channel]]
+    return pd.DataFrame(table.T, columns=columns, copy=False)
 
 
-def _tasks(
-    windows: npt.NDArray[np.floating], channels: Sequence[str], steps: Mapping[str, Sequence[_Step]]
-) -> list[_Task]:
-    """Return what there is to do, one channel of some windows at a time; their names are those of the first window."""
-    at_once = max(1, _SAMPLES_AT_ONCE // windows.shape[2])
-    tasks, first = [], 0
-    for channel, own in steps.items():
-        place = list(channels).index(channel)
-        names = _names(Batch(windows[:1, place]), own)
-        columns = slice(first, first + len(names))
-        first = columns.stop
-        for row in range(0, len(windows), at_once):
-            rows = slice(row, min(row + at_once, len(windows)))
-            tasks.append(_Task(channel, place, own, names, columns, rows))
-    return tasks
+def _groups(by_channel: Mapping[str, Settings], channels: list[str]) -> list[_Group]:
+    """Return the channels that share their settings together."""
+    settings = {id(one): one for one in by_channel.values()}
+    found = []
+    for key, one in settings.items():
+        own = tuple(channel for channel, its in by_channel.items() if id(its) == key)
+        found.append(_Group(own, tuple(map(channels.index, own)), _steps(one)))
+    tell_the_slow(which for one in settings.values() for which in one)
+    return found
+
+
+def _series(windows: npt.NDArray[np.floating], group: _Group, rows: slice) -> npt.NDArray[np.floating]:
+    """Return the series (windows * channels, samples) of a group, window after window."""
+    return windows[rows][:, list(group.places)].reshape(-1, windows.shape[2])
+
+
+def _same_names(found: Mapping[str, FloatArray], names: Sequence[str]) -> Sequence[str]:
+    if other := sorted(set(found) ^ set(names)):
+        raise ValueError(f"{other} are features of some windows and not of others; give the same of each")
+    return names
 
 
 def _checked(values: npt.ArrayLike, channels: Sequence[str]) -> npt.NDArray[np.floating]:
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError("values hold a mask, and features look below it; fill what is masked by name, such as with NaN")
     windows = np.asarray(values)
+    if windows.dtype.kind not in "biuf":
+        raise TypeError(f"values are of the type {windows.dtype}, expected real numbers")
     if windows.ndim != 3 or windows.shape[1] != len(channels) or not windows.size:
         raise ValueError(
             f"values have the shape {windows.shape} for the channels {list(channels)}; expected (windows, channels, "
@@ -112,7 +129,9 @@ def _by_channel(settings: str | Settings | Mapping[str, Settings], channels: Seq
         if settings not in NAMED:
             raise ValueError(f"settings is {settings!r}, expected {', '.join(map(repr, NAMED))} or a dictionary")
         settings = NAMED[settings]
-    if not settings:
+    if not isinstance(settings, Mapping):
+        raise TypeError(f"settings is {settings!r}, expected {', '.join(map(repr, NAMED))} or a dictionary")
+    if not settings or {} in settings.values():
         raise ValueError("settings name no calculator; give at least one")
     by_channel = {name: one for name, one in settings.items() if isinstance(one, Mapping)}
     if len(by_channel) < len(settings):
@@ -123,27 +142,22 @@ def _by_channel(settings: str | Settings | Mapping[str, Settings], channels: Seq
 
 
 def _steps(settings: Settings) -> list[_Step]:
+    for which, params in settings.items():
+        several = isinstance(params, Sequence) and all(isinstance(one, Mapping) for one in params)
+        if not (params is None or several) or isinstance(params, str):
+            raise TypeError(f"settings of {which!r} are {params!r}, expected None or a list of dictionaries")
     return [_Step(name_of(which), calculator_of(which), params) for which, params in settings.items()]
 
 
-def _features_of(windows: npt.NDArray[np.floating], steps: Sequence[_Step], names: Sequence[str]) -> FloatArray:
-    """Return the features (k, n) of (n, samples) series, in the order of their names."""
-    with np.errstate(all="ignore"):  # what is not defined is NaN, as in tsfresh
-        columns = dict(_columns(Batch(windows), steps))
-    if other := set(columns) ^ set(names):
-        raise ValueError(f"{sorted(other)} are features of some windows and not of others; give the same of each")
-    return np.stack([columns[name] for name in names])
-
-
-def _names(batch: Batch, steps: Sequence[_Step]) -> tuple[str, ...]:
-    """Return the names of features, in order."""
-    found: dict[str, int] = {}
+def _named_features(windows: npt.NDArray[np.floating], steps: Sequence[_Step]) -> dict[str, FloatArray]:
+    """Return the features of (n, samples) series by name, in order, none of them twice."""
+    batch, found = Batch(windows), dict[str, tuple[int, FloatArray]]()
     with np.errstate(all="ignore"):
         for place, step in enumerate(steps):
-            for name, _ in _columns(batch, [step]):
-                if found.setdefault(name, place) != place:
+            for name, values in _columns(batch, [step]):
+                if found.setdefault(name, (place, values))[0] != place:
                     raise ValueError(f"two calculators give a column {name!r}; give the function another name")
-    return tuple(found)
+    return {name: values for name, (_, values) in found.items()}
 
 
 def _columns(batch: Batch, steps: Sequence[_Step]) -> Iterator[Column]:

@@ -17,12 +17,16 @@ class _Form(NamedTuple):
     """What all windows of a pipeline have in common."""
 
     channels: tuple[str, ...]
-    rate_hz: float
+    rate_hz: float | None
     samples: int
 
 
 class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Transformer from windows to a table of their features; it learns nothing of them but their form.
+
+    Since nothing is learned, a table of :func:`wristkit.features` made once and a pipeline from the next step on is as
+    honest, and quicker. For cross-validation give ``windows.values``, and labels as an array: tsfresh's
+    ``FeatureSelector`` takes a Series by its index.
 
     Parameters
     ----------
@@ -30,8 +34,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         As in :func:`wristkit.features`.
     channels, rate_hz
         What arrays hold; :class:`wristkit.Windows` say it themselves. Without them an array of (n, samples) is one
-        channel named ``value``, one of (n, channels, samples) has channels named by number, and the rate is one sample
-        a second.
+        channel named ``value``, one of (n, channels, samples) has channels named by number, and there is no rate: the
+        wrist's own features, which want one, are refused.
     workers
         Threads that share the work.
     """
@@ -61,12 +65,19 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         return self
 
     def transform(self, X: Windows | npt.ArrayLike) -> pd.DataFrame:  # noqa: N803
-        """Return a table of features, a row a window, named."""
+        """Return a table of features, a row a window, named; with the index of a data frame."""
         check_is_fitted(self)
         values, form = self._values(X, reset=False)
         if form != self.form_:
             raise ValueError(f"windows are {form}, expected {self.form_} as when it was fitted; condition them alike")
-        return self._table(values)
+        table = self._table(values)
+        if tuple(table.columns) != self.names_:
+            other = sorted({*table.columns} ^ {*self.names_})[:4] or "the same in another order"
+            raise ValueError(
+                f"features differ from those of when it was fitted: {other}; fit again after a change of settings, and "
+                "let a function give the same names of each window"
+            )
+        return table.set_axis(X.index) if isinstance(X, pd.DataFrame) else table
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:  # noqa: ARG002
         """Return the names of the columns."""
@@ -86,4 +97,4 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         if values.ndim != 3:
             raise ValueError(f"X has the shape {values.shape}, expected (n, samples) or (n, channels, samples)")
         numbered = ("value",) if values.shape[1] == 1 else tuple(map(str, range(values.shape[1])))
-        return values, _Form(tuple(self.channels or numbered), self.rate_hz or 1.0, values.shape[2])
+        return values, _Form(numbered if self.channels is None else tuple(self.channels), self.rate_hz, values.shape[2])

@@ -14,6 +14,8 @@ from wristkit.features.registry import Calculator, Column, Params, named
 
 Function = Callable[..., Any]
 
+_WANTS_STAMPS = frozenset({"linear_trend_timewise"})  # tsfresh's settings hold it, and without stamps it is passed over
+
 
 def calculator_of(which: str | Function) -> Calculator:
     """Return what computes a feature: ours by its name, tsfresh's where we have none, or a function of the user's.
@@ -21,6 +23,8 @@ def calculator_of(which: str | Function) -> Calculator:
     A function takes (samples,) and the names of its parameters, and returns a number, a sequence of numbers or a
     dictionary of name to number.
     """
+    if which in _WANTS_STAMPS:
+        return lambda _batch, _params: ()
     if isinstance(which, str):
         return CALCULATORS[which] if which in CALCULATORS else _of_tsfresh(which)
     if not callable(which):
@@ -37,16 +41,22 @@ def name_of(which: str | Function) -> str:
 
 
 def tell_the_slow(names: Iterable[object]) -> None:
-    """Say in one line which of these calculators tsfresh itself computes."""
-    slow = sorted({name for name in names if isinstance(name, str) and name not in CALCULATORS})
-    if slow:
+    """Say in one line which of these calculators tsfresh itself computes, and in one which are left out as by it."""
+    every = set(names)
+    asked = {name for name in every if isinstance(name, str)}
+    if stamped := sorted(asked & _WANTS_STAMPS):
+        told = f"{', '.join(stamped)} wants stamps, and windows lie on an even grid"
+        if every <= _WANTS_STAMPS:
+            raise ValueError(f"{told}; use linear_trend")
+        warnings.warn(f"{told}: left out, as by tsfresh", stacklevel=3)
+    if slow := sorted(asked - _WANTS_STAMPS - set(CALCULATORS)):
         warnings.warn(f"tsfresh itself computes {', '.join(slow)}, one window at a time", stacklevel=3)
 
 
 def _of_function(function: Function) -> Calculator:
     def columns(batch: Batch, params: Sequence[Params] | None) -> Iterable[Column]:
         for one in params or [{}]:
-            found = [_by_name(function(series, **one)) for series in batch.values]
+            found = [_by_name(function(series.copy(), **one)) for series in batch.values]  # it may change its own
             for name, values in _columns(found, str(getattr(function, "__name__", function))):
                 yield "__".join(filter(None, (named(one), name))), values
 
@@ -67,7 +77,7 @@ def _of_tsfresh(name: str) -> Calculator:
         return _of_function(function)
 
     def columns(batch: Batch, params: Sequence[Params] | None) -> Iterable[Column]:
-        return _columns([dict(function(series, params)) for series in batch.values], name)
+        return _columns([dict(function(series.copy(), params)) for series in batch.values], name)
 
     return columns
 
@@ -84,6 +94,8 @@ def _by_name(result: object) -> Mapping[str, float]:
 
 def _columns(found: Sequence[Mapping[str, float]], name: str) -> Iterable[tuple[str, npt.NDArray[np.float64]]]:
     names = list(found[0])
+    if not names:
+        raise ValueError(f"{name} gave nothing of a window; let it give a number, or several")
     if other := next((one for one in found if list(one) != names), None):
         raise ValueError(f"{name} gave {names} of one window and {list(other)} of another; give the same of each")
     return [(key, np.array([one[key] for one in found], dtype=np.float64)) for key in names]

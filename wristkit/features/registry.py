@@ -32,7 +32,12 @@ def together(function: Callable[[Batch, Sequence[Params]], Iterable[Column]]) ->
     """Register ``function(batch, params) -> (suffix, (n,)) a set``, called once for all sets of parameters."""
 
     def columns(batch: Batch, params: Sequence[Params] | None) -> Iterable[Column]:
-        return function(batch, params or ())
+        if not params:
+            raise ValueError(f"{function.__name__} is given no parameters; give a list of one or more sets of them")
+        try:
+            yield from function(batch, params)
+        except KeyError as fault:
+            raise ValueError(f"parameters of {function.__name__} lack {fault}; give it in each set of them") from fault
 
     CALCULATORS[function.__name__] = columns
     return function

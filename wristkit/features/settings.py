@@ -6,6 +6,7 @@ Its ``linear_trend_timewise`` is not among them: it wants stamps, and on an even
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from itertools import product
+from math import inf, nan
 from typing import Any
 
 Settings = Mapping[Any, Sequence[Mapping[str, Any]] | None]
@@ -21,6 +22,7 @@ _PLAIN = (
     *("sum_of_reoccurring_data_points", "ratio_value_number_to_time_series_length", "sample_entropy", "maximum"),
     *("absolute_maximum", "minimum", "benford_correlation"),
 )
+_NO_LITERALS = {"nan": nan, "inf": inf, "-inf": -inf}
 _FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _TENTHS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9)
 
@@ -115,6 +117,6 @@ def _parameter(part: str, column: str) -> tuple[str, Any]:
     """Return the name and value of ``part``, such as ``coeff_3`` or ``attr_"real"``."""
     name, _, text = part.partition('_"') if part.endswith('"') else part.rpartition("_")
     try:
-        return name, text[:-1] if part.endswith('"') else literal_eval(text)
+        return name, text[:-1] if part.endswith('"') else _NO_LITERALS.get(text) or literal_eval(text)
     except (ValueError, SyntaxError) as fault:
         raise ValueError(f"{column!r} holds {part!r}, expected a parameter's name and value") from fault

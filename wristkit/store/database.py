@@ -300,11 +300,29 @@ def _refuse_unsound(path: Path) -> None:
                 f"{place.name} is read-only", code="not_writable", remedy="give yourself rights, or copy it", file=path
             )
     _refuse_foreign(path)
+    _refuse_second_name(path)
     with closing(_connect(path, "ro")) as connection:
         held = connection.execute("SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall()
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok" or sorted(held) != sorted((statement,) for statement in _TABLES):
-        raise sqlite3.DatabaseError(verdict if verdict != "ok" else "it has other tables than a label store")
+        if verdict != "ok" or sorted(held) != sorted((statement,) for statement in _TABLES):
+            raise sqlite3.DatabaseError(verdict if verdict != "ok" else "it has other tables than a label store")
+        if connection.execute("SELECT count(*) FROM store").fetchone() != (1,):
+            raise sqlite3.DatabaseError("it has lost the row that counts its edits")
+
+
+def _refuse_second_name(path: Path) -> None:
+    """Raise where a file has a second name (hard link): edits by one would be lost to who opened it by the other."""
+    for new in path.parent.glob(".labels.*/new"):  # a process that was killed while it made the store left one
+        with suppress(FileNotFoundError):
+            if new.samefile(path):
+                new.unlink()
+    if path.stat().st_nlink > 1:
+        raise RecordingError(
+            "it has a second name (hard link), by which edits would be lost",
+            code="second_name",
+            remedy=f"copy it to a file of its own and open that; {_UNTOUCHED}",
+            file=path,
+        )
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -48,8 +48,8 @@ class LabelStore:
     Raises
     ------
     RecordingError
-        With code ``other_recording``, ``not_labels``, ``schema``, ``damaged``, ``not_writable``, ``locked`` or
-        ``lone_wal``; the file is then as it was.
+        With code ``other_recording``, ``not_labels``, ``schema``, ``damaged``, ``not_writable``, ``locked``,
+        ``second_name`` or ``lone_wal``; the file is then as it was.
     """
 
     def __init__(self, path: str | Path, *, recording: Recording | str | None = None) -> None:
@@ -106,12 +106,25 @@ class LabelStore:
         with self._marks.editing(by) as put:
             return put(None, mark)
 
-    def add_table(self, table: pd.DataFrame, *, by: str | None = None) -> list[int]:
-        """Add the labels of a table as one edit, and return their keys in its order."""
+    def add_table(
+        self, table: pd.DataFrame, *, labelled: Mapping[str, FloatArray] | None = None, by: str | None = None
+    ) -> list[int]:
+        """Add the labels of a table as one edit, and return their keys in its order.
+
+        ``labelled`` is tier to the spans that were looked at, such as a recording's own; their rater is "recording",
+        which does not say who it was.
+        """
         rows = check_labels(table).itertuples(index=False, name=None)
         marks = [checked_data(number, checked_mark, *row) for number, row in enumerate(rows)]
+        spans = [(*span, tier) for tier, held in (labelled or {}).items() for span in held.tolist()]
+        looks = [
+            checked_data(number, checked_look, *span, "recording")
+            for number, span in enumerate(spans)
+            if span[0] < span[1]
+        ]
         with self._marks.editing(by) as put:
-            return [put(None, mark) for mark in marks]
+            keys = [put(None, mark) for mark in (*marks, *looks)]
+        return keys[: len(marks)]
 
     def change(
         self,

@@ -44,7 +44,7 @@ def arm_roll(seen: Seen) -> FloatArray:
     return np.arctan2(seen.gravity[:, 1], -seen.gravity[:, 2])
 
 
-@wrist_feature("rad", per_sample=3, fixed=20 + 3 * COSTLY)
+@wrist_feature("rad", per_sample=3, fixed=20 + 8 * COSTLY)
 def tilt_change(seen: Seen) -> FloatArray:
     """Angle between gravity in the first and in the second half of the window."""
     half = seen.shape.samples // 2
@@ -52,7 +52,7 @@ def tilt_change(seen: Seen) -> FloatArray:
     return _angle(first, second)
 
 
-@wrist_feature("rad", per_sample=6, fixed=20 + 3 * COSTLY)
+@wrist_feature("rad", per_sample=3, fixed=20 + 8 * COSTLY)
 def tilt_there_and_back(seen: Seen) -> FloatArray:
     """Angle between gravity in the middle third of the window and in the outer ones: a raise that comes back."""
     third = max(1, seen.shape.samples // 3)
@@ -68,19 +68,19 @@ def _angle(one: FloatArray, other: FloatArray) -> FloatArray:
     return np.asarray(np.arctan2(across, a * x + b * y + c * z))
 
 
-@wrist_feature("g", needs=["push"], per_sample=2)
+@wrist_feature("g", needs=["push"], per_sample=4, fixed=2 * COSTLY)
 def motion(seen: Seen) -> FloatArray:
     """Mean distance of the length of acceleration from its own mean."""
     return means(np.abs(seen.push - means(seen.push)[:, None]))
 
 
-@wrist_feature("g", needs=["push"], per_sample=2)
+@wrist_feature("g", needs=["push"], per_sample=3, fixed=COSTLY)
 def above_gravity(seen: Seen) -> FloatArray:
     """Mean of what the length of acceleration has beyond 1 g (ENMO of van Hees et al., 2013)."""
     return means(np.maximum(seen.push - 1, 0))
 
 
-@wrist_feature("1", needs=["push"], per_sample=3)
+@wrist_feature("1", needs=["push"], per_sample=5, fixed=2 * COSTLY)
 def still_share(seen: Seen) -> FloatArray:
     """Share of the samples whose length is within 0.05 g of the window's mean."""
     return means((np.abs(seen.push - means(seen.push)[:, None]) <= 0.05).astype(np.float64))
@@ -97,7 +97,7 @@ def _axis_features() -> None:
             "g",
             needs=["gravity"],
             per_sample=3,
-            fixed=COSTLY,
+            fixed=2 * COSTLY,
             name=f"motion_{axis}",
             meaning=f"Standard deviation of the acceleration along {axis}",
         )(spread)
@@ -112,7 +112,7 @@ def _axis_features() -> None:
             "1",
             needs=["gravity"],
             per_sample=8,
-            fixed=3 * COSTLY,
+            fixed=5 * COSTLY,
             name=f"likeness_{names[0]}_{names[1]}",
             meaning=f"Correlation of the accelerations along {names[0]} and {names[1]}",
         )(together)

@@ -75,7 +75,7 @@ _TOLD = (
     _Told(_strongest, "frequency", "Hz", "Frequency of most power", 0.5, 1),
     _Told(_tone, "tone", "1", "Share of the power that lies at that frequency alone", 1, COSTLY),
     _Told(_centre, "centre", "Hz", "Mean frequency of the power", 1.5, COSTLY),
-    _Told(_spread, "spread", "Hz", "How far the power lies from its mean frequency", 2.5, 2 * COSTLY),
+    _Told(_spread, "spread", "Hz", "How far the power lies from its mean frequency", 4, 3 * COSTLY),
     _Told(_disorder, "disorder", "1", "Entropy of the power, 0 for a tone and 1 for noise", COSTLY + 2, COSTLY),
     _Told(_edge, "edge", "Hz", "Frequency below which 85 % of the power lies", 1, 1),
 )

@@ -58,19 +58,19 @@ def _harmonic(seen: Seen, times: float) -> FloatArray:
 _RHYTHM = ("push", "likeness", "cadence_lag", "push_spectrum")
 
 
-@wrist_feature("1", needs=_RHYTHM, fixed=6 + COSTLY, fits=_long_enough)
+@wrist_feature("1", needs=_RHYTHM, fixed=12 + 2 * COSTLY, fits=_long_enough)
 def second_harmonic(seen: Seen) -> FloatArray:
     """Power at twice the cadence, as a share of that at both."""
     return _harmonic(seen, 2.0)
 
 
-@wrist_feature("1", needs=_RHYTHM, fixed=6 + COSTLY, fits=_long_enough)
+@wrist_feature("1", needs=_RHYTHM, fixed=12 + 2 * COSTLY, fits=_long_enough)
 def third_harmonic(seen: Seen) -> FloatArray:
     """Power at three times the cadence, as a share of that at both."""
     return _harmonic(seen, 3.0)
 
 
-@wrist_feature("1", needs=_RHYTHM, fixed=6 + COSTLY, fits=_long_enough)
+@wrist_feature("1", needs=_RHYTHM, fixed=12 + 2 * COSTLY, fits=_long_enough)
 def half_harmonic(seen: Seen) -> FloatArray:
     """Power at half the cadence, as a share of that at both: every second one is stronger."""
     return _harmonic(seen, 0.5)
@@ -92,7 +92,7 @@ def turning_points(seen: Seen) -> FloatArray:
     return np.asarray(turned / max(seen.shape.samples - 2, 1))
 
 
-@wrist_feature("1", needs=["push"], per_sample=8, fixed=6 * COSTLY)
+@wrist_feature("1", needs=["push"], per_sample=8, fixed=13 * COSTLY)
 def order_disorder(seen: Seen) -> FloatArray:
     """Entropy of the order of three samples in a row: 0 always the same, 1 all six alike (Bandt and Pompe, 2002)."""
     first, second, third = seen.push[:, :-2], seen.push[:, 1:-1], seen.push[:, 2:]

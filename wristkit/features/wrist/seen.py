@@ -53,7 +53,7 @@ class Seen:
     """
 
     def __init__(self, values: npt.ArrayLike, *, channels: Sequence[str], rate_hz: float) -> None:
-        windows = np.asarray(values, dtype=np.float64)
+        windows = np.ascontiguousarray(values, dtype=np.float64)  # the layout orders the sums, down to the bits
         self.shape = Shape(rate_hz, windows.shape[2])
         self._channels = {name: windows[:, place] for place, name in enumerate(channels)}
 

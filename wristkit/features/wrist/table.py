@@ -12,6 +12,7 @@ from wristkit.features.wrist.seen import AXES, SHARED, Seen, Shape
 from wristkit.recording import FloatArray
 
 _SAMPLES_AT_ONCE = 2**17  # 1 MB a copy: what a processor's cache holds of the few that are in use
+_GREATEST = 1e30  # g, or rad/s: fourth powers of jerk stay finite, and no sensor comes near
 
 
 def wrist_set(
@@ -31,6 +32,10 @@ def wrist_set(
             f"windows have {samples} samples of the channels {list(channels)}; the wrist set needs accel_x, accel_y "
             "and accel_z, or gyro_x, gyro_y and gyro_z, and at least 4 samples"
         )
+    if len(set(channels)) < len(channels):
+        raise ValueError(f"channels {list(channels)} hold a name twice; give each its own")
+    if only is not None and not only:
+        raise ValueError("only is empty; name one feature or more, or leave it out for all")
     if unknown := sorted(set(only or ()) - {one.name for one in found}):
         raise ValueError(f"{unknown} are not in the wrist set of these windows; it has {[one.name for one in found]}")
     return found if only is None else tuple(one for one in found if one.name in set(only))
@@ -45,6 +50,12 @@ def wrist_features(
         raise ValueError(f"values have the shape {windows.shape}, expected (windows, {len(channels)}, samples)")
     own = wrist_set(channels, rate_hz=rate_hz, samples=windows.shape[2], only=only)
     at_once = max(1, _SAMPLES_AT_ONCE // (windows.shape[2] * len(channels)))
+    if not (usable := _usable(windows)).all():
+        first = int(np.flatnonzero(~usable.all(axis=(1, 2)))[0])
+        raise ValueError(
+            f"window {first} holds {windows[first][~usable[first]][0]}, expected numbers of at most {_GREATEST:g} in "
+            "size; leave such windows out, or fill them by name"
+        )
     parts = [
         rows_of(windows[first : first + at_once], own, channels=channels, rate_hz=rate_hz)
         for first in range(0, len(windows), at_once)
@@ -53,13 +64,15 @@ def wrist_features(
     return pd.DataFrame(table, columns=[one.name for one in own])
 
 
+def _usable(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Return which samples are numbers that features can be told of."""
+    return np.asarray(np.abs(values) <= _GREATEST)
+
+
 def rows_of(
     windows: npt.NDArray[np.floating], own: Sequence[WristFeature], *, channels: Sequence[str], rate_hz: float
 ) -> FloatArray:
-    """Return (n, features) of a few windows."""
-    if not np.isfinite(windows).all():
-        first = int(np.flatnonzero(~np.isfinite(windows).all(axis=(1, 2)))[0])
-        raise ValueError(f"window {first} of these holds NaN or infinity; leave such windows out, or fill them by name")
+    """Return (n, features) of a few windows that are usable."""
     seen = Seen(windows, channels=channels, rate_hz=rate_hz)
     return np.stack([one.compute(seen) for one in own], axis=1)
 
@@ -83,6 +96,7 @@ def wrist_costs(
         held between samples or while computing. The row ``samples`` is the window itself, which all share. Estimates
         by counting, not measured on a device: a division, a root, a logarithm or an angle counts as twenty operations.
     """
+    _check_hop(hop)
     own = wrist_set(channels, rate_hz=rate_hz, samples=samples, only=only)
     shape, used = Shape(rate_hz, samples), {name for one in own for name in one.needs}
     streams = sorted({stream for one in own for stream in one.streams})
@@ -96,6 +110,11 @@ def wrist_costs(
     table = pd.DataFrame(rows, columns=["name", "meaning", "unit", "needs", "operations", "bytes"]).set_index("name")
     table.insert(4, "operations_a_second", table["operations"] * rate_hz / hop)
     return table
+
+
+def _check_hop(hop: int) -> None:
+    if hop < 1:
+        raise ValueError(f"hop is {hop}, expected 1 sample or more")
 
 
 class WristStream:
@@ -114,8 +133,7 @@ class WristStream:
     def __init__(
         self, channels: Sequence[str], *, rate_hz: float, samples: int, hop: int, only: Sequence[str] | None = None
     ) -> None:
-        if hop < 1:
-            raise ValueError(f"hop is {hop}, expected 1 sample or more")
+        _check_hop(hop)
         self.features = wrist_set(channels, rate_hz=rate_hz, samples=samples, only=only)
         self._channels, self._rate_hz, self._samples, self._hop = tuple(channels), rate_hz, samples, hop
         self.reset()
@@ -136,14 +154,17 @@ class WristStream:
         Parameters
         ----------
         samples
-            (m, channels) in g and rad/s, later than what was pushed before; all of them finite. An error leaves all
-            as it was.
+            (m, channels) in g and rad/s, later than what was pushed before; all of them finite. A packet that is
+            refused leaves all as it was.
         """
         given = np.asarray(samples, dtype=np.float64)
         if given.ndim != 2 or given.shape[1] != len(self._channels):
             raise ValueError(f"samples have the shape {given.shape}, expected (m, {len(self._channels)})")
-        if not np.isfinite(given).all():
-            raise ValueError("samples hold NaN or infinity; leave such samples out and call reset() after a gap")
+        if not (usable := _usable(given)).all():
+            raise ValueError(
+                f"samples hold {given[~usable][0]}, expected numbers of at most {_GREATEST:g} in size; leave such "
+                "samples out and call reset() after a gap"
+            )
         rows = [np.empty((0, len(self.features)))]
         place = 0
         while place < len(given):

@@ -24,7 +24,7 @@ def _far_from_peak(seen: Seen) -> FloatArray:
     return np.where(apart > _LONGEST_TAP_S * seen.shape.rate_hz, seen.jerk, -1.0)
 
 
-@wrist_feature("g/s", needs=["jerk"], per_sample=1, fits=_several)
+@wrist_feature("g/s", needs=["jerk"], per_sample=1, fixed=COSTLY, fits=_several)
 def jerk_mean(seen: Seen) -> FloatArray:
     """Mean jerk."""
     return means(seen.jerk)
@@ -43,20 +43,19 @@ def jerk_usual(seen: Seen) -> FloatArray:
     return (seen.ordered_jerk[:, (count - 1) // 2] + seen.ordered_jerk[:, count // 2]) / 2
 
 
-@wrist_feature("1", needs=["jerk"], per_sample=3, fixed=2 * COSTLY, fits=_several)
+@wrist_feature("1", needs=["jerk"], per_sample=3, fixed=3 * COSTLY, fits=_several)
 def tap_sharpness(seen: Seen) -> FloatArray:
     """Greatest jerk in the root of its mean square: a lone tap stands out."""
     return ratio(_peak(seen), np.sqrt(means(seen.jerk * seen.jerk)))
 
 
 @wrist_feature("1", needs=["jerk", "ordered_jerk"], fixed=COSTLY, fits=_several)
-def tap_over_usual(seen: Seen) -> FloatArray:
-    """Greatest jerk in its ninetieth percentile: 1 where it is no more than the rest."""
-    usual = seen.ordered_jerk[:, int(0.9 * (seen.ordered_jerk.shape[1] - 1))]
-    return ratio(_peak(seen), usual)
+def jerk_evenness(seen: Seen) -> FloatArray:
+    """Ninetieth percentile of jerk, as a share of its greatest: near 0 for a lone tap, near 1 for a shake."""
+    return ratio(seen.ordered_jerk[:, int(0.9 * (seen.ordered_jerk.shape[1] - 1))], _peak(seen))
 
 
-@wrist_feature("s", needs=["jerk"], per_sample=4, fits=_several)
+@wrist_feature("s", needs=["jerk"], per_sample=4, fixed=COSTLY, fits=_several)
 def tap_width(seen: Seen) -> FloatArray:
     """Seconds for which jerk stays above half of its greatest, around that."""
     count = seen.jerk.shape[1]
@@ -67,7 +66,7 @@ def tap_width(seen: Seen) -> FloatArray:
     return np.asarray((after - before - 1) / seen.shape.rate_hz)
 
 
-@wrist_feature("1", needs=["jerk"], per_sample=3, fits=_several)
+@wrist_feature("1", needs=["jerk"], per_sample=4, fits=_several)
 def sharp_moments(seen: Seen) -> FloatArray:
     """How often jerk rises above half of its greatest."""
     above = seen.jerk >= 0.5 * _peak(seen)[:, None]
@@ -75,13 +74,13 @@ def sharp_moments(seen: Seen) -> FloatArray:
     return np.where(_peak(seen) > 0, rising, 0).astype(np.float64)
 
 
-@wrist_feature("1", needs=["jerk"], per_sample=3, fixed=COSTLY, fits=_several)
+@wrist_feature("1", needs=["jerk"], per_sample=5, fixed=COSTLY, fits=_several)
 def second_tap(seen: Seen) -> FloatArray:
     """Greatest jerk more than 0.1 s from the greatest of all, in that: near 1 for a double tap."""
     return ratio(np.maximum(_far_from_peak(seen).max(axis=1), 0.0), _peak(seen))
 
 
-@wrist_feature("s", needs=["jerk"], per_sample=3, fixed=1, fits=_several)
+@wrist_feature("s", needs=["jerk"], per_sample=5, fixed=COSTLY, fits=_several)
 def time_between_taps(seen: Seen) -> FloatArray:
     """Seconds between the two sharpest moments; 0 where there is only one."""
     apart = _far_from_peak(seen)
@@ -89,7 +88,7 @@ def time_between_taps(seen: Seen) -> FloatArray:
     return np.where(apart.max(axis=1) > 0, between, 0.0)
 
 
-@wrist_feature("1", needs=["jerk"], per_sample=5, fixed=2 * COSTLY, fits=_several)
+@wrist_feature("1", needs=["jerk"], per_sample=6, fixed=4 * COSTLY, fits=_several)
 def jerk_tails(seen: Seen) -> FloatArray:
     """Kurtosis of jerk: much from few moments."""
     centred = seen.jerk - means(seen.jerk)[:, None]

@@ -9,13 +9,13 @@ from wristkit.recording import FloatArray
 _GYRO = ("gyro",)
 
 
-@wrist_feature("rad/s", streams=_GYRO, needs=["speed"], per_sample=1)
+@wrist_feature("rad/s", streams=_GYRO, needs=["speed"], per_sample=1, fixed=COSTLY)
 def turn_speed(seen: Seen) -> FloatArray:
     """Mean speed of rotation."""
     return means(seen.speed)
 
 
-@wrist_feature("rad/s", streams=_GYRO, needs=["speed"], per_sample=3, fixed=COSTLY)
+@wrist_feature("rad/s", streams=_GYRO, needs=["speed"], per_sample=4, fixed=3 * COSTLY)
 def turn_speed_spread(seen: Seen) -> FloatArray:
     """How much the speed of rotation varies: its standard deviation."""
     return deviations(seen.speed)
@@ -27,7 +27,7 @@ def turn_speed_peak(seen: Seen) -> FloatArray:
     return np.asarray(seen.speed.max(axis=1))
 
 
-@wrist_feature("rad", streams=_GYRO, per_sample=3, fixed=5 + 2 * COSTLY)
+@wrist_feature("rad", streams=_GYRO, per_sample=3, fixed=5 + 4 * COSTLY)
 def net_turn(seen: Seen) -> FloatArray:
     """Length of the sum of all rotation: small where the wrist turns there and back."""
     x, y, z = (seen.gyro.sum(axis=2) / seen.shape.rate_hz).T
@@ -40,7 +40,7 @@ def net_roll(seen: Seen) -> FloatArray:
     return np.asarray(seen.gyro[:, 0].sum(axis=1) / seen.shape.rate_hz)
 
 
-@wrist_feature("1", streams=("accel", "gyro"), needs=["push", "speed"], per_sample=8, fixed=3 * COSTLY)
+@wrist_feature("1", streams=("accel", "gyro"), needs=["push", "speed"], per_sample=10, fixed=7 * COSTLY)
 def likeness_push_turn(seen: Seen) -> FloatArray:
     """Correlation of the length of acceleration and the speed of rotation."""
     one, other = (line - means(line)[:, None] for line in (seen.push, seen.speed))
@@ -59,7 +59,7 @@ def _axis_features() -> None:
             streams=_GYRO,
             needs=["speed"],
             per_sample=4,
-            fixed=COSTLY,
+            fixed=3 * COSTLY,
             name=f"turn_share_{axis}",
             meaning=f"Share of the rotation that is about {axis}",
         )(share)
