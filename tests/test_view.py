@@ -1110,3 +1110,38 @@ def test_the_bundle_is_built_from_what_lies_beside_it(root):
         bundle = (root / "wristkit" / "view" / "static" / name).read_text()
         assert bundle.startswith(f"/* built from {whole.hexdigest()} */"), "run npm install && npm run build in view/js"
         assert not re.findall("https?://(?!www.w3.org)[^\"'` ]+", bundle)
+
+
+# Whose labels they are
+
+
+def test_labels_that_are_refused_take_no_others_away(tmp_path):
+    store = LabelStore(tmp_path / "labels.sqlite")
+    viewer = view(person(), labels=store)
+    viewer.labels = label_table([(k, k + 0.5, "tap", "truth", "me") for k in range(5)])
+    with pytest.raises(ValueError, match=r"NUL|null|x00"):
+        viewer.labels = label_table([(1.0, 2.0, "a\x00b", "truth", "me")])
+    assert len(store.table()) == 5
+    viewer.labels = label_table([(1.0, 2.0, "wash", "truth", "me")])
+    assert store.table()["label"].tolist() == ["wash"]
+    store.undo()  # of all of them, as one edit
+    assert len(store.table()) == 5
+
+
+def test_what_a_recording_was_looked_at_for_is_in_the_viewers_own_store():
+    recording = person()
+    looked = recording.with_labels(recording.labels, labelled={"truth": [(1.0, 9.0)]})
+    viewer = view(looked)
+    assert viewer.store.labelled()["truth"].tolist() == [[1.0, 9.0]]
+
+
+def test_undo_takes_back_ones_own_edits_and_nobody_elses(tmp_path):
+    store = LabelStore(tmp_path / "labels.sqlite")
+    recording = person()
+    anna, bert = (Front(view(recording, labels=store, rater=name)) for name in ("anna", "bert"))
+    for front, start in ((anna, 1.0), (bert, 3.0)):
+        answer, _ = front.ask("edit", operation="add", start=start, stop=start + 1, label="tap", tier="truth")
+        assert "error" not in answer
+    assert "error" not in anna.ask("edit", operation="undo")[0]
+    assert store.table()["rater"].tolist() == ["bert"]
+    assert "nothing" in anna.ask("edit", operation="undo")[0]["error"]

@@ -45,6 +45,13 @@ def test_every_calculator_gives_what_tsfresh_gives(name, kind):
         assert same(ours, table_of_tsfresh(settings, values)) == {}, samples
 
 
+def test_steps_that_are_none_in_doubles_are_edges_all_the_same():
+    values = np.random.default_rng(0).integers(-50, 50, (4, 10)) * 5e-324
+    settings = {"lempel_ziv_complexity": [{"bins": 255}, {"bins": 3}]}
+    ours = series_features(values[:, None], channels=["a"], settings=settings)
+    assert same(ours, table_of_tsfresh(settings, values)) == {}
+
+
 def real_windows(folder, samples, count=4):
     """Return windows (channels of all, samples) of real wrists: a watch, a phone's wearer, a logger."""
     rng, found = np.random.default_rng(0), []

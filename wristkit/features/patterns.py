@@ -90,6 +90,9 @@ def _levels(values: FloatArray, bins: int) -> FloatArray:
     np.clip(levels, 0, bins - 1, out=levels)
     levels[np.isnan(levels).any(axis=1)] = 0
     _settle(levels, values, low, step, bins)
+    for row in np.flatnonzero((step == 0) & (high > low)):  # so narrow that a step is none
+        edges = np.linspace(low[row, 0], high[row, 0], bins + 1)[1:]
+        levels[row] = np.searchsorted(edges, values[row])
     return np.asarray(levels)
 
 

@@ -162,6 +162,15 @@ class LabelStore:
             for key in self._held_labels(keys):
                 put(key, None)
 
+    def replace(self, table: pd.DataFrame, *, by: str | None = None) -> list[int]:
+        """Put the labels of a table in place of all others, as one edit; a table that is refused changes nothing."""
+        rows = check_labels(table).itertuples(index=False, name=None)
+        marks = [checked_data(number, checked_mark, *row) for number, row in enumerate(rows)]
+        with self._marks.editing(by) as put:
+            for key, *_ in list(self._marks.select(None, None)):
+                put(key, None)
+            return [put(None, mark) for mark in marks]
+
     def split(self, key: int, at_s: float, *, by: str | None = None) -> tuple[int, int]:
         """Cut a label in two and return the keys of both; the first part keeps its own."""
         at_s = checked_seconds("at_s", at_s)

@@ -2,6 +2,7 @@
 
 from wristkit.view.draw import (
     draw_alignment,
+    draw_augmentation,
     draw_confusion,
     draw_curve,
     draw_distribution,
@@ -25,6 +26,7 @@ __all__ = [
     "Picture",
     "Viewer",
     "draw_alignment",
+    "draw_augmentation",
     "draw_confusion",
     "draw_curve",
     "draw_distribution",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from wristkit.store import RATER
 from wristkit.view.window import REJECTED, event_states, moving_stream, snapped, told_apart
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ class Edits:
         """Do one edit; raise where the store refuses it, or where there is none of that name."""
         return list(self._named[name](**fields))
 
+    @property
+    def _by(self) -> str | None:
+        """Whose edits undo takes back: those of this rater; who names none shares them with all who name none."""
+        rater = self._viewer.rater
+        return None if rater == RATER else rater
+
     def accept(self, *, event: int, tier: str) -> Sequence[int]:
         """Add a label with name and span of an event; of one that was rejected, the rejection becomes the label."""
         table, row = self._event(event, unless=("accepted",))
@@ -46,7 +53,7 @@ class Edits:
         refused = table[table["tier"] == REJECTED]
         same = [key for key, one in zip(refused.index.tolist(), told_apart(refused), strict=True) if one == sought]
         if same:
-            self._viewer.store.change(same[0], tier=tier)
+            self._viewer.store.change(same[0], tier=tier, by=self._by)
         else:
             self._add_event(row, tier)
         return []
@@ -73,24 +80,24 @@ class Edits:
         self._add(start=start_s, stop=stop_s, label=label, tier=tier)
 
     def _add(self, *, start: float, stop: float, label: str, tier: str) -> Sequence[int]:
-        return [self._viewer.store.add(start, stop, label, tier=tier, rater=self._viewer.rater)]
+        return [self._viewer.store.add(start, stop, label, tier=tier, rater=self._viewer.rater, by=self._by)]
 
     def _change(self, *, key: int, fields: Mapping[str, Any], seen: Mapping[str, Any]) -> Sequence[int]:
-        self._viewer.store.change(key, **_by_column(fields), seen=_by_column(seen))
+        self._viewer.store.change(key, **_by_column(fields), seen=_by_column(seen), by=self._by)
         return [key]
 
     def _remove(self, *, keys: Sequence[int]) -> Sequence[int]:
-        self._viewer.store.remove(*keys)
+        self._viewer.store.remove(*keys, by=self._by)
         return []
 
     def _split(self, *, key: int, at: float) -> Sequence[int]:
-        return self._viewer.store.split(key, at)
+        return self._viewer.store.split(key, at, by=self._by)
 
     def _merge(self, *, keys: Sequence[int]) -> Sequence[int]:
-        return [self._viewer.store.merge(keys)]
+        return [self._viewer.store.merge(keys, by=self._by)]
 
     def _copy(self, *, keys: Sequence[int], tier: str) -> Sequence[int]:
-        return self._viewer.store.copy(keys, tier=tier)
+        return self._viewer.store.copy(keys, tier=tier, by=self._by)
 
     def _snap(self, *, key: int, perPixel: float) -> Sequence[int]:  # noqa: N803  a field of the front end's message
         table = self._viewer.store.table()
@@ -98,20 +105,20 @@ class Edits:
         within_s = max(_SNAP_S, _SNAP_PIXELS * float(perPixel))
         stream = moving_stream(self._viewer.recording)
         start_s, stop_s = snapped(stream, start_s=first_s, stop_s=last_s, within_s=within_s)
-        self._viewer.store.change(key, start_s=start_s, stop_s=stop_s)
+        self._viewer.store.change(key, start_s=start_s, stop_s=stop_s, by=self._by)
         return [key]
 
     def _look(self, *, start: float, stop: float, tier: str) -> Sequence[int]:
-        self._viewer.store.look(start, stop, tier=tier, rater=self._viewer.rater)
+        self._viewer.store.look(start, stop, tier=tier, rater=self._viewer.rater, by=self._by)
         return []
 
     def _undo(self) -> Sequence[int]:
-        if not self._viewer.store.undo():
+        if not self._viewer.store.undo(by=self._by):
             raise ValueError("there is nothing to take back")
         return []
 
     def _redo(self) -> Sequence[int]:
-        if not self._viewer.store.redo():
+        if not self._viewer.store.redo(by=self._by):
             raise ValueError("there is nothing to make again")
         return []
 

@@ -1,6 +1,8 @@
 """The viewer: panes of one or several recordings with their labels, moved through and edited by code or by hand."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -209,7 +211,7 @@ class Viewer:
         self._labels = {recording.id: labels.get(recording.id, recording.labels) for recording in recordings}
         self._events, self._scores, self._decoder = dict(events), dict(scores), decoder
         self._stores, self._classes = dict(stores), tuple(classes)
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Path | None = None
         self._png: bytes | None = None
         self._panel: Live | None = None
         self._recording = self._recordings[0]
@@ -280,8 +282,7 @@ class Viewer:
             if store is None:
                 self._labels[self._recording.id] = table
             else:
-                store.remove(*store.table().index.tolist())
-                store.add_table(table)
+                store.replace(table)
             self.edited()
             if self._panel is not None:
                 self._panel.show_labels()
@@ -292,9 +293,11 @@ class Viewer:
         key = self._recording.id
         if key not in self._stores:
             if self._scratch is None:
-                self._scratch = tempfile.TemporaryDirectory(prefix="wristkit-labels-")
-            store = LabelStore(Path(self._scratch.name) / f"{key}.sqlite", recording=key)
-            store.add_table(self._labels[key], by="the recording")  # which undo does not take back
+                self._scratch = Path(tempfile.mkdtemp(prefix="wristkit-labels-")).resolve()
+                weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+            store = LabelStore(self._scratch / f"{key}.sqlite", recording=key)
+            # By an author of its own, whom undo does not take back.
+            store.add_table(self._labels[key], labelled=self._recording.labelled, by="the recording")
             self._stores[key] = store
         return self._stores[key]
 
@@ -302,7 +305,7 @@ class Viewer:
     def is_kept(self) -> bool:
         """Whether edits of the recording shown outlive the viewer."""
         store = self._stores.get(self._recording.id)
-        return store is not None and (self._scratch is None or store.path.parent != Path(self._scratch.name).resolve())
+        return store is not None and store.path.parent != self._scratch
 
     @property
     def scores(self) -> Stream | None:

@@ -4,6 +4,7 @@ They keep no state, leave ``rcParams`` alone and never touch pyplot, so that the
 """
 
 from wristkit.view.draw.alignment import draw_alignment
+from wristkit.view.draw.augmentation import draw_augmentation
 from wristkit.view.draw.charts import draw_confusion, draw_curve, draw_history
 from wristkit.view.draw.features import draw_distribution, draw_feature, draw_likeness, draw_relevance
 from wristkit.view.draw.panes import draw_labels, draw_scores, draw_stream
@@ -12,6 +13,7 @@ from wristkit.view.draw.wrist import draw_wrist
 
 __all__ = [
     "draw_alignment",
+    "draw_augmentation",
     "draw_confusion",
     "draw_curve",
     "draw_distribution",

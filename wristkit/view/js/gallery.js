@@ -28,13 +28,15 @@ function render({ model, el }) {
   const say = (text) => {
     status.textContent = text;
   };
-  const ask = (content, done) => {
+  const ask = (content, done, refused = () => {}) => {
     const late = setTimeout(() => say("Python does not answer: it is busy, or was stopped; then run the cell again"), PATIENCE_MS);
     kernel.send(content, (answer) => {
       clearTimeout(late);
       root.dataset.answers = Number(root.dataset.answers || 0) + 1;
-      if (answer.error) say(answer.error);
-      else done();
+      if (answer.error) {
+        refused();
+        say(answer.error);
+      } else done();
     });
   };
   const open = (tile) => {
@@ -56,7 +58,7 @@ function render({ model, el }) {
     if (page < 0 || page >= meta().pages) say(page < 0 ? "this is the first page" : "this is the last page");
     else {
       focusFirst = byKey;
-      ask({ kind: "page", page }, () => say(`page ${page + 1} of ${meta().pages}`));
+      ask({ kind: "page", page }, () => say(`page ${page + 1} of ${meta().pages}`), () => (focusFirst = false));
     }
   };
 
