@@ -949,3 +949,14 @@ def test_a_label_in_json_must_be_text(store, tmp_path):
         held = {"recording": None, "labels": [entry | {"label": "x"} | {field: value}], "looked_at": []}
         (tmp_path / "a.json").write_text(json.dumps(held))
         assert refused("label", store.read, tmp_path / "a.json").row == 0
+
+
+def test_the_labels_of_one_rater_alone_go_into_a_recording(tmp_path):
+    store = LabelStore(tmp_path / "labels.sqlite")
+    for rater, start_s in (("anna", 1.0), ("bert", 1.1)):
+        store.add(start_s, start_s + 1, "tap", rater=rater)
+        store.look(0.0, 5.0 * start_s, rater=rater)
+    stream = Stream.measured("accel", np.arange(500) / 50, np.zeros((500, 3)))
+    applied = store.apply(Recording.of([stream]), rater="bert")
+    assert applied.labels["start_s"].tolist() == [1.1]
+    assert applied.labelled["truth"].tolist() == [[0.0, 5.5]]

@@ -241,11 +241,11 @@ class LabelStore:
             spans.setdefault(tier, []).append((start_s, stop_s))
         return {tier: union(np.array(held)) for tier, held in sorted(spans.items())}
 
-    def apply(self, recording: Recording) -> Recording:
-        """Return the recording with these labels and looked-at spans in place of its own."""
+    def apply(self, recording: Recording, *, rater: str | None = None) -> Recording:
+        """Return the recording with these labels and looked-at spans, of one rater or of all, in place of its own."""
         with self._marks.reading():
             self._marks.refuse_other(recording.id)
-            return recording.with_labels(self.table(), labelled=self.labelled())
+            return recording.with_labels(self.table(rater=rater), labelled=self.labelled(rater=rater))
 
     def undo(self, *, by: str | None = None) -> bool:
         """Take back the author's latest edit; return False where there is none.
