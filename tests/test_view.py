@@ -36,7 +36,7 @@ from wristkit.view import (
 )
 from wristkit.view.draw import draw_wrist
 from wristkit.view.draw.panes import label_lanes, thinned
-from wristkit.view.draw.style import fitted, plain, text_width_in
+from wristkit.view.draw.style import LOOKED, fitted, plain, text_width_in
 from wristkit.view.envelope import bin_edges
 from wristkit.view.window import event_states, verdicts
 
@@ -1145,3 +1145,18 @@ def test_undo_takes_back_ones_own_edits_and_nobody_elses(tmp_path):
     assert "error" not in anna.ask("edit", operation="undo")[0]
     assert store.table()["rater"].tolist() == ["bert"]
     assert "nothing" in anna.ask("edit", operation="undo")[0]["error"]
+
+
+def test_what_was_looked_at_is_underlined(tmp_path):
+    store = LabelStore(tmp_path / "labels.sqlite")
+    recording = person()
+    front = Front(view(recording, labels=store))
+    assert front.ask("labels", whole=True)[0]["notes"]["looked"] == {}
+    front.edit("add", start=1.0, stop=2.0, label="tap", tier="truth")
+    before = front.live._viewer.png()
+    front.edit("look", start=0.5, stop=6.0, tier="truth")
+    assert front.told[-1]["notes"]["looked"] == {"truth": [[0.5, 6.0]]}
+    assert front.live._viewer.png() != before
+    lanes = draw_recording(recording, labels=store.table(), labelled=store.labelled()).axes[0]
+    lines = [part for part in lanes.collections if mpl.colors.same_color(part.get_facecolor(), LOOKED)]
+    assert [path.get_extents().intervalx.tolist() for line in lines for path in line.get_paths()] == [[0.5, 6.0]]

@@ -83,6 +83,7 @@ class Live(anywidget.AnyWidget):
         self._step, self._revision = 0, -1
         self._state = _State({}, {}, {})
         self._refusal: str | None = None
+        self._looked: dict[str, list[list[float]]] = {}
         self._answers: Mapping[str, Callable[[Mapping[str, Any]], _Answer]] = {
             "window": self._window,
             "labels": self._labels,
@@ -142,6 +143,7 @@ class Live(anywidget.AnyWidget):
             store = self._viewer.store
             self._revision, self._refusal = store.revision, None
             self._table = store.table()
+            self._looked = {tier: spans.tolist() for tier, spans in store.labelled().items()}
         except RecordingError as fault:
             self._refusal = plain(fault, most=240)
             with suppress(RecordingError):  # a store that was closed: what was read last stays on show
@@ -158,6 +160,7 @@ class Live(anywidget.AnyWidget):
             "classes": self._classes or [*_CLASSES],
             "tiers": list(self._viewer.tiers_of(table)),
             "refusal": self._refusal,
+            "looked": self._looked,
         }
         remarks = dict.fromkeys(disputes(table), "disputed") | dict.fromkeys(missed, "missed")
         rows = {row[0]: [*row, remarks.get(place, "")] for place, row in enumerate(table.itertuples(name=None))}

@@ -419,6 +419,7 @@ class Viewer:
                 start_s=self._start_s,
                 stop_s=self._start_s + self._width_s,
                 labels=self._standing(),
+                labelled=self._stores[self._recording.id].labelled() if self._recording.id in self._stores else None,
                 events=self.events,
                 scores=self.scores,
                 decoder=self._decoder,

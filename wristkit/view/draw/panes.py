@@ -13,6 +13,7 @@ from wristkit.view.draw.style import (
     COLOURS,
     GAP,
     INK,
+    LOOKED,
     MUTED,
     SMALL_PT,
     TEXT_PT,
@@ -61,7 +62,13 @@ def draw_stream(ax: "Axes", stream: Stream, *, start_s: float, stop_s: float, ma
 
 
 def draw_labels(
-    ax: "Axes", table: pd.DataFrame, *, start_s: float, stop_s: float, colours: Mapping[str, str] | None = None
+    ax: "Axes",
+    table: pd.DataFrame,
+    *,
+    start_s: float,
+    stop_s: float,
+    colours: Mapping[str, str] | None = None,
+    labelled: Mapping[str, FloatArray] | None = None,
 ) -> "Axes":
     """Draw a table of labels or events as named bars, one lane a tier, and return the axes.
 
@@ -76,6 +83,8 @@ def draw_labels(
         The window in seconds.
     colours
         Label to colour; by order of appearance where left out.
+    labelled
+        Tier to the spans (k, 2) in seconds that were looked at: they are underlined.
     """
     lanes, (tiers, names) = label_lanes(table), _tiers(table)
     shown = palette(table["label"]) if colours is None else colours
@@ -86,6 +95,9 @@ def draw_labels(
     visible = ((table["start_s"] <= stop_s) & (table["stop_s"] >= start_s)).to_numpy()
     for lane in np.unique(lanes[visible]):
         _draw_lane(ax, table[visible & (lanes == lane)].sort_values("start_s"), int(lane), shown)
+    for tier, name in enumerate(names):
+        looked = [(first, last - first) for first, last in (labelled or {}).get(name, np.empty((0, 2)))]
+        ax.broken_barh(looked, (int(lanes[tiers == tier].max()) + 0.94, 0.06), color=LOOKED, linewidth=0)
     middles = [float(np.mean(np.unique(lanes[tiers == tier]))) + 0.5 for tier in range(len(names))]
     ax.set_yticks(middles, [plain(name, most=14) for name in names])
     ax.tick_params(axis="y", length=0, labelcolor=INK)

@@ -1,13 +1,13 @@
 """A recording as panes over one time axis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from wristkit.events import EventDecoder
-from wristkit.recording import Recording, Stream
+from wristkit.recording import FloatArray, Recording, Stream
 from wristkit.view.draw.panes import draw_labels, draw_scores, draw_stream, label_lanes, note_beside_name
 from wristkit.view.draw.picture import Picture
 from wristkit.view.draw.style import MUTED, NOTE, SMALL_PT, fitted, name_axes, palette, plain, second_text, width_in
@@ -28,6 +28,7 @@ def draw_recording(
     start_s: float | None = None,
     stop_s: float | None = None,
     labels: pd.DataFrame | None = None,
+    labelled: Mapping[str, FloatArray] | None = None,
     events: pd.DataFrame | None = None,
     scores: Stream | None = None,
     decoder: EventDecoder | None = None,
@@ -41,8 +42,8 @@ def draw_recording(
         What to draw.
     start_s, stop_s
         The window in seconds; the whole recording where left out.
-    labels
-        Label table in place of the recording's own.
+    labels, labelled
+        Label table and looked-at spans in place of the recording's own; what was looked at is underlined.
     events, scores, decoder
         What a detector made of it, if anything.
     figure_width_in
@@ -52,15 +53,17 @@ def draw_recording(
     last_s = recording.stop_s if stop_s is None else stop_s
     if stop_s is None and last_s == first_s:
         last_s += 1.0  # a single sample has no width of its own
-    tables = [table for table in (recording.labels if labels is None else labels, events) if table is not None]
-    tables = [table for table in tables if len(table)]
+    own = recording.labels if labels is None else labels
+    tables = [table for table in (own, events) if table is not None and len(table)]
+    looked = recording.labelled if labelled is None else labelled
     named = [str(name) for table in tables for name in sorted(set(table["label"]))]
     colours = palette([*named, *(scores.channels if scores is not None else ())])
     lanes_in = [LANE_IN * float(label_lanes(table).max() + 1) for table in tables]
     streams = [*([scores] if scores is not None else []), *recording.streams.values()]
     figure, axes = _stacked_axes(lanes_in, [_pane_in(stream) for stream in streams], figure_width_in=figure_width_in)
     for ax, table in zip(axes, tables, strict=False):
-        draw_labels(ax, table, start_s=first_s, stop_s=last_s, colours=colours)
+        spans = looked if table is own else None
+        draw_labels(ax, table, start_s=first_s, stop_s=last_s, colours=colours, labelled=spans)
     for ax, stream in zip(axes[len(tables) :], streams, strict=True):
         if stream is scores:
             draw_scores(ax, stream, decoder=decoder, start_s=first_s, stop_s=last_s, colours=colours)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
 INK, MUTED, RULE, GRID, GAP, NOTE = "#222222", "#666666", "#b5b5b5", "#e9e9e9", "#ececec", "#a86500"
+LOOKED = COLOURS[2]  # what was looked at, for labels
 TEXT_PT, SMALL_PT = 9.0, 8.0
 BACKGROUND = "none"
 

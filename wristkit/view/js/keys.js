@@ -22,7 +22,7 @@ export const HELP = [
   [",  .  <  >", "move the start, the stop by a pixel"],
   ["s  m  t", "split, merge with the next, copy to the other tier"],
   ["x", "snap the selected label to the nearest peak"],
-  ["v", "mark what is in view as looked at"],
+  ["v", "mark what is in view as looked at: underlined"],
   ["c", "cursor; two of them measure"],
   ["Delete", "remove the selected label"],
   ["Tab, then ↑ ↓", "on the lower edge of a pane: its height (or drag it)"],

@@ -10,7 +10,7 @@ export class Labelling {
     this.cursors = [];
     this.known = new Rows();
     this.judged = [];
-    this.notes = { classes: [], tiers: [], refusal: null };
+    this.notes = { classes: [], tiers: [], refusal: null, looked: {} };
     this.selected = null; // the key of a label
     this.chosen = null; // the place of an event
     this.meet();

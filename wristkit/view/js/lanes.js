@@ -9,6 +9,7 @@ const SLIP = 5; // pixels beside a bar that still hit it
 const EDGE = 6;
 const LEAST = 3; // a bar is never thinner
 const LEAST_EVENT = 6; // or it could not be told from a full one that it is hollow
+const LOOKED = "#009E73";
 const READABLE = 24; // pixels below which no name is tried
 
 export class Lanes {
@@ -56,6 +57,7 @@ export class Lanes {
     const top = 2 + number * LANE;
     pen.fillStyle = shades.grid;
     pen.fillRect(LEFT, top + LANE - 1, this.viewer.axis.width, 1);
+    this.looked(tier, top);
     pen.fillStyle = shades.muted;
     pen.textAlign = "right";
     const line = rater ? `${plain(tier)} · ${plain(rater)}` : plain(tier);
@@ -68,6 +70,16 @@ export class Lanes {
     pen.fillStyle = shades.ink;
     pen.fillText(fitted(pen, plain(rater), LEFT - 10), LEFT - 7, top + 16);
     pen.font = "11px system-ui, sans-serif";
+  }
+
+  // What was looked at is underlined: there, silence says that nothing happened.
+  looked(tier, top) {
+    const { axis, labelling } = this.viewer;
+    this.pen.fillStyle = LOOKED;
+    for (const [start, stop] of labelling.notes.looked[tier] ?? []) {
+      const [left, right] = [Math.max(0, axis.x(start)), Math.min(axis.width, axis.x(stop))];
+      if (right > 0 && left < axis.width) this.pen.fillRect(LEFT + left, top + LANE - 3, Math.max(1, right - left), 2);
+    }
   }
 
   place({ start, stop }, least) {
