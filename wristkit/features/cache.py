@@ -9,7 +9,6 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-import wristkit
 from wristkit.recording.hashing import ContentHash
 from wristkit.store import atomic_write
 
@@ -71,7 +70,7 @@ def _plain(given: object) -> object:
 
 
 def _key(values: np.ndarray, told: str) -> str:
-    made_by = (VERSION, wristkit.__version__, np.__version__)
+    made_by = (VERSION, np.__version__)
     digest = ContentHash(repr((made_by, values.shape, values.dtype.str, told)).encode())
     digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()
