@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from wristkit.errors import RecordingError
-from wristkit.evaluate import curve, evaluate, failures, rate, share, stack
-from wristkit.events import Event, EventDecoder, Scores, event_table, match
+from wristkit.evaluate import evaluate, failures, hours_needed, rate, share, stack
+from wristkit.events import Event, EventDecoder, Scores, event_table
 from wristkit.recording import Recording, Stream, label_table
 
 
@@ -120,14 +120,15 @@ def test_failures_carry_their_recordings() -> None:
     assert list(table.columns) == ["recording", "subject", "kind", "label", "start_s", "stop_s", "score", "decided_s"]
 
 
-def random_case(seed: int, decoder: EventDecoder):
+def random_case(seed: int, decoder: EventDecoder, *, apart_s: int = 40, labelled=None):
     rng = np.random.default_rng(seed)
     recordings, scores = [], {}
     for number in range(2):
         rows = [
-            (float(at), float(at + rng.integers(1, 9)), str(rng.choice(["tap", "turn"]))) for at in range(5, 290, 40)
+            (float(at), float(at + rng.integers(1, 9)), str(rng.choice(["tap", "turn"])))
+            for at in range(5, 290, apart_s)
         ]
-        recording = make_recording(rows, seed=seed * 2 + number, span_s=300.0, subject=f"s{number}")
+        recording = make_recording(rows, seed=seed * 2 + number, span_s=300.0, subject=f"s{number}", labelled=labelled)
         values = np.round(rng.dirichlet([0.6, 0.6, 0.6], size=300), 2).astype(np.float32)
         centre_s = np.arange(300.0)
         kept = rng.random(300) > 0.02  # gaps, which reset the decoder
@@ -139,28 +140,94 @@ def random_case(seed: int, decoder: EventDecoder):
     return evaluate(found, recordings, scores=scores, decoder=decoder), recordings, scores
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     seed=st.integers(0, 1000),
     smooth=st.integers(1, 3),
-    refractory_s=st.sampled_from([0.0, 4.0]),
+    refractory_s=st.sampled_from([0.0, 4.0, 30.0]),
+    refractory_any_s=st.sampled_from([0.0, 0.0, 0.0, 3.0]),
     min_length_s=st.sampled_from([0.0, 1.0]),
+    apart_s=st.sampled_from([8, 40]),
 )
-def test_the_curve_equals_decoding_anew_at_every_threshold(seed, smooth, refractory_s, min_length_s) -> None:
-    decoder = EventDecoder(high=0.7, low=0.4, smooth=smooth, refractory_s=refractory_s, min_length_s=min_length_s)
-    report, recordings, scores = random_case(seed, decoder)
+def test_the_curve_equals_decoding_anew_at_every_threshold(seed, apart_s, **fields) -> None:
+    decoder = EventDecoder(high=0.7, low=0.4, **fields)
+    looked_at = {"truth": [(0.0, 100.0), (120.0, 211.0)]} if seed % 2 else None
+    report, recordings, scores = random_case(seed, decoder, apart_s=apart_s, labelled=looked_at)
     table = report.curve()
     assert (np.diff(table["threshold"]) < 0).all()
-    for row in table[np.isfinite(table["threshold"])].iloc[::7].itertuples():
+    levels = {level for one in scores.values() for _, values in decoder.lasting(one).values() for level in values}
+    assert set(table["threshold"]) <= {np.inf, *levels}
+    for row in table[np.isfinite(table["threshold"])].iloc[:: 1 + len(table) // 12].itertuples():
         again = dataclasses.replace(decoder, high=min(1.0, row.threshold))
         found = stack({name: again.run(one) for name, one in scores.items()})
         anew = evaluate(found, recordings, scores=scores, decoder=again)
         assert (row.hits, row.false_alarms) == (anew.recall_share.hits, anew.false_alarms.alarms)
+        assert row.truths == anew.recall_share.total
     own = table[table["threshold"] >= decoder.high].iloc[-1]
     assert (own.hits, own.false_alarms) == (report.recall_share.hits, report.false_alarms.alarms)
 
 
-def test_the_curve_of_a_day_matches_each_candidate_about_once(monkeypatch) -> None:
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    apart_s=st.sampled_from([12, 100]),
+    low=st.sampled_from([0.6, 0.8]),
+    smooth=st.integers(1, 3),
+    refractory_any_s=st.sampled_from([0.5, 6.0]),
+    refractory_s=st.sampled_from([0.0, 3.0]),
+    merge_s=st.sampled_from([0.0, 2.0]),
+)
+@example(seed=0, apart_s=100, low=0.6, smooth=2, refractory_any_s=0.5, refractory_s=0.0, merge_s=2.0)
+@example(seed=1, apart_s=100, low=0.6, smooth=3, refractory_any_s=0.5, refractory_s=0.0, merge_s=0.0)
+def test_the_curve_of_classes_that_block_each_other_equals_decoding_anew(seed, apart_s, **fields) -> None:
+    decoder = EventDecoder(high=0.8, **fields)
+    report, recordings, scores = random_case(seed, decoder, apart_s=apart_s)
+    table = report.curve()
+    for row in table[np.isfinite(table["threshold"])].iloc[:: 1 + len(table) // 10].itertuples():
+        again = dataclasses.replace(decoder, high=min(1.0, row.threshold))
+        anew = evaluate(
+            stack({name: again.run(one) for name, one in scores.items()}), recordings, scores=scores, decoder=again
+        )
+        assert (row.hits, row.false_alarms) == (anew.recall_share.hits, anew.false_alarms.alarms)
+
+
+@pytest.mark.parametrize("refractory_s", [0.0, 9.0])
+@pytest.mark.parametrize("across_s", [0.0, 2.0])
+def test_the_curve_equals_brute_force_over_all_thresholds(refractory_s: float, across_s: float) -> None:
+    decoder = EventDecoder(high=0.5, low=0.4, refractory_s=refractory_s, refractory_any_s=across_s)
+    report, recordings, scores = random_case(
+        11, decoder, apart_s=12, labelled={"truth": [(0.0, 130.0), (160.0, 300.0)]}
+    )
+    rows = [(0, 0)]
+    for threshold in np.arange(100, 38, -2) / 100:
+        again = dataclasses.replace(decoder, high=float(np.float32(threshold)))
+        found = stack({name: again.run(one) for name, one in scores.items()})
+        anew = evaluate(found, recordings, scores=scores, decoder=again)
+        table = report.curve()
+        row = table[table["threshold"] >= again.high].iloc[-1]
+        assert (row.hits, row.false_alarms) == (anew.recall_share.hits, anew.false_alarms.alarms)
+        rows.append((int(row.hits), int(row.false_alarms)))
+    assert len(set(rows)) > 15
+
+
+def test_one_true_event_is_hit_once_by_blocked_and_lone_events_together() -> None:
+    recording = make_recording([(10, 30, "tap")], span_s=60.0)
+    values = np.zeros(60, dtype=np.float32)
+    values[[10, 12, 20]] = 0.9, 0.8, 0.7
+    scores = Scores.of(
+        np.arange(60.0),
+        np.column_stack([1 - values, values]),
+        classes=("none", "tap"),
+        centre_s=np.arange(60.0),
+        hop_s=1.0,
+    )
+    decoder = EventDecoder(high=0.5, low=0.5, refractory_s=3.0)
+    report = evaluate(decoder.run(scores), recording, scores=scores, decoder=decoder)
+    assert report.curve()[["hits", "false_alarms"]].to_numpy().tolist() == [[0, 0], [1, 0], [1, 0], [1, 1]]
+    assert (report.recall_share.hits, report.false_alarms.alarms) == (1, 1)
+
+
+def test_the_curve_of_a_day_decodes_once(monkeypatch) -> None:
     rng = np.random.default_rng(0)
     centre_s = np.arange(0, 86400, 0.5)
     values = rng.dirichlet([0.6, 0.6], size=len(centre_s)).astype(np.float32)
@@ -169,11 +236,12 @@ def test_the_curve_of_a_day_matches_each_candidate_about_once(monkeypatch) -> No
     recording = make_recording(rows, span_s=86400.0)
     decoder = EventDecoder(high=0.9, low=0.6)
     report = evaluate(decoder.run(scores), recording, scores=scores, decoder=decoder)
-    sizes = []
-    monkeypatch.setattr(curve, "match", lambda *given, **named: sizes.append(len(given[0])) or match(*given, **named))
-    table = report.curve()
-    assert len(table) > 10_000
-    assert sum(sizes) < 3 * len(rows)
+    calls = []
+    runs, run = EventDecoder.runs, EventDecoder.run
+    monkeypatch.setattr(EventDecoder, "runs", lambda *given: calls.append("runs") or runs(*given))
+    monkeypatch.setattr(EventDecoder, "run", lambda *given: calls.append("run") or run(*given))
+    assert len(report.curve()) > 10_000
+    assert calls == ["runs"]
 
 
 def test_missing_values_are_no_hours_and_what_lies_in_them_is_not_missed() -> None:
@@ -275,3 +343,126 @@ def test_labels_and_tiers_that_do_not_fit_are_named() -> None:
     again = evaluate(stack({}), [misspelt, recordings[1]], scores=scores, decoder=EventDecoder())
     assert "1 labels ['Tap'] are no classes of this detector" in again.notes[0]
     assert "there are ['truth']" in evaluate(events(), recordings[0], tier="other").notes[0]
+
+
+def test_what_a_table_of_figures_says() -> None:
+    one = make_recording([(10, 12, "tap"), (100, 101, "tap")], seed=1, subject="a")
+    two = make_recording([(10, 12, "tap")], seed=2, subject="b")
+    found = stack(
+        {
+            one.id: events((10.5, 12.25, "tap", 0.9, 12.0), (99.0, 100.5, "tap", 0.9, 102.0)),
+            two.id: events((50, 51, "tap", 0.9, 52), (60, 61, "tap", 0.9, 62)),
+        }
+    )
+    report = evaluate(found, [one, two])
+    assert report.f1 == pytest.approx(2 * 2 / (2 * 2 + 1 + 2))
+    assert (report.fp_per_hour, report.fp_per_day) == (pytest.approx(1.0), pytest.approx(24.0))
+    assert (report.latency_median_s, report.latency_p95_s) == (2.0, 2.0)
+    worst = report.by_subject.iloc[0]
+    assert (worst.name, worst["recall"], worst["f1"], worst["false_alarms"]) == ("b", 0.0, 0.0, 2)
+    assert worst["recall_low"] == 0.0 < worst["recall_high"] < 1
+    assert worst["fp_per_hour_low"] < 2 < worst["fp_per_hour_high"]
+    edges = report.edge_errors.loc["tap"]
+    assert edges.to_dict() == {
+        "hits": 2,
+        "onset_median_s": 0.75,
+        "onset_p95_s": pytest.approx(0.975),
+        "onset_bias_s": -0.25,
+        "offset_median_s": 0.375,
+        "offset_p95_s": pytest.approx(0.4875),
+        "offset_bias_s": -0.125,
+    }
+    assert report.f1_over_people is None
+
+
+def test_people_with_equal_recall_are_ordered_by_their_false_alarms() -> None:
+    people = [make_recording([], seed=number, subject=f"p{number}") for number in range(3)]
+    found = stack({people[1].id: events((5, 6, "tap", 1.0, 6))})
+    assert evaluate(found, people).by_subject.index[0] == "p1"
+
+
+def test_every_context_has_its_hours_and_alarms() -> None:
+    recording = make_recording(
+        [(100, 101, "tap"), (2000, 2001, "tap")], labelled={"truth": [(0.0, 1000.0), (1500.0, 3000.0)]}
+    )
+    activity = [
+        (0.0, 1800.0, "typing", "activity", "me"),
+        (1200.0, 2400.0, "bus", "activity", "me"),
+        (3100.0, 3200.0, "bus", "activity", "me"),
+        (500.0, 500.0, "sneeze", "noise", "me"),
+    ]
+    recording = recording.with_labels(pd.concat([recording.labels, label_table(activity)], ignore_index=True))
+    found = events(
+        (100, 101, "tap", 1, 101), (300, 301, "tap", 1, 301), (1600, 1601, "tap", 1, 1601), (2500, 2501, "tap", 1, 2501)
+    )
+    report = evaluate(found, recording)
+    table = report.by_context("activity")
+    assert table["hours"].to_dict() == {
+        "bus": pytest.approx(600 / 3600),
+        "typing": pytest.approx(1000 / 3600),
+        "bus + typing": pytest.approx(300 / 3600),
+        "no label": pytest.approx(600 / 3600),
+    }
+    assert table["hours"].sum() == pytest.approx(report.hours)
+    assert table["false_alarms"].to_dict() == {"bus": 0, "typing": 1, "bus + typing": 1, "no label": 1}
+    assert table.loc["bus", ["hits", "misses", "recall"]].tolist() == [0, 1, 0.0]
+    assert table.loc["bus", "fp_per_hour_high"] == pytest.approx(3 / (600 / 3600))
+    assert failures(report, context="activity")["context"].tolist() == ["typing", "bus + typing", "no label", "bus"]
+    with pytest.raises(
+        ValueError, match=r"no label of the tier 'place' covers any time; .* \['activity', 'noise', 'truth'\]"
+    ):
+        report.by_context("place")
+    with pytest.raises(ValueError, match="no label of the tier 'noise' covers any time"):
+        report.by_context("noise")
+
+
+def test_hours_that_two_recordings_share_count_once_and_their_alarms_twice() -> None:
+    def part(start_s: float, seed: int, subject: str = "a") -> Recording:
+        made = make_recording([], seed=seed, subject=subject, span_s=3600.0)
+        return dataclasses.replace(made, start=pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(seconds=start_s))
+
+    first, again, other = part(0.0, 1), part(1800.0, 2), part(1800.0, 3, subject="b")
+    alarm = events((2000, 2001, "tap", 1, 2001))
+    report = evaluate(stack({first.id: alarm, again.id: alarm, other.id: alarm}), [first, again, other])
+    assert report.hours == pytest.approx(2.5)
+    assert report.by_subject.loc["a", "hours"] == pytest.approx(1.5)
+    assert report.false_alarms.alarms == 3
+    assert "0.5 h of one person's device are in several recordings" in repr(report)
+
+
+def test_parts_of_one_file_share_its_hours() -> None:
+    whole = make_recording([], source={"content_hash": "f00d"})
+    parts = [whole.between(0.0, 2000.0), whole.between(1000.0, 3000.0)]
+    assert evaluate(stack({}), parts).hours == pytest.approx(3000 / 3600, rel=1e-3)
+    apart = [make_recording([], seed=seed, span_s=1000.0) for seed in (1, 2)]
+    assert evaluate(stack({}), apart).hours == pytest.approx(2000 / 3600)
+
+
+def test_an_alarm_that_reaches_into_what_was_looked_at_counts() -> None:
+    recording = make_recording([], labelled={"truth": [(100.0, 200.0), (300.0, 400.0)]})
+    reaching = events((90, 101, "tap", 1, 101), (250, 301, "tap", 1, 301), (150, 150, "tap", 1, 150))
+    beside = events((90, 99, "tap", 1, 101), (201, 299, "tap", 1, 301), (450, 450, "tap", 1, 150))
+    assert set(evaluate(reaching, recording).matches["kind"]) == {"false alarm"}
+    assert set(evaluate(beside, recording).matches["kind"]) == {"not labelled"}
+
+
+def test_how_many_hours_a_claim_needs() -> None:
+    assert hours_needed(0.6) == pytest.approx(5.0)
+    assert rate(4, hours_needed(0.6, alarms=4)).high == pytest.approx(0.6)
+    with pytest.raises(ValueError, match="no number of hours"):
+        hours_needed(0.0)
+    report, *_ = random_case(3, EventDecoder(high=0.7, low=0.4))
+    assert "no number of hours" in report.at(fp_per_hour=0).note
+    strict, lax = report.at(fp_per_hour=0.6), report.at(fp_per_hour=1e5)
+    assert "too few to claim 0.6 per hour: 5 h without alarm are enough" in strict.note
+    assert "are enough to claim 100000 per hour" in lax.note
+    assert "chosen on these very recordings" in lax.note
+
+
+def test_where_scores_end_hours_end() -> None:
+    recording = make_recording([])
+    centre_s = np.concatenate([np.arange(100.0), np.arange(500.0, 600.0)])
+    values = np.full((200, 2), 0.5, dtype=np.float32)
+    scores = Scores.of(centre_s, values, classes=("none", "tap"), centre_s=centre_s, hop_s=1.0, window_s=4.0)
+    report = evaluate(events(), recording, scores=scores, decoder=EventDecoder())
+    assert report.hours * 3600 == pytest.approx(101 + 103)  # the first window reaches over the start

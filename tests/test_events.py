@@ -23,53 +23,69 @@ def make_scores(seed: int, count: int = 120) -> Scores:
     return Scores.of(centre_s + 1.07, values, classes=CLASSES, centre_s=centre_s, hop_s=HOP_S)
 
 
+def slow_runs(decoder: EventDecoder, scores: Scores, rows: np.ndarray, column: int) -> list[dict]:
+    """Average by hand, collect runs by hand, and say where each would be decided and is over."""
+    raw, centre_s = scores.values[rows, column].astype(np.float64), scores.centre_s[rows]
+    smooth = [np.mean(raw[max(0, k - decoder.smooth + 1) : k + 1]) for k in range(len(rows))]
+    runs: list[list[int]] = []
+    for k, value in enumerate(smooth):
+        if value < decoder.low:
+            continue
+        near = runs and centre_s[k] - centre_s[runs[-1][-1]] <= max(decoder.merge_s, scores.hop_s) + 1e-9
+        runs[-1].append(k) if near else runs.append([k])
+    found = []
+    for run in runs:
+        start_s, stop_s = centre_s[run[0]], centre_s[run[-1]]
+        back = [(min(k + 1, decoder.smooth) - 1) / 2 * scores.hop_s for k in (run[0], run[-1])]
+        decided = [
+            k
+            for k in run
+            if centre_s[k] - start_s >= decoder.min_length_s - 1e-9
+            and max(smooth[i] for i in run if i <= k) >= decoder.high
+        ]
+        later = range(run[-1] + 1, len(rows))
+        over = [k for k in later if centre_s[k] + scores.hop_s - stop_s > decoder.merge_s + 1e-9]
+        if decided:
+            times = {"start_s": start_s - back[0], "stop_s": stop_s - back[1], "score": max(smooth[k] for k in run)}
+            ends = over[0] if over else len(rows)
+            found.append({**times, "row": decided[0], "then": smooth[decided[0]], "over": ends, "column": column})
+    return found
+
+
 def slow_decode(decoder: EventDecoder, scores: Scores) -> list[tuple]:
-    """Split at gaps, average by hand, collect runs by hand, decide by looking back over each run."""
+    """Split at gaps, collect the runs of each class, and let them be decided one after another."""
     splits = np.flatnonzero(np.diff(scores.centre_s) > 1.5 * scores.hop_s) + 1
     events = []
     for rows in np.split(np.arange(len(scores)), splits):
-        for column, label in enumerate(scores.channels):
-            if label == decoder.background:
+        columns = [place for place, label in enumerate(scores.channels) if label != decoder.background]
+        runs = [run for column in columns for run in slow_runs(decoder, scores, rows, column)]
+        kept: list[dict] = []
+        for run in sorted(runs, key=lambda one: (one["row"], -one["then"], one["column"])):
+            same = [one for one in kept if one["column"] == run["column"]]
+            others = [one for one in kept if one["column"] != run["column"]] if decoder.refractory_any_s else []
+            if any(run["start_s"] < one["stop_s"] + decoder.refractory_s - 1e-9 for one in same):
                 continue
-            raw = scores.values[rows, column].astype(np.float64)
-            smooth = [np.mean(raw[max(0, k - decoder.smooth + 1) : k + 1]) for k in range(len(rows))]
-            runs: list[list[int]] = []
-            for k, value in enumerate(smooth):
-                if value < decoder.low:
-                    continue
-                centre_s = scores.centre_s[rows]
-                near = runs and centre_s[k] - centre_s[runs[-1][-1]] <= max(decoder.merge_s, scores.hop_s) + 1e-9
-                runs[-1].append(k) if near else runs.append([k])
-            ready_s = -np.inf
-            for run in runs:
-                start_s, stop_s = centre_s[run[0]], centre_s[run[-1]]
-                back = [(min(k + 1, decoder.smooth) - 1) / 2 * scores.hop_s for k in (run[0], run[-1])]
-                if start_s - back[0] < ready_s - 1e-9:
-                    continue
-                decided = next(
-                    (
-                        scores.time[rows[k]]
-                        for k in run
-                        if centre_s[k] - start_s >= decoder.min_length_s - 1e-9
-                        and max(smooth[i] for i in run if i <= k) >= decoder.high
-                    ),
-                    None,
-                )
-                if decided is None:
-                    continue
-                events.append((start_s - back[0], stop_s - back[1], label, max(smooth[k] for k in run), decided))
-                ready_s = stop_s - back[1] + decoder.refractory_s
+            if any(run["row"] < one["over"] for one in others):
+                continue
+            if any(run["start_s"] < one["stop_s"] + decoder.refractory_any_s - 1e-9 for one in others):
+                continue
+            kept.append(run)
+        events += [
+            (one["start_s"], one["stop_s"], scores.channels[one["column"]], one["score"], scores.time[rows[one["row"]]])
+            for one in kept
+        ]
     return sorted(events, key=lambda event: (event[0], event[2]))
 
 
 DECODERS = st.builds(
-    lambda low, more, smooth, length, merge, refractory: EventDecoder(
+    lambda low, more, smooth, length, merge, refractory, across: EventDecoder(
         high=min(1.0, low + more),
         low=low,
         smooth=smooth,
         min_length_s=length,
         merge_s=merge,
         refractory_s=refractory,
+        refractory_any_s=across,
     ),
     st.floats(0.2, 0.45),
     st.floats(0, 0.2),
@@ -77,6 +93,7 @@ DECODERS = st.builds(
     st.sampled_from([0.0, 0.5, 1.2]),
     st.sampled_from([0.0, 0.5, 1.0, 2.3]),
     st.sampled_from([0.0, 1.0, 5.0]),
+    st.sampled_from([0.0, 0.0, 0.5, 3.0]),
 )
 
 
@@ -102,6 +119,7 @@ def test_any_partition_gives_the_same_updates(decoder: EventDecoder, seed: int, 
     for a, b in pairwise([0, *sorted(cuts), 120]):
         updates += state.push(scores.centre_s[a:b], scores.time[a:b], scores.values[a:b])
     assert updates + state.flush() == wanted
+    pd.testing.assert_frame_equal(decoder.run(scores), event_table(update.event for update in wanted if update.final))
 
 
 def test_hysteresis_holds_an_event_through_a_dip() -> None:
@@ -147,11 +165,35 @@ def test_no_scores_no_events() -> None:
         ({"smooth": 1.5}, "1 or more"),
         ({"merge_s": -1.0}, "merge_s is -1"),
         ({"refractory_s": float("inf")}, "refractory_s is inf"),
+        ({"refractory_any_s": -1.0}, "refractory_any_s is -1"),
     ],
 )
 def test_wrong_parameters_are_named(fields: dict, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         EventDecoder(**fields)
+
+
+def test_other_classes_wait_while_an_event_lasts_and_after_it() -> None:
+    tap = np.array([0, 0.9, 0.9, 0, 0, 0, 0, 0, 0], dtype=np.float32)
+    turn = np.array([0, 0, 0.8, 0.8, 0, 0.8, 0, 0, 0.8], dtype=np.float32)
+    scores = Scores.of(
+        np.arange(9.0),
+        np.column_stack([1 - np.maximum(tap, turn), tap, turn]),
+        classes=CLASSES,
+        centre_s=np.arange(9.0),
+        hop_s=1.0,
+    )
+    alone = EventDecoder(high=0.7, low=0.4).run(scores)
+    assert alone["label"].tolist() == ["tap", "turn", "turn", "turn"]
+    across = EventDecoder(high=0.7, low=0.4, refractory_any_s=4.0).run(scores)
+    assert across[["label", "start_s"]].to_numpy().tolist() == [["tap", 1.0], ["turn", 8.0]]
+
+
+def test_the_surer_of_two_in_one_window_goes_first() -> None:
+    values = np.array([[0.1, 0.4, 0.5], [1.0, 0.0, 0.0]], dtype=np.float32)
+    scores = Scores.of(np.arange(2.0), values, classes=CLASSES, centre_s=np.arange(2.0), hop_s=1.0)
+    found = EventDecoder(high=0.4, low=0.4, refractory_any_s=1.0).run(scores)
+    assert found["label"].tolist() == ["turn"]
 
 
 TIMES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 6)), max_size=5).map(
@@ -176,3 +218,38 @@ def test_matching_finds_as_many_pairs_as_trying_everything(predicted, truth, tol
         ordered = pairing if len(predicted) == short else ((p, t) for t, p in pairing)
         best = max(best, sum(near(p, t) for p, t in ordered))
     assert len(pairs) == best
+
+
+@settings(max_examples=200, deadline=None)
+@given(predicted=TIMES, truth=TIMES, tolerance_s=st.sampled_from([0.0, 1.0]), seed=st.integers(0, 99))
+def test_the_surest_are_matched_and_the_nearest_paired(predicted, truth, tolerance_s, seed) -> None:
+    score = np.random.default_rng(seed).permutation(len(predicted)).astype(float)
+    pairs = match(predicted, truth, tolerance_s=tolerance_s, score=score)
+
+    def near(p: int, t: int) -> bool:
+        return predicted[p, 0] <= truth[t, 1] + tolerance_s and predicted[p, 1] >= truth[t, 0] - tolerance_s
+
+    def ways(places: list[int], left: frozenset):
+        if not places:
+            yield 0.0
+            return
+        for t in left:
+            if near(places[0], t):
+                apart = np.abs(predicted[places[0]] - truth[t]).sum()
+                yield from (apart + rest for rest in ways(places[1:], left - {t}))
+
+    every = frozenset(range(len(truth)))
+    served: list[int] = []
+    for place in np.argsort(-score).tolist():
+        if next(ways([*served, place], every), None) is not None:
+            served.append(place)
+    assert sorted(pairs[:, 0].tolist()) == sorted(served)
+    apart = np.abs(predicted[pairs[:, 0]] - truth[pairs[:, 1]]).sum()
+    assert apart == min(ways(served, every))
+
+
+def test_matching_a_long_chain_takes_no_time() -> None:
+    starts = np.arange(20_000.0)
+    chain = np.column_stack([starts, starts + 1.0])
+    pairs = match(chain, chain + 0.5, tolerance_s=0.0, score=-starts)
+    assert len(pairs) == len(chain)

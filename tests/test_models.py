@@ -8,17 +8,29 @@ from hypothesis import strategies as st
 from torch import nn
 
 from wristkit import models
-from wristkit.models import SHORTEST_WINDOW, build, fold, plan, summary, weights_sha256, why_not_streamable
+from wristkit.models import (
+    MODELS,
+    SHORTEST_WINDOW,
+    Net,
+    add,
+    build,
+    fold,
+    own,
+    plan,
+    summary,
+    weights_sha256,
+    why_not_streamable,
+)
 
 CHANNELS = ("accel_x", "accel_y", "accel_z", "gyro_x", "gyro_y", "gyro_z")
 CLASSES = ("none", "tap", "wash")
 SHAPES = [(8, 1), (8, 8), (10, 2), (13, 4), (20, 5), (40, 10), (99, 1), (100, 20), (128, 64), (1600, 400), (2000, 16)]
 
 
-def net(samples=100, hop=20, *, channels=CHANNELS, classes=CLASSES, seed=0):
+def net(samples=100, hop=20, *, name="tcn", channels=CHANNELS, classes=CLASSES, seed=0):
     """Like a trained one: BatchNorm has met data, the normaliser is fitted."""
     torch.manual_seed(seed)
-    model = build("tcn", channels=channels, classes=classes, samples=samples, hop=hop)
+    model = build(name, channels=channels, classes=classes, samples=samples, hop=hop)
     random = np.random.default_rng(seed)
     values = random.standard_normal((32, len(channels), samples)).astype(np.float32) * 2 + 1
     model.fit_normaliser(values)
@@ -96,9 +108,10 @@ def test_logits_equal_the_slow_twin(samples, hop):
     assert fast == pytest.approx(np.array([slow_logits(model, one) for one in windows]), abs=2e-5)
 
 
+@pytest.mark.parametrize("name", ["tcn", "cnn"])
 @pytest.mark.parametrize(("samples", "hop"), [(40, 10), (100, 20), (256, 64)])
-def test_layers_run_over_a_stream_give_what_windows_give(samples, hop):
-    model, count = net(samples, hop), 5
+def test_layers_run_over_a_stream_give_what_windows_give(samples, hop, name):
+    model, count = net(samples, hop, name=name), 5
     geometry = plan(samples=samples, hop=hop)
     stream = torch.randn(1, len(CHANNELS), samples + hop * (count - 1), generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
@@ -111,12 +124,14 @@ def test_layers_run_over_a_stream_give_what_windows_give(samples, hop):
             torch.testing.assert_close(streamed, windowed, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", sorted(MODELS))
 @pytest.mark.parametrize(("samples", "hop"), SHAPES)
-def test_every_net_streams_and_stays_small(samples, hop):
-    model = net(samples, hop)
-    told = summary(model, samples=samples)
-    assert told.not_streamable == ()
-    assert told.parameters == sum(one.numel() for one in model.parameters()) <= 40_000
+def test_every_net_stays_small_and_streams_but_for_the_lstm(samples, hop, name):
+    model = net(samples, hop, name=name)
+    told = summary(model)
+    assert told == summary(model, samples=samples)
+    assert told.streamable == (name != "lstm")
+    assert told.parameters == sum(one.numel() for one in model.parameters()) <= 150_000
     assert samples < 20 or told.parameters >= 5_000
     assert told.stride == plan(samples=samples, hop=hop).stride
     assert told.receptive_field <= samples
@@ -164,7 +179,7 @@ def test_architecture_goes_through_json_and_builds_the_same_net():
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"name": "transformer"}, "choose one of tcn"),
+        ({"name": "transformer"}, "choose one of tcn, cnn"),
         ({"samples": SHORTEST_WINDOW - 1}, f"at least {SHORTEST_WINDOW}"),
         ({"hop": 0}, "hop is 0"),
         ({"channels": ()}, "at least 1 channel"),
@@ -270,8 +285,9 @@ def test_weights_hash_sees_value_name_dtype_and_nothing_else():
     assert weights_sha256(net(classes=("a", "b", "c"))) == weights_sha256(model)
 
 
-def test_a_folded_net_has_float16_weights_and_says_the_same():
-    trained = net(100, 20)
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_folded_net_has_float16_weights_and_says_the_same(name):
+    trained = net(100, 20, name=name)
     shipped = fold(trained)
     windows = torch.from_numpy(
         np.random.default_rng(0).normal(size=(64, len(trained.channels), 100)).astype(np.float32)
@@ -282,12 +298,13 @@ def test_a_folded_net_has_float16_weights_and_says_the_same():
     for weight in shipped.parameters():
         assert torch.equal(weight, weight.half().float())
     assert shipped.architecture == {**trained.architecture, "folded": True}
-    assert why_not_streamable(shipped, 100) == ()
+    assert summary(shipped).streamable == (name != "lstm")
 
 
-def test_folding_without_rounding_is_exact(monkeypatch):
-    monkeypatch.setattr(models, "round_weights", lambda shipped: None)
-    trained = net(64, 8)
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_folding_without_rounding_is_exact(monkeypatch, name):
+    monkeypatch.setattr(models.making, "round_weights", lambda shipped: None)
+    trained = net(64, 8, name=name)
     windows = torch.from_numpy(np.random.default_rng(1).normal(size=(16, len(trained.channels), 64)).astype(np.float32))
     with torch.inference_mode():
         np.testing.assert_allclose(
@@ -301,3 +318,191 @@ def test_weights_beyond_float16_are_refused():
         trained.head.weight[0, 0] = 1e6
     with pytest.raises(ValueError, match="beyond float16"):
         fold(trained)
+
+
+def test_state_is_what_a_stream_must_hold():
+    """Counted by hand: the inputs that each convolution looks at again, and the steps that are averaged."""
+    model = build("tcn", channels=("a", "b"), classes=("p", "q"), samples=8, hop=1, width=3)
+    # stem of 3 over 2 channels, depthwise of 3 over 3 channels, pointwise of 1, then 4 steps of 3
+    assert summary(model).state == 2 * 2 + 3 * 2 + 0 + 4 * 3
+
+
+def test_the_state_is_enough_to_go_on_from():
+    """A stream cut anywhere goes on from the held inputs of each convolution alone, and there are as many as stated."""
+    model = fold(net(100, 20, name="cnn"))
+    stream = torch.randn(1, 6, 160, generator=torch.Generator().manual_seed(2))
+    layers = [one for row in (model.stem, *model.blocks) for one in row]
+    with torch.no_grad():
+        held, parts, most = {}, [], 0
+        for first in range(0, 160, 20):
+            x = model.normalise(stream[:, :, first : first + 20])
+            for place, layer in enumerate(layers):
+                if isinstance(layer, nn.Conv1d):
+                    x = torch.cat([held.get(place, x[:, :, :0]), x], dim=2)
+                    count = (x.shape[2] - layer.kernel_size[0]) // layer.stride[0] + 1
+                    held[place] = x[:, :, max(count, 0) * layer.stride[0] :]
+                    if count < 1:
+                        x = None
+                        break
+                x = layer(x)
+            parts += [] if x is None else [x]
+            most = max(most, sum(one.numel() for one in held.values()))
+        whole = model.blocks(model.stem(model.normalise(stream)))
+    joined = torch.cat(parts, dim=2)
+    torch.testing.assert_close(joined, whole[:, :, : joined.shape[2]], rtol=1e-5, atol=1e-5)
+    steps = model.blocks(model.stem(torch.zeros(1, 6, 100))).shape
+    assert most == summary(model).state - steps[1] * steps[2]
+
+
+def test_the_lstm_costs_a_whole_window_at_each_decision():
+    model = build("lstm", channels=("a",), classes=("p", "q"), samples=8, hop=1, width=2)
+    told = summary(model)
+    # stem 6 steps x 2 x 3, memory of 3 from 2: 4 gates x 3 x (2 + 3) at 6 steps, head 3 x 2
+    assert told.macs == 36 + 6 * 4 * 3 * 5 + 6
+    assert (told.receptive_field, told.state) == (8, 8)
+    assert "recurrent" in told.not_streamable[0]
+
+
+SOUND = tuple(f"mel_{band}" for band in range(40))
+
+
+def test_each_branch_sees_its_own_channels():
+    channels = ("accel_x", *SOUND, "gyro_x", "gyro_y")
+    model = net(64, 8, name="branches", channels=channels)
+    windows = torch.randn(2, len(channels), 64, generator=torch.Generator().manual_seed(0))
+    width = model.head.in_features // 2
+    before = model.embed(windows)
+    for heard in (False, True):
+        moved = windows.clone()
+        moved[:, [name.startswith("mel") == heard for name in channels]] += 1
+        change = (model.embed(moved) - before).abs().amax(dim=0)
+        assert (change[:width].max() > 0, change[width:].max() > 0) == (not heard, heard)
+    one, both = summary(net(64, 8, channels=channels)), summary(model)
+    assert both.receptive_field == one.receptive_field
+    assert both.streamable
+
+
+@pytest.mark.parametrize(("channels", "kinds"), [(CHANNELS, ["motion"]), (SOUND, ["sound"]), (("ppg",), ["motion"])])
+def test_windows_of_one_kind_give_one_branch(channels, kinds):
+    model = build("branches", channels=channels, classes=CLASSES, samples=64, hop=8)
+    assert list(model.branches) == kinds
+    assert model(torch.zeros(2, len(channels), 64)).shape == (2, 3)
+
+
+class Mine(nn.Module):
+    """A user's net; ``fault`` is what is wrong with it."""
+
+    def __init__(self, fault=""):
+        super().__init__()
+        self.conv, self.fault = nn.Conv1d(6, 4, 5), fault
+        self.head = nn.Linear(4, 2 if fault == "shape" else 3)
+
+    def forward(self, x):
+        if self.fault == "transposed":
+            x = x.transpose(1, 2)
+        steps = self.conv(x).relu()
+        if self.fault == "random":
+            steps = nn.functional.dropout(steps, 0.5)
+        if self.fault == "batch":
+            steps = steps - steps.mean(0)
+        logits = self.head(steps.mean(-1))
+        return {"nan": logits / 0, "pair": (logits, steps), "sequence": steps}.get(self.fault, logits)
+
+
+def test_a_net_of_ones_own_is_copied_and_normalised():
+    mine = Mine()
+    model = own(mine, channels=CHANNELS, classes=CLASSES, samples=50)
+    before = weights_sha256(mine)
+    model.fit_normaliser(np.random.default_rng(0).normal(5, 3, size=(20, 6, 50)))
+    windows = torch.randn(3, 6, 50)
+    torch.testing.assert_close(model(windows), mine(model.normalise(windows)))
+    logits = model(windows)
+    model.cool(2.0)
+    torch.testing.assert_close(model(windows), logits / 2)
+    with torch.no_grad():
+        model.module.head.bias.add_(1)
+    assert weights_sha256(mine) == before
+    assert summary(model).receptive_field == 5
+    assert model.architecture is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "says"),
+    [
+        ("shape", ValueError, r"gives \(4, 2\) .* expected \(4, 3\)"),
+        ("sequence", ValueError, r"expected \(4, 3\)"),
+        ("transposed", ValueError, "cannot take windows of the shape"),
+        ("nan", ValueError, "not finite"),
+        ("random", ValueError, "other scores each time"),
+        ("batch", ValueError, "what else is in the batch"),
+        ("pair", TypeError, "expected one tensor"),
+    ],
+)
+def test_a_net_of_ones_own_that_does_not_fit_is_refused(fault, error, says):
+    with pytest.raises(error, match=says):
+        own(Mine(fault), channels=CHANNELS, classes=CLASSES, samples=50)
+
+
+def test_a_net_without_weights_is_refused():
+    with pytest.raises(ValueError, match="no weights to train"):
+        own(nn.Flatten(), channels=CHANNELS, classes=CLASSES, samples=50)
+
+
+def test_trying_out_leaves_the_random_numbers_and_the_statistics_alone():
+    mine = nn.Sequential(nn.Conv1d(6, 4, 5), nn.BatchNorm1d(4), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, 3))
+    torch.manual_seed(1)
+    wanted = torch.rand(2)
+    torch.manual_seed(1)
+    model = own(mine, channels=CHANNELS, classes=CLASSES, samples=50)
+    assert torch.equal(torch.rand(2), wanted)
+    assert model.training
+    assert model.module[1].running_mean.abs().max() == 0
+
+
+def steered(donor, *, base="tcn"):
+    """A net with a class added, whose direction says now yes, now no."""
+    model = add(fold(net(64, 8, name=base)), "wave", donor=donor)
+    windows = torch.randn(60, 6, 64, generator=torch.Generator().manual_seed(5)) * 2
+    with torch.no_grad():
+        z = model.embed(windows)
+        model.direction.weight.copy_((z[0] - z.mean(0))[None])
+        model.direction.weight.mul_(20 / (model.direction(z)).std())
+        model.direction.bias.copy_(-model.direction.weight @ z.mean(0) - 3)
+    return model, windows
+
+
+@pytest.mark.parametrize("donor", ["none", "wash", None])
+def test_an_added_class_takes_from_its_donor_alone(donor):
+    model, windows = steered(donor)
+    with torch.no_grad():
+        old, new = model.base(windows).softmax(1), model(windows).softmax(1)
+        share = model.share(windows)[:, 0]
+    assert share.min() == 0
+    assert share.max() > 0.9
+    kept = [place for place, name in enumerate(CLASSES) if donor not in (None, name)]
+    torch.testing.assert_close(new[:, kept], old[:, kept], rtol=0, atol=2e-6)
+    assert (new[:, :3] <= old + 2e-6).all()
+    torch.testing.assert_close(new[share == 0][:, :3], old[share == 0], rtol=0, atol=2e-6)
+    taken = old.sum(1) if donor is None else old[:, CLASSES.index(donor)]
+    torch.testing.assert_close(new[:, 3], taken * share, rtol=0, atol=2e-5)
+
+
+def test_a_net_with_added_classes_is_built_again():
+    once, windows = steered("none", base="cnn")
+    twice = add(once, "spin", donor=None)
+    again = build(**json.loads(json.dumps(twice.architecture)))
+    again.load_state_dict(twice.state_dict(), strict=True)
+    assert again.classes == (*CLASSES, "wave", "spin")
+    assert torch.equal(again.eval()(windows), twice.eval()(windows))
+    assert summary(twice).streamable
+    assert not any(weight.requires_grad for weight in twice.base.parameters())
+
+
+def test_without_an_embedding_it_is_said():
+    with pytest.raises(NotImplementedError, match="write embed"):
+        Net(channels=CHANNELS, classes=CLASSES, samples=50).embed(torch.zeros(1, 6, 50))
+
+
+def test_a_net_that_does_not_say_its_window_needs_samples():
+    with pytest.raises(ValueError, match="give samples="):
+        summary(nn.Sequential(nn.Conv1d(6, 4, 5)))

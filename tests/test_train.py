@@ -1,18 +1,26 @@
 """Training: people kept apart, the same weights for the same seed in fresh processes, no learning of identity."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from torch import nn
 
+import wristkit as wk
+from wristkit.models import MODELS, summary, weights_sha256
 from wristkit.recording import Recording, Stream, label_table
-from wristkit.train import augment, macro_f1, quick_train
+from wristkit.train import Augmentation, BoostedFit, Fit, hardware, macro_f1, personalise, quick_train, runs
 from wristkit.windows import Windows, split_people, windows
 
 LABELS = ("still", "shake")
+NAMES = (*sorted(MODELS), "boosting")
+CHOICES = ("model", "epochs", "seed", "augmentation", "device", "threads", "on_epoch", "runs")
 
 
 def make_person(number: int, *, labels: tuple[str, ...] = LABELS, identity_only: bool = False) -> Recording:
@@ -87,8 +95,6 @@ def test_the_same_seed_gives_the_same_weights_in_fresh_processes() -> None:
 
 
 def test_training_leaves_torch_as_it_was() -> None:
-    import torch
-
     torch.manual_seed(5)
     wanted = torch.rand(3)
     torch.manual_seed(5)
@@ -98,9 +104,10 @@ def test_training_leaves_torch_as_it_was() -> None:
     assert torch.equal(torch.rand(3), wanted)
 
 
-def test_who_someone_is_says_nothing_about_others() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_who_someone_is_says_nothing_about_others(name: str) -> None:
     """A canary: where only identity is in the signal, a subject-blind split would score high and this must not."""
-    fit = quick_train(make_windows(8, identity_only=True), epochs=4)
+    fit = quick_train(make_windows(8, identity_only=True), model=name, epochs=4)
     truth = fit.held_out["truth"]
     most_common = truth.value_counts(normalize=True).max()
     assert (fit.held_out["predicted"] == truth).mean() < most_common + 0.2
@@ -174,30 +181,455 @@ def test_there_is_no_keyword_for_a_subject_blind_split() -> None:
     import inspect
 
     parameters = inspect.signature(quick_train).parameters
-    assert list(parameters) == ["windows", "model", "epochs", "seed"]
-
-
-def test_augmentation_keeps_lengths_and_handedness() -> None:
-    time_s = np.arange(0, 20, 0.02)
-    rng = np.random.default_rng(0)
-    streams = [Stream.measured(name, time_s, rng.normal(size=(len(time_s), 3))) for name in ("accel", "gyro")]
-    streams.append(Stream.measured("ppg", time_s, rng.normal(size=len(time_s))))
-    recording = Recording.of(streams, labels=label_table([(0.0, 20.0, "a", "truth", "t")]), subject="a")
-    made = windows(recording, streams=("accel", "ppg", "gyro"), rate_hz=50, length_s=1.0, hop_s=0.5)
-    varied = augment(made.values, made.conditioning, np.random.default_rng(1))
-    for columns in (slice(0, 3), slice(4, 7)):
-        lengths = np.linalg.norm(made.values[:, columns], axis=1)
-        np.testing.assert_allclose(np.linalg.norm(varied[:, columns], axis=1), lengths, rtol=1e-4)
-    np.testing.assert_array_equal(varied[:, 3], made.values[:, 3])
-    assert not np.allclose(varied[:, :3], made.values[:, :3], atol=0.1)
-    # gyro x accel must turn as accel does, on a mirrored wrist, too: its part along a third vector times accel is kept
-    before = np.einsum(
-        "ncs,ncs->ns", np.cross(made.values[:, 4:], made.values[:, :3], axis=1), np.roll(made.values[:, :3], 1, 2)
-    )
-    after = np.einsum("ncs,ncs->ns", np.cross(varied[:, 4:], varied[:, :3], axis=1), np.roll(varied[:, :3], 1, 2))
-    np.testing.assert_allclose(after, before, atol=1e-4)
+    assert list(parameters) == ["windows", *CHOICES]
 
 
 def test_macro_f1_counts_the_classes_that_occur() -> None:
     assert macro_f1(["a", "a", "b"], ["a", "a", "c"]) == pytest.approx(0.5)
     assert np.isnan(macro_f1([], []))
+
+
+# Any net, and trees.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_trainer_learns_and_repeats(name: str) -> None:
+    made = make_windows(5)
+    fits = [quick_train(made, model=name, epochs=4) for _ in "ab"]
+    assert fits[0].macro_f1 > 0.85
+    assert fits[0].name == name
+    assert name in repr(fits[0])
+    pd.testing.assert_frame_equal(fits[0].held_out, fits[1].held_out, check_exact=True)
+    pd.testing.assert_frame_equal(fits[0].history, fits[1].history, check_exact=True)
+    if name != "boosting":
+        assert fits[0].weights_sha256 == fits[1].weights_sha256
+        assert summary(fits[0].model).parameters <= 150_000
+
+
+def test_nets_that_are_only_to_compare_with_say_so() -> None:
+    made = make_windows(4)
+    assert any("wk.export refuses it" in note for note in quick_train(made, model="lstm", epochs=1).notes)
+    assert any("has one branch" in note for note in quick_train(made, model="branches", epochs=1).notes)
+
+
+def test_every_net_by_name_is_saved_and_loaded(tmp_path: Path) -> None:
+    made = make_windows(4)
+    for name in MODELS:
+        detector = quick_train(made, model=name, epochs=1).detector()
+        again = wk.Detector.load(detector.save(tmp_path / name))
+        np.testing.assert_array_equal(again.probabilities(made.values), detector.probabilities(made.values))
+
+
+def test_boosting_is_a_number_and_no_detector() -> None:
+    made = make_windows(6)
+    fit = quick_train(made, model="boosting", epochs=6)
+    assert isinstance(fit, BoostedFit)
+    assert fit.macro_f1 > 0.9
+    assert fit.history["stop_loss"].iloc[-1] < fit.history["stop_loss"].iloc[0]
+    with pytest.raises(TypeError, match="train model='tcn'"):
+        fit.detector()
+    with pytest.raises(TypeError, match="no weights"):
+        _ = fit.weights_sha256
+    held = made.of_subjects(fit.held_out_subjects)
+    np.testing.assert_array_equal(fit.predict_proba(held), fit.held_out[list(fit.classes_)].to_numpy())
+    found = wk.cross_validate(made, model="boosting", folds=3, epochs=3)
+    assert found.macro_f1 > 0.9
+
+
+def test_trees_stop_on_people_and_keep_the_best_number() -> None:
+    """Labels by coin: more trees only learn the training people, so few are used; a fit of so many says the same."""
+    made = make_windows(6, identity_only=True)
+    fit = quick_train(made, model="boosting", epochs=12)
+    best = int(fit.history.loc[fit.history["stop_loss"].idxmin(), "epoch"])
+    assert fit.model.epochs == best < 12
+    fewer = quick_train(made, model="boosting", epochs=best)
+    pd.testing.assert_frame_equal(fewer.held_out, fit.held_out)
+
+
+def test_trees_look_at_every_channel() -> None:
+    from wristkit.train.boosting import feature_table
+
+    values = np.random.default_rng(0).normal(size=(3, 5, 50)).astype(np.float32)
+    channels = ("accel_x", "accel_y", "accel_z", "ppg", "gyro_x")
+    table = feature_table(values, channels=channels, rate_hz=25)
+    assert {name.partition("__")[0] for name in table.columns if "__" in name} == {"ppg", "gyro_x"}
+    assert len([name for name in table.columns if "__" not in name]) > 20
+    only = feature_table(values[:, 3:4], channels=("ppg",), rate_hz=25)
+    assert set(only.columns) == {name for name in table.columns if name.startswith("ppg__")}
+
+
+class Mine(nn.Module):
+    """A net of the user's own."""
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(3, width, 5)
+        self.norm = nn.BatchNorm1d(width)
+        self.head = nn.Linear(width, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.conv(x)).relu().mean(-1))
+
+
+def test_a_net_of_ones_own_is_trained_and_left_alone() -> None:
+    made = make_windows(5)
+    torch.manual_seed(3)
+    mine = Mine()
+    before = weights_sha256(mine)
+    fits = [quick_train(made, model=mine, epochs=5) for _ in "ab"]
+    assert fits[0].macro_f1 > 0.8
+    assert fits[0].name == "Mine"
+    assert fits[0].weights_sha256 == fits[1].weights_sha256
+    assert weights_sha256(mine) == before
+    events = fits[0].detector().detect(make_person(0))
+    assert set(events["label"]) <= set(LABELS)
+    with pytest.raises(ValueError, match=r"expected \(4, 2\)"):
+        quick_train(made, model=nn.Sequential(nn.Flatten(), nn.Linear(150, 3)), epochs=1)
+
+
+def test_a_net_too_big_for_a_watch_is_named() -> None:
+    fit = quick_train(make_windows(4), model=Mine(9000), epochs=1)
+    assert any("more than the 150000 that suit a watch" in note for note in fit.notes)
+
+
+# What is told while it runs, and what is left behind.
+
+
+def test_each_epoch_is_told_as_soon_as_it_is_over() -> None:
+    rows: list[dict] = []
+    fit = quick_train(make_windows(4), epochs=3, on_epoch=lambda row: rows.append(dict(row)))
+    pd.testing.assert_frame_equal(pd.DataFrame(rows), fit.history)
+    trees: list[dict] = []
+    fit = quick_train(make_windows(4), model="boosting", epochs=2, on_epoch=lambda row: trees.append(dict(row)))
+    pd.testing.assert_frame_equal(pd.DataFrame(trees), fit.history)
+
+
+def test_an_interruption_keeps_the_best_epoch_and_says_so() -> None:
+    def stop(row: dict) -> None:
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    fit = quick_train(make_windows(4), epochs=9, on_epoch=stop)
+    assert len(fit.history) == 2
+    assert any("interrupted" in note for note in fit.notes)
+
+
+def test_the_learning_rate_falls_along_a_cosine() -> None:
+    history = quick_train(make_windows(3), epochs=5).history
+    wanted = 3e-3 * (1 + np.cos(np.pi * np.arange(5) / 5)) / 2
+    np.testing.assert_allclose(history["learning_rate"], wanted)
+
+
+def test_headless_it_says_one_line_and_prints_nothing(caplog, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    with caplog.at_level("INFO", logger="wristkit"):
+        fit = quick_train(make_windows(4), epochs=1)
+    assert [record.getMessage() for record in caplog.records] == [repr(fit)]
+    assert "\n" not in repr(fit)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"), [((True, True), "cuda"), ((False, True), "mps"), ((False, False), "cpu")], ids=str
+)
+def test_a_gpu_is_taken_where_there_is_one(monkeypatch, there: tuple, wanted: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there[0])
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there[1])
+    assert hardware.choose_device("auto") == wanted
+    assert hardware.choose_device("cpu") == "cpu"
+    if wanted == "cpu":
+        with pytest.raises(ValueError, match="not on this machine"):
+            hardware.choose_device("cuda")
+    with pytest.raises(ValueError, match="expected 'auto'"):
+        hardware.choose_device("tpu")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "same", "wanted", "says"),
+    [
+        ({1: 1.0, 2: 0.9, 4: 0.9}, True, 1, ""),
+        ({1: 1.0, 2: 0.5, 4: 0.6}, True, 2, ""),
+        ({1: 1.0, 2: 0.5, 4: 0.25}, False, 1, "threads=4 would train 4.0 times as fast"),
+        ({1: 1.0, 2: 2.0, 4: 5.0}, False, 1, ""),
+    ],
+)
+def test_threads_are_measured_and_bits_come_first(monkeypatch, seconds, same, wanted, says) -> None:
+    def tried(net: object, step: object, threads: int) -> tuple:
+        return seconds[threads], [torch.ones(2) * (1 if same else threads)]
+
+    monkeypatch.setattr(hardware, "_try", tried)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
+    found = hardware.choose_threads(None, None)
+    assert found.number == wanted
+    assert (says in found.note) if says else not found.note
+
+
+def test_measuring_threads_leaves_net_numbers_and_threads_alone() -> None:
+    made = make_windows(2)
+    hashes = []
+    for most in (1, 2):
+        with hardware.using_threads(most):
+            fit = quick_train(made, epochs=1)
+            hashes.append((fit.weights_sha256, fit.threads))
+            assert torch.get_num_threads() == most
+    assert hashes[0] == hashes[1] or hashes[1][1] > 1
+    assert hashes[0][0] == hashes[1][0]
+    with pytest.raises(ValueError, match="threads is 0"):
+        quick_train(made, threads=0)
+    assert quick_train(made, epochs=1, threads=2).threads == 2
+
+
+# Runs on disk.
+
+
+def test_runs_are_a_table(tmp_path: Path) -> None:
+    made = make_windows(4)
+    fits = {
+        name: quick_train(made, model=model, epochs=1, runs=tmp_path / "runs")
+        for name, model in (("tcn", "tcn"), ("boosting", "boosting"), ("Mine", Mine()))
+    }
+    table = runs(tmp_path / "runs")
+    assert table["model"].tolist() == ["Mine", "boosting", "tcn"]
+    assert (table["damage"] == "").all()
+    assert len(set(table["data_sha256"])) == 1
+    assert table["people"].tolist() == [4, 4, 4]
+    assert not table["simulated"].any()
+    for row in table.itertuples():
+        assert row.macro_f1 == pytest.approx(fits[row.model].macro_f1)
+    folder = tmp_path / "runs" / table["run"].iloc[2]
+    again = wk.Detector.load(folder)
+    np.testing.assert_array_equal(again.probabilities(made.values), fits["tcn"].detector().probabilities(made.values))
+    assert table["weights_sha256"].iloc[2] == weights_sha256(again.model)
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "history.csv"), fits["tcn"].history)
+    said = json.loads((folder / "run.json").read_text())
+    assert said["config"]["seed"] == 0
+    assert Augmentation(**said["config"]["augmentation"]) == Augmentation()
+    assert torch.__version__.startswith(said["environment"]["torch"].partition("+")[0])
+    assert said["data"]["split"]["held_out"] == list(fits["tcn"].held_out_subjects)
+    assert {path.name for path in (tmp_path / "runs" / table["run"].iloc[0]).iterdir()} == {
+        *("history.csv", "held_out.csv", "run.json", "weights.safetensors")
+    }
+
+
+def test_a_run_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch) -> None:
+    from wristkit.train import records
+
+    made = make_windows(3)
+    monkeypatch.setattr(records, "_write_text", lambda path, text: (_ for _ in ()).throw(RuntimeError("power cut")))
+    with pytest.raises(RuntimeError, match="power cut"):
+        quick_train(made, epochs=1, runs=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert runs(tmp_path).empty
+
+
+def test_a_damaged_run_stands_in_its_row(tmp_path: Path) -> None:
+    for name, text in (("a", "{"), ("b", '{"schema": 9}'), ("c", '{"schema": 1}'), (".d.tmp", "{")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    (tmp_path / "of somebody else").mkdir()
+    table = runs(tmp_path).set_index("run")
+    assert table.index.tolist() == ["c", "b", "a"]
+    assert "JSONDecodeError" in table.loc["a", "damage"]
+    assert "schema 9" in table.loc["b", "damage"]
+    assert "KeyError" in table.loc["c", "damage"]
+    with pytest.raises(FileNotFoundError, match=r"quick_train\(..., runs=folder\) makes it"):
+        runs(tmp_path / "missing")
+
+
+def test_the_hash_of_the_data_sees_samples_labels_and_people() -> None:
+    from wristkit.train.records import data_sha256
+
+    made = make_windows(2)
+    hashes = {data_sha256(made), data_sha256(make_windows(2))}
+    assert len(hashes) == 1
+    for name in ("values", "labels", "subjects", "start_s"):
+        changed = getattr(made, name).copy()
+        changed[0] = 7 if name in {"values", "start_s"} else "other"
+        hashes.add(data_sha256(dataclasses.replace(made, **{name: changed})))
+    assert len(hashes) == 5
+
+
+# A new class from a few examples.
+
+GESTURES = {"streams": ("accel",), "rate_hz": 25, "length_s": 1.2, "hop_s": 0.2, "background": "none"}
+MOTIONS = {"shake": (5.0, 0, 0.8), "turn": (0.4, 1, 0.9), "sway": (0.3, 0, 0.5), "wave": (1.5, 1, 0.8)}
+
+
+def gesturing(number: int, *, gestures: tuple[str, ...], seconds: int = 62) -> Recording:
+    """A simulated person who makes gestures by turns; who sways in between, which is labelled as nothing."""
+    rng = np.random.default_rng(number)
+    time_s = np.arange(0, seconds, 0.02)
+    values = rng.normal(size=(len(time_s), 3)) * 0.03 + [0, 0, -1]
+    rows = []
+    for turn, start_s in enumerate(range(2, seconds - 4, 5)):
+        name = gestures[turn % len(gestures)]
+        rate_hz, axis, loud = MOTIONS[name]
+        during = (time_s >= start_s) & (time_s < start_s + 2)
+        pace_hz = rate_hz * (1 + 0.1 * rng.normal())
+        values[during, axis] += loud * (1 + 0.3 * rng.random()) * np.sin(2 * np.pi * pace_hz * time_s[during])
+        if name != "sway":
+            rows.append((start_s, start_s + 2, name, "truth", "made"))
+    return Recording.of(
+        [Stream.measured("accel", time_s, values)],
+        labels=label_table(rows),
+        labelled={"truth": [(0.0, float(seconds))]},
+        subject=f"p{number}",
+        source={"format": "simulated"},
+    )
+
+
+@pytest.fixture(scope="module")
+def gestures() -> Fit:
+    return quick_train(windows([gesturing(n, gestures=("shake", "sway")) for n in range(8)], **GESTURES), epochs=8)
+
+
+def shown(name: str, examples: int, *, number: int = 100) -> Windows:
+    """Windows over the first few examples of a gesture, as one person makes it."""
+    made = windows([gesturing(number, gestures=(name,))], **GESTURES)
+    return made.subset((made.labels == name) & (made.start_s < 2 + 5 * examples - 3))
+
+
+@pytest.mark.parametrize("examples", [1, 3, 5])
+def test_a_new_class_leaves_the_old_ones_as_they_were(gestures: Fit, examples: int) -> None:
+    more = personalise(gestures, shown("turn", examples))
+    assert more.classes == (*gestures.classes, "turn")
+    assert "nobody was held out for it" in more.notes[-1] or "nobody was held out for it" in more.notes[-2]
+    before, after = gestures.detector(), more.detector()
+    others = [gesturing(n, gestures=("shake", "turn", "wave", "sway")) for n in (40, 41, 42)]
+    for one in others:
+        old, new = before.scores(one), after.scores(one)
+        shake = gestures.classes.index("shake")
+        np.testing.assert_allclose(new.values[:, shake], old.values[:, shake], rtol=0, atol=1e-6)
+        found = after.detect(one)
+        kept = found[found["label"] == "shake"].reset_index(drop=True)
+        exact = ["start_s", "stop_s", "label", "decided_s"]
+        pd.testing.assert_frame_equal(kept[exact], before.detect(one)[exact])
+    assert set(gestures.spec.trained_on) < set(more.spec.trained_on)
+    assert more.held_out.empty
+    assert list(more.held_out.columns[-3:]) == list(more.classes)
+
+
+def test_five_examples_find_most_of_what_others_do(gestures: Fit) -> None:
+    more = personalise(gestures, shown("turn", 5)).detector()
+    hits = total = alarms = 0
+    for number in (50, 51, 52, 53):
+        one = gesturing(number, gestures=("turn", "sway", "shake"))
+        found = more.detect(one)
+        found = found[found["label"] == "turn"]
+        truth = one.labels[one.labels["label"] == "turn"]
+        near = [(found["start_s"] < t.stop_s) & (found["stop_s"] > t.start_s) for t in truth.itertuples()]
+        hits, total = hits + sum(map(np.any, near)), total + len(truth)
+        alarms += len(found) - int(np.any(near, axis=0).sum())
+    assert hits >= 0.7 * total
+    assert alarms <= 0.2 * total
+
+
+def test_what_the_net_takes_for_an_old_class_is_told_and_can_be_taken(gestures: Fit) -> None:
+    """A wave is a shake to the net: by default it stays one, and the note says so; taken from all, it is a wave."""
+    examples = shown("wave", 5)
+    taken_for = gestures.detector().probabilities(examples.values).argmax(axis=1)
+    share = np.mean(taken_for == gestures.classes.index("shake"))
+    assert share > 0.3
+    assert any(f"{share:.0%} of its examples are 'shake'" in note for note in personalise(gestures, examples).notes)
+    more = personalise(gestures, examples, take_from="all")
+    assert not any("of its examples" in note for note in more.notes)
+    tested = windows([gesturing(n, gestures=("wave", "shake")) for n in (60, 61)], **GESTURES)
+    old = gestures.detector().probabilities(tested.values)
+    new = more.detector().probabilities(tested.values)
+    assert (new[:, :2] <= old + 2e-6).all()
+    assert (new.argmax(axis=1) == 2)[tested.labels == "wave"].mean() > 0.6
+    assert (new.argmax(axis=1) == 2)[tested.labels != "wave"].mean() < 0.05
+
+
+def test_a_second_new_class_and_a_folder(gestures: Fit, tmp_path: Path) -> None:
+    more = personalise(personalise(gestures, shown("turn", 3)), shown("wave", 3), take_from="all")
+    assert more.classes == (*gestures.classes, "turn", "wave")
+    detector = more.detector()
+    again = wk.Detector.load(detector.save(tmp_path))
+    one = gesturing(70, gestures=("turn", "wave"))
+    pd.testing.assert_frame_equal(again.detect(one), detector.detect(one), check_exact=True)
+
+
+def test_personalising_leaves_the_fit_alone(gestures: Fit) -> None:
+    before = gestures.weights_sha256
+    personalise(gestures, shown("turn", 1), take_from="all")
+    assert gestures.weights_sha256 == before
+    assert all(weight.requires_grad for weight in gestures.model.parameters())
+
+
+def test_wrong_examples_are_named(gestures: Fit) -> None:
+    turn = shown("turn", 1)
+    both = dataclasses.replace(turn, labels=np.array(["turn", "wave"] * 99, dtype=object)[: len(turn)])
+    with pytest.raises(ValueError, match=r"labels \['turn', 'wave'\] are new"):
+        personalise(gestures, both)
+    with pytest.raises(ValueError, match=r"labels \[\] are new"):
+        personalise(gestures, dataclasses.replace(turn, labels=np.full(len(turn), "shake", dtype=object)))
+    with pytest.raises(ValueError, match="conditioned or cut otherwise"):
+        personalise(gestures, make_windows(1))
+    with pytest.raises(ValueError, match="expected 'background' or 'all'"):
+        personalise(gestures, turn, take_from="shake")
+    with pytest.raises(ValueError, match="name of a column"):
+        personalise(gestures, dataclasses.replace(turn, labels=np.full(len(turn), "truth", dtype=object)))
+    plain = make_windows(4)
+    boosted = quick_train(plain, model="boosting", epochs=1)
+    swim = dataclasses.replace(plain, labels=np.full(len(plain), "swim", dtype=object))
+    with pytest.raises(ValueError, match="a fit of boosting tells no embedding"):
+        personalise(boosted, swim)
+    fit = quick_train(plain, epochs=1)
+    with pytest.raises(ValueError, match="none of them is a background"):
+        personalise(fit, swim)
+
+
+# Motion and sound, and what ships.
+
+
+def humming(number: int) -> Recording:
+    """A person whose classes differ in sound alone: band 7 is loud in one of them."""
+    quiet = make_person(number, identity_only=True)
+    rng = np.random.default_rng(number)
+    time_s = np.arange(0, 48, 0.04)
+    table = quiet.labels
+    loud = np.zeros(len(time_s))
+    for row in table[table["label"] == "shake"].itertuples():
+        loud[(time_s >= row.start_s) & (time_s < row.stop_s)] = 4.0
+    bands = rng.normal(-4, 0.7, size=(len(time_s), 40))
+    bands[:, 7] += loud
+    channels = tuple(str(band) for band in range(40))
+    mel = Stream.measured("mel", time_s, bands, channels=channels, unit="log power")
+    return Recording.of([quiet.accel, mel], labels=table, subject=quiet.subject)
+
+
+def test_sound_beside_motion_is_learned_by_its_branch() -> None:
+    held = [humming(number) for number in range(5)]
+    made = windows(held, streams=("accel", "mel"), rate_hz=25, length_s=2.0, hop_s=0.8)
+    fit = quick_train(made, model="branches", epochs=4)
+    assert list(fit.model.branches) == ["motion", "sound"]
+    assert fit.macro_f1 > 0.95
+    assert not any("branch" in note for note in fit.notes)
+    events = fit.detector().detect(held[0])
+    assert set(events["label"]) <= set(LABELS)
+    assert len(events)
+
+
+@pytest.mark.parametrize("name", ["cnn", "branches", "turn"])
+def test_nets_to_compare_with_and_new_classes_pass_the_check_off_the_mac(
+    gestures: Fit, tmp_path: Path, name: str
+) -> None:
+    if name == "turn":
+        detector = personalise(gestures, shown("turn", 5), take_from="all").detector()
+        recording = gesturing(80, gestures=("turn", "shake"))
+    elif name == "branches":
+        held = [humming(number) for number in range(2)]
+        made = windows(held, streams=("mel", "accel"), rate_hz=25, length_s=2.0, hop_s=0.8)
+        detector, recording = quick_train(made, model=name, epochs=2).detector(), held[0]
+    else:
+        detector, recording = quick_train(make_windows(2), model=name, epochs=2).detector(), make_person(0)
+    bundle = wk.export(detector, tmp_path / name, recordings=recording)
+    assert bundle.mlpackage.is_dir()
+
+
+def test_an_lstm_is_not_exported(tmp_path: Path) -> None:
+    detector = quick_train(make_windows(2), model="lstm", epochs=1).detector()
+    with pytest.raises(ValueError, match="never runs on the Neural Engine"):
+        wk.export(detector, tmp_path / "lstm")

@@ -19,8 +19,15 @@ if TYPE_CHECKING:
     from wristkit.errors import RecordingError as RecordingError
     from wristkit.evaluate import EventReport as EventReport
     from wristkit.evaluate import agreement as agreement
+    from wristkit.evaluate import alarm_groups as alarm_groups
+    from wristkit.evaluate import compare_events as compare_events
+    from wristkit.evaluate import compare_predictions as compare_predictions
+    from wristkit.evaluate import continuous_report as continuous_report
     from wristkit.evaluate import evaluate as evaluate
     from wristkit.evaluate import failures as failures
+    from wristkit.evaluate import hard_negatives as hard_negatives
+    from wristkit.evaluate import tune_decoder as tune_decoder
+    from wristkit.evaluate import window_report as window_report
     from wristkit.events import EventDecoder as EventDecoder
     from wristkit.export import Bundle as Bundle
     from wristkit.export import export as export
@@ -37,19 +44,23 @@ if TYPE_CHECKING:
     from wristkit.signals import inspect as inspect
     from wristkit.store import LabelStore as LabelStore
     from wristkit.store import save as save
+    from wristkit.train import Augmentation as Augmentation
     from wristkit.train import Fit as Fit
+    from wristkit.train import personalise as personalise
     from wristkit.train import quick_train as quick_train
+    from wristkit.train import runs as runs
     from wristkit.validate import cross_validate as cross_validate
     from wristkit.validate import robustness as robustness
     from wristkit.validate import subject_blind_warning as subject_blind_warning
-    from wristkit.view import gallery as gallery
     from wristkit.view import view as view
+    from wristkit.view.gallery import gallery as gallery
     from wristkit.windows import Windows as Windows
     from wristkit.windows import windows as windows
 
 __version__ = "0.1.0"
 
 _ROOM_OF = {
+    "Augmentation": "train",
     "Bundle": "export",
     "Conditioning": "condition",
     "Detector": "detector",
@@ -65,7 +76,11 @@ _ROOM_OF = {
     "Stream": "recording",
     "Windows": "windows",
     "agreement": "evaluate",
+    "alarm_groups": "evaluate",
     "align": "signals",
+    "compare_events": "evaluate",
+    "compare_predictions": "evaluate",
+    "continuous_report": "evaluate",
     "cross_validate": "validate",
     "deidentify": "recording",
     "evaluate": "evaluate",
@@ -74,16 +89,21 @@ _ROOM_OF = {
     "features": "features",
     "fuse": "fusion",
     "gallery": "view",
+    "hard_negatives": "evaluate",
     "inspect": "signals",
     "load": "load",
     "load_mlpackage": "export",
+    "personalise": "train",
     "quick_train": "train",
     "robustness": "validate",
+    "runs": "train",
     "sample": "datasets",
     "samples": "datasets",
     "save": "store",
     "subject_blind_warning": "validate",
+    "tune_decoder": "evaluate",
     "view": "view",
+    "window_report": "evaluate",
     "windows": "windows",
 }
 

@@ -5,21 +5,43 @@ tier) and where the sensors recorded. Zero alarms in T hours is an upper bound o
 """
 
 from wristkit.evaluate.agreement import agreement, disputed
-from wristkit.evaluate.figures import Rate, Share, rate, share
-from wristkit.evaluate.judge import Rule
-from wristkit.evaluate.report import EventReport, OperatingPoint, evaluate, failures, stack
+from wristkit.evaluate.compare import Comparison, compare_events, compare_predictions
+from wristkit.evaluate.continuous import ContinuousReport, continuous_report
+from wristkit.evaluate.failures import AlarmGroups, alarm_groups, failures, hard_negatives, windows_around
+from wristkit.evaluate.figures import Rate, Share, hours_needed, rate, share
+from wristkit.evaluate.judge import Rule, Seen
+from wristkit.evaluate.report import EventReport, OperatingPoint, evaluate, stack
+from wristkit.evaluate.tune import TunedDecoder, default_grid, tune_decoder
+from wristkit.evaluate.window import PREDICTION_COLUMNS, WindowReport, window_report
 
 __all__ = [
+    "PREDICTION_COLUMNS",
+    "AlarmGroups",
+    "Comparison",
+    "ContinuousReport",
     "EventReport",
     "OperatingPoint",
     "Rate",
     "Rule",
+    "Seen",
     "Share",
+    "TunedDecoder",
+    "WindowReport",
     "agreement",
+    "alarm_groups",
+    "compare_events",
+    "compare_predictions",
+    "continuous_report",
+    "default_grid",
     "disputed",
     "evaluate",
     "failures",
+    "hard_negatives",
+    "hours_needed",
     "rate",
     "share",
     "stack",
+    "tune_decoder",
+    "window_report",
+    "windows_around",
 ]

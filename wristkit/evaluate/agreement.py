@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wristkit.events import match, near
+from wristkit.events import match
 from wristkit.recording import FloatArray, check_labels
 from wristkit.recording.spans import intersect, union
 
@@ -79,18 +79,7 @@ def disputed(labels: pd.DataFrame, *, tier: str = "truth", tolerance_s: float = 
 
 def closest_pairs(one: FloatArray, other: FloatArray, *, tolerance_s: float) -> npt.NDArray[np.int64]:
     """Return (pairs, 2) places of spans that belong together: as many as possible, and of those the nearest edges."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
-
-    pairs = match(one, other, tolerance_s=tolerance_s)
-    if not len(pairs):
-        return pairs
-    mine, theirs = np.sort(pairs[:, 0]), np.sort(pairs[:, 1])
-    rows, columns = near(one[mine], other[theirs], tolerance_s)
-    apart_s = np.abs(one[mine][rows] - other[theirs][columns]).sum(axis=1)
-    weights = csr_array((1.0 + apart_s, (rows, columns)), shape=(len(mine), len(theirs)))  # a zero would be no pair
-    first, second = min_weight_full_bipartite_matching(weights)
-    return np.column_stack([mine[first], theirs[second]]).astype(np.int64)
+    return match(one, other, tolerance_s=tolerance_s)
 
 
 def kappa(one: pd.DataFrame, other: pd.DataFrame, spans: FloatArray) -> float:

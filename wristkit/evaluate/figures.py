@@ -19,12 +19,18 @@ class Rate(NamedTuple):
     alarms: int
     hours: float
 
+    @property
+    def per_day(self) -> float:
+        """False alarms in 24 labelled hours."""
+        return 24 * self.per_hour
+
     def __str__(self) -> str:
         if not self.hours:
             return "no labelled hours, so no rate"
         if not self.alarms:
-            return f"0 in {self.hours:.3g} h, so at most {self.high:.3g} per hour (95 %)"
-        return f"{self.per_hour:.3g} per hour ({self.low:.3g} to {self.high:.3g}), {self.alarms} in {self.hours:.3g} h"
+            return f"0 in {self.hours:.3g} h, so at most {self.high:.3g} per hour, {24 * self.high:.3g} a day (95 %)"
+        rates = f"{self.per_hour:.3g} per hour ({self.low:.3g} to {self.high:.3g}), {self.per_day:.3g} a day"
+        return f"{rates}, {self.alarms} in {self.hours:.3g} h"
 
 
 class Share(NamedTuple):
@@ -63,6 +69,19 @@ def rate(count: int, hours: float) -> Rate:
     tail = (1 - CONFIDENCE) / 2
     low, high = chi2.ppf(tail, 2 * count) / 2, chi2.ppf(1 - tail, 2 * count + 2) / 2
     return Rate(count / hours, float(low / hours), float(high / hours), count, hours)
+
+
+def hours_needed(fp_per_hour: float, *, alarms: int = 0) -> float:
+    """Return in how many hours so many alarms still prove, with 95 %, a rate of no more than this."""
+    if not fp_per_hour > 0:
+        raise ValueError(f"fp_per_hour is {fp_per_hour}, expected more than 0: no number of hours proves a rate of 0")
+    return rate(alarms, 1.0).high / fp_per_hour
+
+
+def f1(hits: float, misses: float, alarms: float) -> float:
+    """Return the harmonic mean of recall and precision; NaN of nothing at all."""
+    total = 2 * hits + misses + alarms
+    return 2 * hits / total if total else float("nan")
 
 
 def interval_over_people(

@@ -1,7 +1,8 @@
 """What counts, and which predicted event belongs to which true one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,19 @@ class Rule:
     classes: frozenset[str] | None
 
 
+class Seen(NamedTuple):
+    """What of a recording can be judged, in spans (k, 2).
+
+    ``recorded``: where a true event can be missed. ``counted``: where a false alarm counts. ``distinct``: the part of
+    that whose hours no other recording has counted. ``truth``: class to the true events (n, 2) that were recorded.
+    """
+
+    recorded: FloatArray
+    counted: FloatArray
+    distinct: FloatArray
+    truth: Mapping[str, FloatArray]
+
+
 MATCH_KINDS = {
     "recording": object,
     "subject": object,
@@ -36,6 +50,40 @@ MATCH_KINDS = {
     "decided_s": float,
     "latency_s": float,
 }
+
+
+def seen_of(recordings: Mapping[str, Recording], rule: Rule, scores: Mapping[str, Scores] | None) -> dict[str, Seen]:
+    """Return what can be judged of each recording.
+
+    Hours of one device on one person that several recordings hold, such as those into which events were put, are
+    counted in the first of them.
+    """
+    known: dict[tuple[object, ...], FloatArray] = {}
+    seen = {}
+    for name, recording in recordings.items():
+        recorded = recorded_spans(recording, rule)
+        counted = counted_spans(recording, rule, recorded, None if scores is None else scores[name])
+        clock, offset_s = _clock(recording)
+        before = known.get(clock, np.empty((0, 2)))
+        known[clock] = union(np.concatenate([before, counted + offset_s]))
+        distinct = subtract(counted, before - offset_s) if len(before) else counted
+        labels = recording.labels[recording.labels["tier"] == rule.tier]
+        truth = {
+            str(label): rows[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
+            for label, rows in labels.groupby("label")
+            if (label != BACKGROUND if rule.classes is None else label in rule.classes)
+        }
+        kept = {label: times[touches(times, recorded)] for label, times in truth.items()}
+        seen[name] = Seen(recorded, counted, distinct, kept)
+    return seen
+
+
+def _clock(recording: Recording) -> tuple[tuple[object, ...], float]:
+    """Return what recordings of the same hours have in common, and when this one starts on that clock."""
+    if recording.start is None or not recording.subject:
+        return (recording.source.get("content_hash", recording.id),), 0.0  # parts of one file are on one clock
+    device = (recording.subject, recording.wrist, recording.source.get("device"), recording.is_simulated)
+    return device, recording.start.timestamp()
 
 
 def recorded_spans(recording: Recording, rule: Rule) -> FloatArray:
@@ -62,14 +110,20 @@ def _spans_of(stream: Stream) -> FloatArray:
     return subtract(np.array([[time_s[0], time_s[-1]]]), gaps)
 
 
-def counted_spans(recording: Recording, rule: Rule, scores: Scores | None) -> FloatArray:
+def counted_spans(recording: Recording, rule: Rule, recorded: FloatArray, scores: Scores | None) -> FloatArray:
     """Return the spans in which false alarms and hours count: looked at, recorded and, with scores, within a window."""
-    looked_at = recording.labelled.get(rule.tier, np.empty((0, 2)))
-    spans = intersect(recorded_spans(recording, rule), union(looked_at))
-    if scores is None:
-        return spans
+    spans = intersect(recorded, union(recording.labelled.get(rule.tier, np.empty((0, 2)))))
+    return spans if scores is None else intersect(spans, _scored_spans(scores))
+
+
+def _scored_spans(scores: Scores) -> FloatArray:
+    """Return the seconds that windows cover; they come in order, so that only steps beyond their length are edges."""
+    if not len(scores.centre_s):
+        return np.empty((0, 2))
+    apart = np.flatnonzero(np.diff(scores.centre_s) > scores.window_s)
+    first, last = np.concatenate([[0], apart + 1]), np.append(apart, len(scores.centre_s) - 1)
     half_s = scores.window_s / 2
-    return intersect(spans, union(np.column_stack([scores.centre_s - half_s, scores.centre_s + half_s])))
+    return np.column_stack([scores.centre_s[first] - half_s, scores.centre_s[last] + half_s])
 
 
 def hours(spans: FloatArray) -> float:
@@ -81,33 +135,35 @@ def touches(times: FloatArray, spans: FloatArray) -> npt.NDArray[np.bool_]:
     """Return which of (n, 2) times share more than nothing with spans; points count where they lie inside."""
     start_s, stop_s = times[:, 0], times[:, 1]
     place = np.searchsorted(spans[:, 0], start_s, side="right")  # spans are disjoint and ordered
-    inside = (place > 0) & (start_s <= np.append(spans[:, 1], -np.inf)[place - 1])
-    return np.asarray(inside | (covered_s(start_s, stop_s, spans) > 0))
+    touching = np.asarray((place > 0) & (start_s <= np.append(spans[:, 1], -np.inf)[place - 1]))
+    outside = np.flatnonzero(~touching)
+    touching[outside] = covered_s(start_s[outside], stop_s[outside], spans) > 0
+    return touching
 
 
-def match_recording(events: pd.DataFrame, recording: Recording, rule: Rule, scores: Scores | None) -> pd.DataFrame:
+def match_recording(
+    events: pd.DataFrame, recording: Recording, rule: Rule, seen: Seen, scores: Scores | None
+) -> pd.DataFrame:
     """Return one row a predicted or true event of one recording, with what it is: see ``EventReport.matches``."""
     truth = recording.labels[recording.labels["tier"] == rule.tier]
-    counted, recorded = counted_spans(recording, rule, scores), recorded_spans(recording, rule)
     labels = rule.classes or (set(truth["label"]) | set(events["label"])) - {BACKGROUND}
     rows: list[dict[str, object]] = []
     for label in sorted(labels):
         found = events[events["label"] == label]
         wanted = truth[truth["label"] == label]
-        context = {"recording": recording.id, "subject": recording.subject or "", "label": label}
-        rows += [{**context, **row} for row in _match_class(found, wanted, rule, counted, recorded)]
+        whose = {"recording": recording.id, "subject": recording.subject or "", "label": label}
+        rows += [{**whose, **row} for row in _match_class(found, wanted, rule, seen)]
     table = pd.DataFrame(rows, columns=list(MATCH_KINDS)).astype(MATCH_KINDS)
     return table if scores is None else _with_scores_of_misses(table, scores)
 
 
-def _match_class(
-    found: pd.DataFrame, wanted: pd.DataFrame, rule: Rule, counted: FloatArray, recorded: FloatArray
-) -> list[dict[str, object]]:
+def _match_class(found: pd.DataFrame, wanted: pd.DataFrame, rule: Rule, seen: Seen) -> list[dict[str, object]]:
     predicted = found[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
     truth = wanted[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
-    judged, seen = touches(predicted, counted), touches(truth, recorded)
-    places = np.flatnonzero(seen)  # what no sensor saw can neither be hit nor missed
-    found_pairs = match(predicted, truth[seen], tolerance_s=rule.tolerance_s)
+    judged, recorded = touches(predicted, seen.counted), touches(truth, seen.recorded)
+    places = np.flatnonzero(recorded)  # what no sensor saw can neither be hit nor missed
+    score = found["score"].to_numpy(dtype=np.float64)
+    found_pairs = match(predicted, truth[recorded], tolerance_s=rule.tolerance_s, score=score)
     pairs = dict(zip(found_pairs[:, 0].tolist(), places[found_pairs[:, 1]].tolist(), strict=True))
     rows: list[dict[str, object]] = []
     for place, event in enumerate(found.itertuples()):
@@ -122,15 +178,17 @@ def _match_class(
     for place in sorted(set(range(len(truth))) - set(pairs.values())):
         start_s, stop_s = truth[place]
         times = {"start_s": start_s, "stop_s": stop_s, "true_start_s": start_s, "true_stop_s": stop_s}
-        rows.append({**times, "kind": "miss" if seen[place] else "not recorded"})
+        rows.append({**times, "kind": "miss" if recorded[place] else "not recorded"})
     return rows
 
 
 def _with_scores_of_misses(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     """Return the table with the highest score that each missed event reached."""
+    reach_s = scores.hop_s
     for place in table.index[table["kind"].isin(["miss", "not recorded"])]:
         row = table.loc[place]
-        near = (scores.centre_s >= row["start_s"] - scores.hop_s) & (scores.centre_s <= row["stop_s"] + scores.hop_s)
-        if near.any():
-            table.loc[place, "score"] = float(scores.values[near, scores.channels.index(row["label"])].max())
+        first = np.searchsorted(scores.centre_s, row["start_s"] - reach_s)
+        last = np.searchsorted(scores.centre_s, row["stop_s"] + reach_s, side="right")
+        if last > first:
+            table.loc[place, "score"] = float(scores.values[first:last, scores.channels.index(row["label"])].max())
     return table

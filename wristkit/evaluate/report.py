@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 
 from wristkit.errors import RecordingError
+from wristkit.evaluate.context import NO_CONTEXT, hours_by_context, parts_of
 from wristkit.evaluate.curve import curve_table
-from wristkit.evaluate.figures import Rate, Share, interval_over_people, rate, share
-from wristkit.evaluate.judge import MATCH_KINDS, Rule, counted_spans, hours, match_recording
+from wristkit.evaluate.figures import Rate, Share, f1, hours_needed, interval_over_people, rate, share
+from wristkit.evaluate.judge import MATCH_KINDS, Rule, Seen, hours, match_recording, seen_of
+from wristkit.evaluate.tally import context_of, edges, quantiles, tally
+from wristkit.evaluate.ward import ward_table
 from wristkit.events import BACKGROUND, EVENT_COLUMNS, EventDecoder, Scores, event_table
 from wristkit.recording import FloatArray, Recording
 
@@ -54,8 +57,8 @@ class EventReport:
         looked (``not labelled``), a true one where nothing was recorded (``not recorded``).
     recordings
         Recording id to recording.
-    hours_of
-        Recording id to labelled and recorded hours.
+    seen
+        Recording id to what of it was labelled and recorded, and so could be judged.
     rule
         Tier, tolerance and what else was judged by.
     scores, decoder
@@ -66,15 +69,20 @@ class EventReport:
 
     matches: pd.DataFrame
     recordings: Mapping[str, Recording]
-    hours_of: Mapping[str, float]
+    seen: Mapping[str, Seen]
     rule: Rule
     scores: Mapping[str, Scores] | None
     decoder: EventDecoder | None
     notes: tuple[str, ...]
 
+    @cached_property
+    def hours_of(self) -> dict[str, float]:
+        """Recording id to labelled and recorded hours that no recording before it held."""
+        return {name: hours(seen.distinct) for name, seen in self.seen.items()}
+
     @property
     def hours(self) -> float:
-        """Labelled and recorded hours, each recording once."""
+        """Labelled and recorded hours, each once."""
         return sum(self.hours_of.values())
 
     @property
@@ -93,9 +101,19 @@ class EventReport:
         return self.precision_share.value
 
     @property
+    def f1(self) -> float:
+        """Harmonic mean of recall and precision; ``f1_over_people`` is its interval."""
+        return f1(*self._counts())
+
+    @property
     def fp_per_hour(self) -> float:
         """False alarms per labelled and recorded hour; see ``false_alarms`` for its interval."""
         return self.false_alarms.per_hour
+
+    @property
+    def fp_per_day(self) -> float:
+        """False alarms per 24 labelled and recorded hours."""
+        return self.false_alarms.per_day
 
     @property
     def recall_share(self) -> Share:
@@ -118,19 +136,33 @@ class EventReport:
         return self.matches.loc[self.matches["kind"] == "hit", "latency_s"].to_numpy(dtype=np.float64)
 
     @property
+    def latency_median_s(self) -> float:
+        """Median latency of the hits, NaN of none; ``latency_s`` are all of them."""
+        return quantiles(self.latency_s, 50)[0]
+
+    @property
+    def latency_p95_s(self) -> float:
+        """95th percentile of the latency of the hits, NaN of none."""
+        return quantiles(self.latency_s, 95)[0]
+
+    @property
+    def classes(self) -> list[str]:
+        """Classes that were judged or occurred."""
+        return sorted({*self.matches["label"], *(self.rule.classes or ())})
+
+    @property
     def by_class(self) -> pd.DataFrame:
-        """One row a class, fewest hits first."""
-        names = sorted({*self.matches["label"], *(self.rule.classes or ())})
-        return _tally(self.matches, "label", dict.fromkeys(names, self.hours))
+        """One row a class, lowest recall first."""
+        return tally(self.matches, "label", dict.fromkeys(self.classes, self.hours))
 
     @property
     def by_subject(self) -> pd.DataFrame:
-        """One row a person, worst recall first."""
+        """One row a person, the worst first: lowest recall, then most false alarms an hour."""
         hours: dict[str, float] = {}
         for name, recording in self.recordings.items():
             who = recording.subject or ""
             hours[who] = hours.get(who, 0.0) + self.hours_of[name]
-        return _tally(self.matches, "subject", hours)
+        return tally(self.matches, "subject", hours)
 
     @property
     def by_source(self) -> pd.DataFrame:
@@ -139,7 +171,47 @@ class EventReport:
         hours_of: dict[str, float] = {}
         for name, kind in kind_of.items():
             hours_of[kind] = hours_of.get(kind, 0.0) + self.hours_of[name]
-        return _tally(self.matches.assign(source=self.matches["recording"].map(kind_of)), "source", hours_of)
+        return tally(self.matches.assign(source=self.matches["recording"].map(kind_of)), "source", hours_of)
+
+    def by_context(self, tier: str) -> pd.DataFrame:
+        """Return one row for each label of another tier, such as activities: hours, false alarms, recall in it.
+
+        An event belongs where its middle lies. Where labels lie over each other their names stand joined, so that the
+        hours add up to all hours; where none lies, ``no label``.
+        """
+        hours_of: dict[str, float] = {}
+        for name, recording in self.recordings.items():
+            for where, more in hours_by_context(self.seen[name].distinct, parts_of(recording, tier)).items():
+                hours_of[where] = hours_of.get(where, 0.0) + more
+        context = context_of(self.matches, self.recordings, tier)
+        hours_of = {**dict.fromkeys(sorted(set(context)), 0.0), **hours_of}
+        if set(hours_of) <= {NO_CONTEXT}:
+            tiers = sorted({str(name) for one in self.recordings.values() for name in one.labels["tier"]})
+            raise ValueError(
+                f"no label of the tier {tier!r} covers any time; there are labels of {tiers}, maybe points"
+            )
+        return tally(self.matches.assign(context=context), "context", hours_of)
+
+    @property
+    def edge_errors(self) -> pd.DataFrame:
+        """By how much hits begin and end beside the truth, a row a class.
+
+        ``_median_s`` and ``_p95_s`` are of the distance; ``_bias_s`` is the median with its sign, above 0 where the
+        detected edge comes later.
+        """
+        hits = self.matches[self.matches["kind"] == "hit"]
+        rows = {label: edges(hits[hits["label"] == label]) for label in self.classes}
+        columns = ["hits", *(f"{edge}_{what}_s" for edge in ("onset", "offset") for what in ("median", "p95", "bias"))]
+        table = pd.DataFrame(rows.values(), index=pd.Index(rows, name="label", dtype=object), columns=columns)
+        return table.astype({"hits": int})
+
+    @property
+    def error_kinds(self) -> pd.DataFrame:
+        """How many events were deleted, inserted, fragmented or merged and for how long, a row a class.
+
+        See :mod:`wristkit.evaluate.ward`.
+        """
+        return ward_table(self.matches, self.seen, self.classes)
 
     @property
     def recall_over_people(self) -> tuple[float, float] | None:
@@ -148,6 +220,14 @@ class EventReport:
         return interval_over_people(
             people["hits"].to_numpy(dtype=np.float64), (people["hits"] + people["misses"]).to_numpy(dtype=np.float64)
         )
+
+    @property
+    def f1_over_people(self) -> tuple[float, float] | None:
+        """Bootstrap interval of F1 over people; None of fewer than five."""
+        people = self.by_subject
+        both = 2 * people["hits"].to_numpy(dtype=np.float64)
+        wrong = (people["misses"] + people["false_alarms"]).to_numpy(dtype=np.float64)
+        return interval_over_people(both, both + wrong)
 
     @property
     def fp_per_hour_over_people(self) -> tuple[float, float] | None:
@@ -180,7 +260,7 @@ class EventReport:
             threshold=float(best["threshold"]),
             recall_share=share(int(best["hits"]), int(best["truths"])),
             false_alarms=rate(int(best["false_alarms"]), self.hours),
-            note=_claim_note(fp_per_hour, self.hours),
+            note=_claim_note(fp_per_hour, rate(int(best["false_alarms"]), self.hours)),
         )
 
     @cached_property
@@ -188,16 +268,19 @@ class EventReport:
         if self.scores is None or self.decoder is None:
             raise ValueError("a curve needs scores= and decoder=; use Detector.evaluate, or pass both to evaluate")
         return curve_table(
-            self.recordings,
             self.rule,
+            self.seen,
             self.scores,
             self.decoder,
-            truths=self.recall_share.total,
+            truths=sum(len(times) for seen in self.seen.values() for times in seen.truth.values()),
             hours=self.hours,
         )
 
     def _count(self, kind: str) -> int:
         return int((self.matches["kind"] == kind).sum())
+
+    def _counts(self) -> tuple[int, int, int]:
+        return self._count("hit"), self._count("miss"), self._count("false alarm")
 
     def __repr__(self) -> str:
         return "\n".join(_lines(self))
@@ -248,37 +331,22 @@ def evaluate(
     table = _check_events(events, held)
     needed = _sources(known) if streams is None else tuple(streams)
     rule = Rule(tier, tolerance_s, latency_from, needed, _judged(known, decoder))
+    seen = seen_of(held, rule, known)
     parts = [
-        match_recording(table[table["recording"] == name], recording, rule, None if known is None else known[name])
+        match_recording(
+            table[table["recording"] == name], recording, rule, seen[name], None if known is None else known[name]
+        )
         for name, recording in held.items()
     ]
     return EventReport(
         matches=pd.concat(parts, ignore_index=True).astype(MATCH_KINDS),
         recordings=held,
-        hours_of={
-            name: hours(counted_spans(recording, rule, None if known is None else known[name]))
-            for name, recording in held.items()
-        },
+        seen=seen,
         rule=rule,
         scores=known,
         decoder=decoder,
-        notes=_notes(held, rule),
+        notes=_notes(held, rule, seen),
     )
-
-
-def failures(report: EventReport) -> pd.DataFrame:
-    """Return the misses and false alarms of a report, highest score first, ready for the gallery.
-
-    Columns ``recording, subject, kind, label, start_s, stop_s, score, decided_s``; ``.attrs["recordings"]`` holds the
-    recordings by id, ``.attrs["events"]`` all that was detected in them, right or wrong.
-    """
-    columns = ["recording", "subject", "kind", "label", "start_s", "stop_s", "score", "decided_s"]
-    wrong = report.matches[report.matches["kind"].isin(["miss", "false alarm"])][columns]
-    table = wrong.sort_values(["kind", "score"], ascending=[True, False], ignore_index=True)
-    table.attrs["recordings"] = dict(report.recordings)
-    found = report.matches[report.matches["kind"].isin(["hit", "false alarm", "not labelled"])]
-    table.attrs["events"] = tuple(found[["recording", *EVENT_COLUMNS]].itertuples(index=False, name=None))
-    return table
 
 
 def stack(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -337,30 +405,7 @@ def _judged(known: Mapping[str, Scores] | None, decoder: EventDecoder | None) ->
     return frozenset(classes - {decoder.background if decoder else BACKGROUND})
 
 
-def _tally(matches: pd.DataFrame, by: str, hours: Mapping[str, float]) -> pd.DataFrame:
-    """Return counts and figures of each group, worst recall first."""
-    rows = []
-    for name, group_hours in hours.items():
-        rows_of = matches[matches[by] == name]
-        hits, misses, alarms = (int((rows_of["kind"] == kind).sum()) for kind in ("hit", "miss", "false alarm"))
-        rows.append(
-            {
-                by: name,
-                "hits": hits,
-                "misses": misses,
-                "false_alarms": alarms,
-                "hours": group_hours,
-                "recall": share(hits, hits + misses).value,
-                "precision": share(hits, hits + alarms).value,
-                "fp_per_hour": rate(alarms, group_hours).per_hour,
-                "latency_median_s": rows_of.loc[rows_of["kind"] == "hit", "latency_s"].median(),
-            }
-        )
-    columns = [by, "hits", "misses", "false_alarms", "hours", "recall", "precision", "fp_per_hour", "latency_median_s"]
-    return pd.DataFrame(rows, columns=columns).set_index(by).sort_values("recall", kind="stable")
-
-
-def _notes(held: Mapping[str, Recording], rule: Rule) -> tuple[str, ...]:
+def _notes(held: Mapping[str, Recording], rule: Rule, seen: Mapping[str, Seen]) -> tuple[str, ...]:
     notes = []
     tier = rule.tier
     labels = pd.concat([recording.labels for recording in held.values()], ignore_index=True)
@@ -376,22 +421,30 @@ def _notes(held: Mapping[str, Recording], rule: Rule) -> tuple[str, ...]:
     silent = [name for name, recording in held.items() if tier not in recording.labelled]
     if silent:
         notes.append(f"{len(silent)} recordings state no labelled spans of tier {tier!r}: no alarm is counted there")
+    twice = sum(hours(one.counted) - hours(one.distinct) for one in seen.values())
+    if twice > 1e-6:
+        notes.append(f"{twice:.3g} h of one person's device are in several recordings: hours once, all alarms count")
     return tuple(notes)
 
 
-def _claim_note(fp_per_hour: float, hours: float) -> str:
+def _claim_note(fp_per_hour: float, alarms: Rate) -> str:
+    """Say whether the hours are enough for the claim, and how many would be."""
+    chosen = "the threshold is chosen on these very recordings"
     if not fp_per_hour:
-        return "no number of hours proves a rate of zero"
-    needed = 3 / fp_per_hour
-    if hours >= needed:
-        return f"{hours:.3g} labelled hours"
-    return f"{hours:.3g} labelled hours are too few to claim {fp_per_hour:g} per hour: {needed:.3g} h without alarm are"
+        return f"no number of hours proves a rate of zero; {chosen}"
+    needed, held = hours_needed(fp_per_hour, alarms=alarms.alarms), f"{alarms.hours:.3g} labelled hours"
+    claim = f"to claim {fp_per_hour:g} per hour"
+    if alarms.hours >= needed:
+        return f"{held} are enough {claim}; {chosen}"
+    more = "without alarm" if not alarms.alarms else f"with no more than {alarms.alarms} alarms"
+    return f"{held} are too few {claim}: {needed:.3g} h {more} are enough; {chosen}"
 
 
 def _lines(report: EventReport) -> list[str]:
     lines = [
         f"recall {report.recall_share}{_over_people(report.recall_over_people)}",
         f"precision {report.precision_share}",
+        f"F1 {report.f1:.3f}{_over_people(report.f1_over_people)}",
         f"false alarms {report.false_alarms}{_over_people(report.fp_per_hour_over_people)}",
         f"latency {_latency_line(report.latency_s)}",
         f"labelled hours {report.hours:.3g}, {len(report.recordings)} recordings of {len(report.by_subject)} people",
@@ -413,4 +466,4 @@ def _over_people(interval: tuple[float, float] | None) -> str:
 def _latency_line(latency_s: FloatArray) -> str:
     if not len(latency_s):
         return "of no hit"
-    return f"median {np.median(latency_s):.2f} s, 95th percentile {np.percentile(latency_s, 95):.2f} s"
+    return "median {:.2f} s, 95th percentile {:.2f} s".format(*quantiles(latency_s, 50, 95))

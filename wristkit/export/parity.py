@@ -102,11 +102,11 @@ def _evenly(count: int, most: int) -> npt.NDArray[np.int64]:
 
 def _random_windows(detector: "Detector") -> Windows32:
     """Return windows with the mean and spread that the net's normaliser learned, or unit ones without a normaliser."""
-    from wristkit.models import Tcn
+    from wristkit.models import Net
 
     channels, samples = len(detector.spec.conditioning.channels), detector.spec.length
     windows = np.random.default_rng(0).standard_normal((RANDOM_WINDOWS, channels, samples))
-    if isinstance(detector.model, Tcn):
+    if isinstance(detector.model, Net):
         mean, scale = (one.numpy()[:, None] for one in (detector.model.normalise.mean, detector.model.normalise.scale))
         spread = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale != 0)
         windows = mean + windows * spread

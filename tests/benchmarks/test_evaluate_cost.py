@@ -1,0 +1,94 @@
+"""What the curve over all thresholds costs beside one sort of the scores."""
+
+import statistics
+import time
+
+import numpy as np
+import pytest
+
+from wristkit.evaluate import evaluate
+from wristkit.events import EventDecoder, Scores
+from wristkit.recording import Recording, Stream, label_table
+
+pytestmark = pytest.mark.benchmark
+HOP_S, BURSTS_AN_HOUR, TRUTHS_AN_HOUR = 0.1, 120, 30
+
+
+def ordinary_life(hours, classes):
+    """Return scores at 10 Hz, quiet but for a burst of one class twice a minute, and a recording with true events."""
+    rng = np.random.default_rng(0)
+    count, span_s = 36_000 * hours, 3600.0 * hours
+    logits = rng.normal(0, 1.2, size=(count, classes)).astype(np.float32)
+    logits[:, 0] += 5
+    for row in rng.integers(0, count - 30, size=BURSTS_AN_HOUR * hours):
+        logits[row : row + rng.integers(2, 15), rng.integers(1, classes)] += rng.uniform(2, 9)
+    values = np.exp(logits)
+    values /= values.sum(axis=1, keepdims=True)
+    names = ("none", *(f"class_{number}" for number in range(1, classes)))
+    centre_s = np.arange(count) * HOP_S
+    scores = Scores.of(centre_s + 0.5, values, classes=names, centre_s=centre_s, hop_s=HOP_S, window_s=1.0)
+    starts = rng.uniform(5, span_s - 5, size=TRUTHS_AN_HOUR * hours)
+    rows = [(one, one + 0.8, names[1 + k % (classes - 1)], "truth", "me") for k, one in enumerate(starts.tolist())]
+    time_s = np.arange(0, span_s + 1, 0.5)
+    recording = Recording.of(
+        [Stream.measured("ppg", time_s, rng.normal(size=len(time_s)))],
+        labels=label_table(rows),
+        labelled={"truth": [(0.0, span_s)]},
+        subject="a",
+    )
+    return scores, recording
+
+
+def cpu(work):
+    before = time.process_time()
+    work()
+    return time.process_time() - before
+
+
+def ratio_of(scores, recording, decoder, *, rounds):
+    """Return the median ratio, and seconds of curve and sort, of interleaved rounds."""
+    report = evaluate(decoder.run(scores), recording, scores=scores, decoder=decoder)
+    flat = np.ascontiguousarray(scores.values).ravel()
+    report.curve()
+    pairs = []
+    for _ in range(rounds):
+        del report.__dict__["_curve"]
+        pairs.append((cpu(report.curve), cpu(lambda: np.sort(flat))))
+    curve, sort = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return curve / sort, curve, sort
+
+
+@pytest.mark.parametrize(("hours", "classes"), [(1, 2), (1, 4), (24, 2), (24, 4), (72, 4)])
+def test_the_curve_beside_one_sort(hours, classes, benchmark_row):
+    scores, recording = ordinary_life(hours, classes)
+    ratio, curve, sort = ratio_of(scores, recording, EventDecoder(high=0.8, low=0.4), rounds=9 if hours > 1 else 51)
+    note = f"curve {curve * 1e3:.2f} ms, np.sort of all scores {sort * 1e3:.2f} ms of CPU; bound 3"
+    benchmark_row(f"curve over all thresholds, {hours} h of {classes} classes at 10 Hz", f"{ratio:.2f}x", note)
+    assert ratio <= 3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"smooth": 3}, {"refractory_s": 2.0}, {"min_length_s": 0.3, "merge_s": 0.3}],
+    ids=lambda one: next(iter(one)),
+)
+def test_the_curve_of_other_decoders_beside_one_sort(fields, benchmark_row):
+    scores, recording = ordinary_life(24, 4)
+    ratio, curve, sort = ratio_of(scores, recording, EventDecoder(high=0.8, low=0.4, **fields), rounds=7)
+    note = f"24 h of 4 classes: curve {curve * 1e3:.2f} ms, np.sort {sort * 1e3:.2f} ms of CPU; bound 3"
+    benchmark_row(f"curve with {fields}", f"{ratio:.2f}x", note)
+    assert ratio <= 3
+
+
+def test_decoding_half_a_day_at_once_beside_window_by_window(benchmark_row):
+    scores, _ = ordinary_life(12, 4)
+    decoder = EventDecoder(high=0.8, low=0.4)
+    pairs = []
+    for _ in range(3):
+        state = decoder.start(scores.channels, hop_s=scores.hop_s)
+        pushed = cpu(lambda state=state: state.push(scores.centre_s, scores.time, scores.values))
+        pairs.append((pushed, cpu(lambda: decoder.run(scores))))
+    pushed, whole = (statistics.median(column) for column in zip(*pairs, strict=True))
+    note = f"half a day: push {pushed * 1e3:.0f} ms, run {whole * 1e3:.1f} ms of CPU; bound 10"
+    benchmark_row("decoder: run beside push", f"{pushed / whole:.0f}x", note)
+    assert pushed > 10 * whole

@@ -1,0 +1,122 @@
+"""A decoder for a rate: the best of all that were tried, on people who are not the test."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+import wristkit as wk
+from wristkit.evaluate import default_grid, evaluate, stack
+from wristkit.events import EventDecoder, Scores
+from wristkit.recording import Recording, Stream, label_table
+
+SPAN_S, HOP_S = 1200.0, 0.5
+
+
+def person(number: int, *, noise: float = 0.35):
+    """Return a recording with ten events, and scores that rise a little late, dip within, and spike elsewhere."""
+    rng = np.random.default_rng(number)
+    time_s = np.arange(0, SPAN_S, HOP_S)
+    starts = np.arange(50, 1150, 110.0)
+    recording = Recording.of(
+        [Stream.measured("ppg", time_s, rng.normal(size=len(time_s)))],
+        labels=label_table([(start, start + 6, "wash", "truth", "me") for start in starts]),
+        labelled={"truth": [(0.0, SPAN_S)]},
+        subject=f"p{number}",
+    )
+    score = np.abs(rng.normal(0, noise, size=len(time_s)))
+    for start in starts:
+        inside = (time_s >= start + 0.5) & (time_s < start + 6)
+        score[inside] = np.clip(0.75 + rng.normal(0, 0.2, size=inside.sum()), 0, 1)
+    score = np.clip(score, 0, 1).astype(np.float32)
+    values = np.column_stack([1 - score, score])
+    scores = Scores.of(time_s + 0.5, values, classes=("none", "wash"), centre_s=time_s, hop_s=HOP_S)
+    return recording, scores
+
+
+@pytest.fixture(scope="module")
+def held():
+    pairs = [person(number) for number in range(3)]
+    return [one for one, _ in pairs], {one.id: scores for one, scores in pairs}
+
+
+def test_the_decoder_is_the_best_of_all_that_were_tried(held):
+    recordings, scores = held
+    grid = {"smooth": (1, 3), "low": (0.3, 0.5), "merge_s": (0.0, 1.0)}
+    tuned = wk.tune_decoder(scores, recordings, fp_per_hour=2.0, grid=grid)
+    best = 0.0
+    for smooth, low, merge_s in product(*grid.values()):
+        for high in np.arange(low, 1.001, 0.05):
+            one = EventDecoder(high=min(1.0, high), low=low, smooth=smooth, merge_s=merge_s)
+            report = evaluate(stack({name: one.run(of) for name, of in scores.items()}), recordings, scores=scores)
+            if report.fp_per_hour <= 2.0:
+                best = max(best, report.recall)
+    assert tuned.point.recall >= best > 0.5
+    again = stack({name: tuned.decoder.run(one) for name, one in scores.items()})
+    report = evaluate(again, recordings, scores=scores, decoder=tuned.decoder)
+    assert report.recall == tuned.point.recall == tuned.table["recall"].max()
+    assert report.fp_per_hour == pytest.approx(tuned.point.fp_per_hour)
+    assert report.fp_per_hour <= 2.0
+    row = tuned.table.iloc[int(tuned.table["recall"].argmax())]
+    assert len(tuned.table) == 8
+    assert np.isfinite(row["latency_median_s"])
+    assert tuned.people == ("p0", "p1", "p2")
+    assert "of 8 decoders, on p0, p1, p2" in repr(tuned)
+
+
+def test_of_equals_the_soonest_is_taken():
+    recording, scores = person(0)
+    truth = recording.labels[["start_s", "stop_s"]].to_numpy()
+    score = np.zeros(len(scores), dtype=np.float32)
+    for start, stop in truth:
+        score[(scores.centre_s >= start) & (scores.centre_s < stop)] = 0.9
+    clean = {recording.id: replace(scores, values=np.column_stack([1 - score, score]))}
+    tuned = wk.tune_decoder(clean, [recording], fp_per_hour=0.0, grid={"low": (0.3,), "min_length_s": (3.0, 0.0, 2.0)})
+    assert tuned.table["recall"].tolist() == [1.0, 1.0, 1.0]
+    assert tuned.table["latency_median_s"].tolist() == [3.5, 0.5, 2.5]
+    assert tuned.decoder.min_length_s == 0.0
+
+
+def test_what_is_not_tuned_stays_and_the_default_follows_the_hop(held):
+    recordings, scores = held
+    base = EventDecoder(background="wash", refractory_s=3.0)
+    renamed = {name: replace(one, channels=("wash", "none")) for name, one in scores.items()}
+    swapped = [one.with_labels(one.labels.assign(label="none")) for one in recordings]
+    tuned = wk.tune_decoder(renamed, swapped, fp_per_hour=1e6, decoder=base, grid={"low": (0.3,)})
+    same = wk.tune_decoder(
+        scores, recordings, fp_per_hour=1e6, decoder=EventDecoder(refractory_s=3.0, low=0.3), grid={}
+    )
+    assert (tuned.decoder.background, tuned.decoder.refractory_s) == ("wash", 3.0)
+    assert tuned.point == same.point
+    assert replace(tuned.decoder, background="none", refractory_s=0.0) == EventDecoder(
+        high=tuned.point.threshold, low=0.3
+    )
+    assert default_grid(0.5)["merge_s"] == (0.0, 1.0)
+
+
+def test_nothing_fits_where_no_alarm_may_be():
+    recording, _ = person(7)
+    time_s = np.arange(0, SPAN_S, HOP_S)
+    flat = np.full((len(time_s), 2), 0.5, dtype=np.float32)
+    scores = Scores.of(time_s, flat, classes=("none", "wash"), centre_s=time_s, hop_s=HOP_S)
+    with pytest.raises(ValueError, match="no decoder of 1 finds a true event at 0 false alarms"):
+        wk.tune_decoder({recording.id: scores}, [recording], fp_per_hour=0.0, grid={"min_length_s": (1e6,)})
+
+
+def test_people_of_the_test_are_refused(held):
+    recordings, scores = held
+    other, _ = person(0, noise=0.3)
+    with pytest.raises(ValueError, match=r"\['p0'\] are among the test people too"):
+        wk.tune_decoder(scores, recordings, fp_per_hour=1.0, test=[other])
+    renamed = replace(recordings[1], subject="q")
+    with pytest.raises(ValueError, match="under another name"):
+        wk.tune_decoder(scores, recordings, fp_per_hour=1.0, test=[renamed])
+    with pytest.raises(ValueError, match="have no subject"):
+        wk.tune_decoder(scores, recordings, fp_per_hour=1.0, test=[replace(other, subject=None)])
+
+
+def test_a_wrong_grid_is_named(held):
+    recordings, scores = held
+    with pytest.raises(ValueError, match=r"grid has \['high'\]"):
+        wk.tune_decoder(scores, recordings, fp_per_hour=1.0, grid={"high": (0.5,)})

@@ -1,0 +1,183 @@
+"""Windows: figures equal to scikit-learn's, to counting by hand, and to drawing people one after another."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+from sklearn.calibration import calibration_curve
+
+import wristkit as wk
+from wristkit.evaluate import PREDICTION_COLUMNS
+
+CLASSES = ("none", "tap", "wash")
+
+
+def table_of(seed, *, count=60, people=6, classes=CLASSES, truths=None, sharp=1.5):
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(truths or classes, size=count)
+    logits = rng.normal(size=(count, len(classes))) + sharp * (truth[:, None] == np.array(classes))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    fold = np.arange(count) % people
+    table = pd.DataFrame(
+        {
+            "recording": [f"r{one}" for one in fold],
+            "subject": [f"p{one}" for one in fold],
+            "fold": fold,
+            "start_s": np.arange(count) * 0.5,
+            "stop_s": np.arange(count) * 0.5 + 2.0,
+            "truth": truth.astype(object),
+            "predicted": np.array(classes, dtype=object)[probabilities.argmax(axis=1)],
+        }
+    )
+    return table.join(pd.DataFrame(probabilities, columns=list(classes)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    count=st.integers(1, 60),
+    truths=st.sampled_from([None, ("tap",), ("none", "wash")]),
+    sharp=st.floats(-1, 4),
+)
+def test_figures_equal_scikit_learn(seed, count, truths, sharp):
+    table = table_of(seed, count=count, truths=truths, sharp=sharp)
+    report = wk.window_report(table)
+    truth, said = table["truth"], table["predicted"]
+    occurring = sorted(set(truth))
+    scores = {"labels": occurring, "average": "macro", "zero_division": 0}
+    assert report.macro_f1 == pytest.approx(metrics.f1_score(truth, said, **scores))
+    assert report.accuracy == pytest.approx(metrics.accuracy_score(truth, said))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert report.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(truth, said))
+    np.testing.assert_array_equal(report.confusion, metrics.confusion_matrix(truth, said, labels=list(CLASSES)))
+    expected = metrics.brier_score_loss(truth, table[list(CLASSES)], labels=list(CLASSES), scale_by_half=False)
+    assert report.brier == pytest.approx(expected)
+    each = metrics.precision_recall_fscore_support(truth, said, labels=list(CLASSES), zero_division=np.nan)
+    told = report.by_class.loc[list(CLASSES)]
+    np.testing.assert_allclose(told["precision"], each[0])
+    np.testing.assert_allclose(told["recall"], each[1])
+    assert told["windows"].tolist() == each[3].tolist()
+    present = told["windows"] > 0
+    np.testing.assert_allclose(told.loc[present, "f1"], each[2][present])
+    assert told.loc[~present, "f1"].isna().all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), bins=st.integers(1, 12))
+def test_reliability_equals_scikit_learn(seed, bins):
+    table = table_of(seed, count=200)
+    told = wk.window_report(table).reliability(label="tap", bins=bins)
+    fraction, mean = calibration_curve(table["truth"] == "tap", table["tap"], n_bins=bins)
+    np.testing.assert_allclose(told["accuracy"], fraction)
+    np.testing.assert_allclose(told["confidence"], mean)
+    assert told["windows"].sum() == 200
+    assert ((told["accuracy_low"] <= told["accuracy"]) & (told["accuracy"] <= told["accuracy_high"])).all()
+
+
+def test_the_calibration_error_by_hand():
+    table = table_of(0, count=4)
+    table[list(CLASSES)] = [[0.95, 0.05, 0], [0.91, 0.09, 0], [0.55, 0.45, 0], [0.05, 0.35, 0.6]]
+    table["predicted"] = ["none", "none", "none", "wash"]
+    table["truth"] = ["none", "tap", "none", "wash"]
+    report = wk.window_report(table)
+    assert report.calibration_error == pytest.approx((2 * abs(0.93 - 0.5) + abs(0.55 - 1) + abs(0.6 - 1)) / 4)
+    assert report.reliability()["windows"].tolist() == [1, 1, 2]
+
+
+def test_intervals_are_those_of_people_drawn_one_after_another():
+    table = table_of(4, count=90, people=6)
+    report = wk.window_report(table)
+    people = sorted(set(table["subject"]))
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(people), size=(2000, len(people)))
+    values = []
+    for draw in drawn[:400]:
+        chosen = pd.concat([table[table["subject"] == people[one]] for one in draw])
+        labels = sorted(set(chosen["truth"]))
+        values.append(metrics.f1_score(chosen["truth"], chosen["predicted"], labels=labels, average="macro"))
+    row = report.over_people.loc["macro_f1"]
+    assert row["low"] < row["value"] < row["high"]
+    np.testing.assert_allclose(np.percentile(values, [2.5, 97.5]), [row["low"], row["high"]], atol=0.02)
+    tap = report.by_class.loc["tap"]
+    assert tap["recall_low"] < tap["recall"] < tap["recall_high"]
+
+
+def test_the_worst_person_comes_first():
+    table = table_of(1, sharp=5)
+    table.loc[table["subject"] == "p3", "predicted"] = "none"
+    worst = wk.window_report(table).by_subject.iloc[0]
+    assert worst.name == "p3"
+    assert worst["windows"] == 10
+    assert "worst of 6 people: p3" in repr(wk.window_report(table))
+
+
+def test_few_people_have_no_interval_and_it_is_said():
+    report = wk.window_report(table_of(0, people=4))
+    assert report.over_people[["low", "high"]].isna().all(axis=None)
+    assert "4 people are too few for an interval over them: 5 are needed" in repr(report)
+
+
+def test_a_class_that_a_fold_never_knew_counts_as_zero_and_is_named():
+    table = table_of(2)
+    table.loc[table["fold"] == 1, "wash"] = np.nan
+    kept = table["fold"] == 1
+    total = table.loc[kept, ["none", "tap"]].sum(axis=1)
+    table.loc[kept, ["none", "tap"]] = table.loc[kept, ["none", "tap"]].div(total, axis=0)
+    table.loc[kept, "predicted"] = table.loc[kept, ["none", "tap"]].idxmax(axis=1)
+    report = wk.window_report(table)
+    assert "'wash' in fold 1" in report.notes[-1]
+    filled = wk.window_report(table.fillna({"wash": 0.0}))
+    assert (report.brier, report.macro_f1) == (filled.brier, filled.macro_f1)
+
+
+def test_a_truth_that_the_net_does_not_know_is_an_error_and_is_named():
+    table = table_of(3)
+    table.loc[[0, 1], "truth"] = "swim"
+    report = wk.window_report(table)
+    assert report.by_class.loc["swim", ["windows", "recall", "f1"]].tolist() == [2, 0.0, 0.0]
+    assert np.isnan(report.by_class.loc["swim", "precision"])
+    expected = metrics.f1_score(table["truth"], table["predicted"], average="macro", zero_division=0)
+    assert report.macro_f1 == pytest.approx(expected)
+
+
+def test_a_class_that_is_never_true_is_no_zero():
+    report = wk.window_report(table_of(0, truths=("none", "tap")))
+    assert np.isnan(report.by_class.loc["wash", "f1"])
+    assert "classes ['wash'] are never true" in report.notes[0]
+    assert "table" in report._repr_html_()
+
+
+def changed(**columns):
+    return table_of(0).assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (table_of(0).drop(columns="fold"), r"lack the columns \['fold'\]"),
+        (table_of(0).iloc[:0], "predictions are empty"),
+        (changed(subject=""), "'subject' holds empty"),
+        (changed(predicted="swim"), r"predicted \['swim'\] have no probability column"),
+        (pd.concat([table_of(0), table_of(0).head(3)]), "3 windows come twice"),
+        (changed(tap=0.9), "do not add up to 1"),
+        (changed(tap=np.inf), "do not add up to 1"),
+        (table_of(0).assign(tap=lambda one: one["tap"].where(one.index > 3)), "probabilities are missing"),
+        (table_of(0)[list(PREDICTION_COLUMNS)], "no probability column"),
+    ],
+)
+def test_wrong_tables_are_named(table, says):
+    with pytest.raises(ValueError, match=says):
+        wk.window_report(table)
+
+
+def test_wrong_bins_and_labels_are_named():
+    report = wk.window_report(table_of(0))
+    with pytest.raises(ValueError, match="bins is 0"):
+        report.reliability(bins=0)
+    with pytest.raises(ValueError, match="label is 'swim'"):
+        report.reliability(label="swim")

@@ -1,0 +1,140 @@
+"""A decoder for a given rate of false alarms, all its parameters chosen together on people who are not the test."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wristkit.evaluate.report import EventReport, OperatingPoint, evaluate, stack
+from wristkit.events import EventDecoder, Scores, match
+from wristkit.recording import Recording
+
+TUNED = ("smooth", "low", "min_length_s", "merge_s", "refractory_s")
+
+
+@dataclass(frozen=True, eq=False)
+class TunedDecoder:
+    """The decoder of the highest recall within a rate of false alarms.
+
+    Parameters
+    ----------
+    decoder
+        What was chosen; of equals the first, which is the simplest and soonest.
+    point
+        What it does on the people it was chosen on, which is better than on others.
+    table
+        One row a decoder tried: its parameters, ``recall``, ``fp_per_hour`` and ``latency_median_s``.
+    people
+        On whom it was chosen.
+    """
+
+    decoder: EventDecoder
+    point: OperatingPoint
+    table: pd.DataFrame
+    people: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"{self.decoder}\nof {len(self.table)} decoders, on {', '.join(self.people)}: {self.point}"
+
+
+def tune_decoder(
+    scores: Mapping[str, Scores],
+    recordings: Sequence[Recording],
+    *,
+    fp_per_hour: float,
+    test: Sequence[Recording] = (),
+    decoder: EventDecoder | None = None,
+    grid: Mapping[str, Sequence[float]] | None = None,
+    tier: str = "truth",
+    tolerance_s: float = 0.5,
+) -> TunedDecoder:
+    """Return the decoder with the highest recall at no more than this many false alarms an hour.
+
+    Parameters
+    ----------
+    scores
+        Recording id to scores, such as ``detector.scores(recording)``.
+    recordings
+        Whose labels are the truth; each with a subject.
+    fp_per_hour
+        Most false alarms an hour on these people.
+    test
+        What the decoder will be judged on. People or recordings that are in both raise.
+    decoder
+        Where what is not tuned comes from, such as ``background``.
+    grid
+        Parameter to the values that are tried, of ``smooth, low, min_length_s, merge_s, refractory_s``, each
+        combined with each; the high threshold comes from the exact curve. By default a few of each, by the hop.
+    tier, tolerance_s
+        As in :func:`wristkit.evaluate`.
+    """
+    _refuse_shared(recordings, test)
+    base, hop_s = decoder or EventDecoder(), max((one.hop_s for one in scores.values()), default=0.0)
+    rows: list[tuple[float, ...]] = []
+    best: tuple[tuple[float, float], EventDecoder, OperatingPoint] | None = None
+    whole = evaluate(stack({}), recordings, scores=scores, decoder=base, tier=tier, tolerance_s=tolerance_s)
+    for one in _decoders(base, default_grid(hop_s) if grid is None else grid):
+        point = replace(whole, decoder=one).at(fp_per_hour=fp_per_hour)
+        if point.threshold > 1 or not point.recall_share.hits:
+            rows.append((*(getattr(one, name) for name in TUNED), float("nan"), 0.0, 0.0, float("nan")))
+            continue
+        chosen = replace(one, high=point.threshold)
+        late_s = _latency_s(chosen, whole)
+        rows.append((*(getattr(one, name) for name in TUNED), chosen.high, point.recall, point.fp_per_hour, late_s))
+        if best is None or (point.recall, -late_s) > best[0]:
+            best = ((point.recall, -late_s), chosen, point)
+    if best is None:
+        raise ValueError(
+            f"no decoder of {len(rows)} finds a true event at {fp_per_hour:g} false alarms an hour or fewer; allow "
+            "more, or train with more windows of what it mistakes: wristkit.evaluate.hard_negatives"
+        )
+    table = pd.DataFrame(rows, columns=[*TUNED, "high", "recall", "fp_per_hour", "latency_median_s"])
+    return TunedDecoder(best[1], best[2], table, tuple(sorted({str(one.subject) for one in recordings})))
+
+
+def default_grid(hop_s: float) -> dict[str, tuple[float, ...]]:
+    """Return what is tried by default, the simplest of each first."""
+    return {
+        "smooth": (1, 3, 5),
+        "low": (0.5, 0.35, 0.2),
+        "min_length_s": (0.0, 2 * hop_s),
+        "merge_s": (0.0, 2 * hop_s),
+        "refractory_s": (0.0, 1.0),
+    }
+
+
+def _decoders(base: EventDecoder, grid: Mapping[str, Sequence[float]]) -> Iterator[EventDecoder]:
+    if unknown := sorted(set(grid) - set(TUNED)):
+        raise ValueError(f"grid has {unknown}, expected some of {list(TUNED)}; the high threshold comes from the curve")
+    for values in product(*grid.values()):
+        fields: dict[str, Any] = dict(zip(grid, values, strict=True))
+        yield replace(base, **{**fields, "high": max(base.high, fields.get("low", base.low))})
+
+
+def _latency_s(decoder: EventDecoder, report: EventReport) -> float:
+    """Return the median time from a true start to the decision, of the hits of this decoder."""
+    late_s = [np.empty(0)]
+    for name, one in (report.scores or {}).items():
+        for label, found in decoder.run(one).groupby("label"):
+            times = found[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
+            truth = report.seen[name].truth.get(str(label), np.empty((0, 2)))
+            score = found["score"].to_numpy(dtype=np.float64)
+            pairs = match(times, truth, tolerance_s=report.rule.tolerance_s, score=score)
+            late_s.append(found["decided_s"].to_numpy(dtype=np.float64)[pairs[:, 0]] - truth[pairs[:, 1], 0])
+    return float(np.median(np.concatenate(late_s)))
+
+
+def _refuse_shared(recordings: Sequence[Recording], test: Sequence[Recording]) -> None:
+    nameless = [one.id for one in (*recordings, *test) if not one.subject]
+    if nameless:
+        raise ValueError(
+            f"recordings {nameless[:3]} have no subject, so that nobody knows whether they are test people; give "
+            "subject= when loading"
+        )
+    if shared := sorted({str(one.subject) for one in recordings} & {str(one.subject) for one in test}):
+        raise ValueError(f"{shared} are among the test people too; tune on others, or the test says nothing")
+    if again := sorted({one.id for one in recordings} & {one.id for one in test}):
+        raise ValueError(f"recordings {again[:3]} are of the test set under another name; give each to one person")

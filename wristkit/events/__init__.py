@@ -1,0 +1,30 @@
+"""From scores to events, in one call or window by window, and one-to-one matching of event tables."""
+
+from wristkit.events.decoder import DecoderState, EventDecoder
+from wristkit.events.matching import match, near, served
+from wristkit.events.runs import Runs
+from wristkit.events.scores import (
+    BACKGROUND,
+    EVENT_COLUMNS,
+    Event,
+    EventUpdate,
+    Scores,
+    event_table,
+    strictly_increasing,
+)
+
+__all__ = [
+    "BACKGROUND",
+    "EVENT_COLUMNS",
+    "DecoderState",
+    "Event",
+    "EventDecoder",
+    "EventUpdate",
+    "Runs",
+    "Scores",
+    "event_table",
+    "match",
+    "near",
+    "served",
+    "strictly_increasing",
+]

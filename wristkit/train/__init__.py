@@ -1,0 +1,22 @@
+"""From windows to a fit: training with whole people left out, how windows are varied, new classes, recorded runs."""
+
+from wristkit.train.augmentation import SENSORS, Augmentation, augment
+from wristkit.train.fit import HISTORY_COLUMNS, PREDICTION_COLUMNS, BoostedFit, Fit, macro_f1, predictions
+from wristkit.train.personal import personalise
+from wristkit.train.quick import quick_train
+from wristkit.train.records import runs
+
+__all__ = [
+    "HISTORY_COLUMNS",
+    "PREDICTION_COLUMNS",
+    "SENSORS",
+    "Augmentation",
+    "BoostedFit",
+    "Fit",
+    "augment",
+    "macro_f1",
+    "personalise",
+    "predictions",
+    "quick_train",
+    "runs",
+]

@@ -1,0 +1,107 @@
+"""Boosted trees on features: what a careful colleague would try first, to compare a net with."""
+
+from collections.abc import Iterator
+from itertools import islice, repeat
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from sklearn.ensemble import HistGradientBoostingClassifier
+from torch import Tensor
+
+from wristkit.features.settings import NAMED
+from wristkit.features.table import table_of
+from wristkit.models import Net
+from wristkit.train.fit import HISTORY_COLUMNS
+from wristkit.train.loop import Plan, history_of, judge, logits_of, targets, temperature_of
+from wristkit.windows import Windows
+
+TREES_AN_EPOCH = 5
+_LEARNING_RATE = 0.1
+_LEAST = 1e-6  # probability, so that its logarithm is a number
+_MOTION = tuple(tuple(f"{stream}_{axis}" for axis in "xyz") for stream in ("accel", "gyro"))
+
+
+def feature_table(values: npt.NDArray[np.float32], *, channels: tuple[str, ...], rate_hz: float) -> pd.DataFrame:
+    """Return the wrist set of accel and gyro where they are, and tsfresh's minimal set of every other channel."""
+    held = [name for stream in _MOTION if set(stream) <= set(channels) for name in stream]
+    others = [name for name in channels if name not in held]
+    tables = [table_of(values, "wrist", channels=channels, rate_hz=rate_hz)] if held else []
+    if others:
+        minimal = dict.fromkeys(others, NAMED["minimal"])
+        tables.append(table_of(values, minimal, channels=channels, rate_hz=rate_hz))
+    return pd.concat(tables, axis=1)
+
+
+class Boosted(Net):
+    """Trees behind the face of a net: windows in, log probabilities out. It has no weights and is never converted."""
+
+    def __init__(self, windows: Windows, estimator: Any) -> None:  # noqa: ANN401  scikit-learn has no types
+        super().__init__(channels=windows.channels, classes=windows.classes, samples=windows.samples)
+        self.estimator = estimator
+        self.epochs = 1
+        self.temperature = 1.0
+        self._rate_hz = windows.rate_hz
+
+    def table(self, values: npt.NDArray[np.float32]) -> pd.DataFrame:
+        """Return the features that the trees look at."""
+        return feature_table(values, channels=self.channels, rate_hz=self._rate_hz)
+
+    def stages(self, table: pd.DataFrame) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield (n, classes) log probabilities by the trees of one epoch, of two, and so on.
+
+        A class that was not trained on has those of hardly ever.
+        """
+        known = self.estimator.classes_.astype(int)
+        for given in islice(
+            self.estimator.staged_predict_proba(table.to_numpy()), TREES_AN_EPOCH - 1, None, TREES_AN_EPOCH
+        ):
+            probabilities = np.full((len(table), len(self.classes)), _LEAST)
+            probabilities[:, known] = np.maximum(given, _LEAST)
+            yield (np.log(probabilities) / self.temperature).astype(np.float32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return log probabilities (n, classes) of windows (n, channels, samples)."""
+        if not len(x):
+            return torch.empty((0, len(self.classes)))
+        table = self.table(x.detach().cpu().numpy())
+        return torch.from_numpy(next(islice(self.stages(table), self.epochs - 1, None)))
+
+    def cool(self, temperature: float) -> None:
+        """Divide all logits by a temperature from now on."""
+        self.temperature *= temperature
+
+
+def boost(windows: Windows, train: Windows, stop: Windows, *, plan: Plan, seed: int) -> tuple[Boosted, pd.DataFrame]:
+    """Return calibrated trees, as many as suit the stopping people best, and the history by fives of trees."""
+    made = Boosted(windows, _estimator(len(train), trees=TREES_AN_EPOCH * plan.epochs, seed=seed))
+    table = made.table(train.values)
+    made.estimator.fit(table.to_numpy(), targets(train, windows.classes))
+    of_stop = made.stages(made.table(stop.values)) if len(stop) else repeat(np.empty((0, 0), dtype=np.float32))
+    rows: list[dict[str, float]] = []
+    for epoch, (logits, other) in enumerate(zip(made.stages(table), of_stop, strict=False), start=1):
+        train_loss, _ = judge(logits, train, windows.classes)
+        figures = (epoch, _LEARNING_RATE, train_loss, *judge(other, stop, windows.classes))
+        rows.append(dict(zip(HISTORY_COLUMNS, figures, strict=True)))
+        if plan.on_epoch is not None:
+            plan.on_epoch(rows[-1])
+    history = history_of(rows)
+    made.epochs = len(rows)
+    if len(stop):
+        made.epochs = 1 + int(history["stop_loss"].argmin())
+        made.cool(temperature_of(logits_of(made, stop.values), targets(stop, windows.classes)))
+    return made.eval(), history
+
+
+def _estimator(count: int, *, trees: int, seed: int) -> HistGradientBoostingClassifier:
+    """Return trees to fit; few windows have smaller leaves. People decide how many are used, not windows at random."""
+    return HistGradientBoostingClassifier(
+        learning_rate=_LEARNING_RATE,
+        max_iter=trees,
+        min_samples_leaf=max(2, min(20, count // 20)),
+        class_weight="balanced",
+        early_stopping=False,
+        random_state=seed,
+    )

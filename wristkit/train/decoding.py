@@ -1,0 +1,71 @@
+"""The decoder that suits a net, chosen on the people it was stopped on."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wristkit.detector import Detector, DetectorSpec
+from wristkit.events import BACKGROUND, EventDecoder, Scores, match
+from wristkit.recording import FloatArray
+from wristkit.windows import Windows
+
+if TYPE_CHECKING:
+    from wristkit.models import Net
+
+
+def spec_of(windows: Windows, net: "Net", *, seen: Windows, stop: Windows) -> DetectorSpec:
+    """Return the specification of a detector, its decoder chosen on the stopping people where there are any."""
+    spec = DetectorSpec(
+        conditioning=windows.conditioning,
+        length=windows.samples,
+        hop=windows.hop,
+        classes=net.classes,
+        decoder=EventDecoder(merge_s=2 * windows.hop_s, background=windows.background or BACKGROUND),
+        architecture=net.architecture,
+        trained_on=tuple(sorted({str(name) for name in (*seen.recordings, *stop.recordings)})),
+    )
+    if not len(stop):
+        return spec
+    return replace(spec, decoder=_choose_decoder(spec, stop, Detector(spec, net)))
+
+
+def _choose_decoder(spec: DetectorSpec, stop: Windows, detector: Detector) -> EventDecoder:
+    """Return the decoder whose events agree best with the runs of one label in the stopping people's windows."""
+    tracks = []
+    for name in sorted(set(stop.recordings)):
+        part = stop.subset(stop.recordings == name)
+        centre_s = (part.start_s + part.stop_s) / 2
+        probabilities = detector.probabilities(part.values)
+        scores = Scores.of(part.stop_s, probabilities, classes=spec.classes, centre_s=centre_s, hop_s=spec.hop_s)
+        tracks.append((scores, _runs(part.labels, centre_s, spec)))
+    return max(_decoders(spec), key=lambda decoder: _event_f1(decoder, tracks))
+
+
+def _decoders(spec: DetectorSpec) -> list[EventDecoder]:
+    """Return the decoders to choose from, the simplest first."""
+    return [
+        replace(spec.decoder, smooth=smooth, high=high, low=round(0.6 * high, 3))
+        for smooth in (1, 3, 5)
+        for high in (0.35, 0.45, 0.55, 0.65, 0.75, 0.85)
+    ]
+
+
+def _runs(labels: npt.NDArray[np.object_], centre_s: FloatArray, spec: DetectorSpec) -> pd.DataFrame:
+    """Return consecutive windows of one label as a table of true events."""
+    scores = (labels[:, None] == np.array(spec.classes, dtype=object)).astype(np.float32)
+    track = Scores.of(centre_s, scores, classes=spec.classes, centre_s=centre_s, hop_s=spec.hop_s)
+    return EventDecoder(high=0.5, low=0.5, background=spec.decoder.background).run(track)
+
+
+def _event_f1(decoder: EventDecoder, tracks: list[tuple[Scores, pd.DataFrame]]) -> float:
+    hits = total = 0
+    for scores, truth in tracks:
+        found = decoder.run(scores)
+        total += len(found) + len(truth)
+        for label, wanted in truth.groupby("label"):
+            predicted = found.loc[found["label"] == label, ["start_s", "stop_s"]].to_numpy(dtype=np.float64)
+            hits += len(match(predicted, wanted[["start_s", "stop_s"]].to_numpy(dtype=np.float64), tolerance_s=0.5))
+    return 2 * hits / total if total else 0.0

@@ -1,0 +1,153 @@
+"""What a training gives: the net, how it came about, and how it does on people it has never seen."""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wristkit.detector import Detector, DetectorSpec
+from wristkit.events import EventDecoder
+from wristkit.train.augmentation import Augmentation
+from wristkit.windows import PeopleSplit, Windows
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PREDICTION_COLUMNS = ("recording", "subject", "fold", "start_s", "stop_s", "truth", "predicted")
+HISTORY_COLUMNS = ("epoch", "learning_rate", "train_loss", "stop_loss", "stop_macro_f1")
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A trained net, how it came about, and how it does on people it has never seen.
+
+    Parameters
+    ----------
+    model
+        Net as it ships (see ``wristkit.models.fold``), calibrated on the people it was stopped on.
+    spec
+        Conditioning, window, classes and the thresholds chosen on the people it was stopped on.
+    history
+        One row an epoch: ``epoch, learning_rate, train_loss, stop_loss, stop_macro_f1``.
+    held_out
+        Predictions for the held-out people: ``recording, subject, fold, start_s, stop_s, truth, predicted`` and one
+        probability column a class.
+    split
+        Who was in which part.
+    notes
+        What was done instead where something was missing, such as people for three parts.
+    name
+        Name of the net, such as ``"tcn"``.
+    seed, threads, device, augmentation
+        With the same versions, these give the same weights on a processor; a GPU adds up in an order of its own.
+    reference
+        (n, width) embeddings of some of the training windows: what a new class must differ from, see ``personalise``.
+        Empty where the net tells no embedding.
+    """
+
+    model: "nn.Module"
+    spec: DetectorSpec
+    history: pd.DataFrame
+    held_out: pd.DataFrame
+    split: PeopleSplit
+    notes: tuple[str, ...]
+    seed: int
+    threads: int
+    name: str = "tcn"
+    device: str = "cpu"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    reference: npt.NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return self.spec.classes
+
+    @property
+    def held_out_subjects(self) -> tuple[str, ...]:
+        """People who were touched once, for ``held_out``."""
+        return self.split.held_out
+
+    @property
+    def macro_f1(self) -> float:
+        """Macro-averaged F1 on the held-out people, over the classes they show; NaN where nobody was held out."""
+        return macro_f1(self.held_out["truth"], self.held_out["predicted"])
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of all weights."""
+        from wristkit.models import weights_sha256
+
+        return weights_sha256(self.model)
+
+    def detector(self, decoder: EventDecoder | None = None) -> Detector:
+        """Return the detector that runs this net, with thresholds chosen on the stopping people unless given."""
+        spec = self.spec if decoder is None else replace(self.spec, decoder=decoder)
+        return Detector(spec, self.model)
+
+    def __repr__(self) -> str:
+        epochs, people = len(self.history), self.split
+        if not people.held_out:
+            head = f"Fit({self.name}, {epochs} epochs on {len(people.train)} person; nobody held out"
+            return f"{head}; {'; '.join(self.notes)})"
+        notes = f"; {'; '.join(self.notes)}" if self.notes else ""
+        return (
+            f"Fit({self.name}, {epochs} epochs on {len(people.train)} people, stopped on {len(people.stop)}; macro-F1 "
+            f"{self.macro_f1:.3f} on {len(people.held_out)} held-out people{notes})"
+        )
+
+
+def macro_f1(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
+    """Return the mean F1 over the classes that occur in truth; NaN where there is none."""
+    from sklearn.metrics import f1_score
+
+    true_names = np.asarray(truth, dtype=str)
+    if not len(true_names):
+        return float("nan")
+    names = np.unique(true_names)
+    return float(f1_score(true_names, np.asarray(predicted, dtype=str), labels=names, average="macro", zero_division=0))
+
+
+def predictions(detector: Detector, chosen: Windows, *, fold: int) -> pd.DataFrame:
+    """Return one row a window: where it is, what is true, what is predicted, and each class's probability."""
+    probabilities = detector.probabilities(chosen.values)
+    classes = np.array(detector.spec.classes, dtype=object)
+    table = pd.DataFrame(
+        {
+            "recording": chosen.recordings,
+            "subject": chosen.subjects,
+            "fold": fold,
+            "start_s": chosen.start_s,
+            "stop_s": chosen.stop_s,
+            "truth": chosen.labels,
+            "predicted": classes[probabilities.argmax(axis=1)],
+        }
+    )
+    return table.join(pd.DataFrame(probabilities, columns=list(classes)))
+
+
+class BoostedFit(Fit):
+    """A fit of boosted trees on features: a sober number to compare with, and nothing that a watch runs."""
+
+    def detector(self, decoder: EventDecoder | None = None) -> Detector:  # noqa: ARG002  as of any fit
+        """Refuse: trees on features neither stream nor convert."""
+        raise TypeError(
+            "boosting is for comparison and gives no detector: its features and trees are not converted; look at "
+            "fit.held_out, and train model='tcn' for what runs"
+        )
+
+    @property
+    def weights_sha256(self) -> str:
+        """Refuse: trees are no weights."""
+        raise TypeError("boosting has trees and no weights, so they have no hash; compare fit.held_out")
+
+    @property
+    def classes_(self) -> tuple[str, ...]:
+        """Classes in the order of :meth:`predict_proba`, as scikit-learn names them."""
+        return self.classes
+
+    def predict_proba(self, windows: Windows) -> npt.NDArray[np.float32]:
+        """Return (n, classes) probabilities of windows."""
+        return Detector(self.spec, self.model).probabilities(windows.values)

@@ -1,0 +1,199 @@
+"""Epochs of a net: batches, a cosine schedule, early stopping, and the calibration that follows."""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import logsumexp
+
+from wristkit.load.progress import is_headless
+from wristkit.train.augmentation import Augmentation, augment
+from wristkit.train.fit import HISTORY_COLUMNS, macro_f1
+from wristkit.windows import Windows
+
+if TYPE_CHECKING:
+    import torch
+
+    from wristkit.models import Net
+
+BATCH = 64
+LEAST_STEPS = 24
+LEARNING_RATE = 3e-3
+WEIGHT_DECAY = 1e-2
+PATIENCE = 8
+_AT_ONCE = 1024  # windows scored at once: bounds memory
+OnEpoch = Callable[[Mapping[str, float]], object]
+
+
+class Plan(NamedTuple):
+    """How a training goes: how long, how it is varied, where it runs, and who is told of each epoch."""
+
+    epochs: int
+    augmentation: Augmentation
+    device: str
+    on_epoch: OnEpoch | None
+
+
+def run_epochs(
+    net: "Net", train: Windows, stop: Windows, *, plan: Plan, rng: np.random.Generator
+) -> tuple[pd.DataFrame, bool]:
+    """Train until the loss on the stopping people no longer falls; return the history and whether it was interrupted.
+
+    The net comes back to the processor with the weights of its best epoch, or of the last with nobody to stop on.
+    """
+    best = _Best()
+    rows: list[dict[str, float]] = []
+    interrupted = False
+    try:
+        for row in _epochs(net.to(plan.device), train, stop, plan, rng):
+            rows.append(row)
+            best = best.after(row, net)
+            if plan.on_epoch is not None:
+                plan.on_epoch(row)
+            if row["epoch"] - best.epoch >= PATIENCE:
+                break
+    except KeyboardInterrupt:
+        if not best.weights:
+            raise
+        interrupted = True
+    if not best.weights:
+        raise ValueError(
+            "the loss on the stopping people was never a number; look for huge values in windows.values, "
+            "such as a stream in another unit"
+        )
+    net.cpu().load_state_dict(best.weights)
+    return history_of(rows), interrupted
+
+
+def history_of(rows: list[dict[str, float]]) -> pd.DataFrame:
+    """Return rows of epochs as a table."""
+    return pd.DataFrame(rows, columns=list(HISTORY_COLUMNS)).astype({"epoch": int})
+
+
+class _Best(NamedTuple):
+    """The weights of the best epoch so far."""
+
+    loss: float = np.inf
+    epoch: int = 0
+    weights: "Mapping[str, torch.Tensor]" = MappingProxyType({})
+
+    def after(self, row: Mapping[str, float], net: "Net") -> "_Best":
+        """Return this, or what the epoch left where it was better or nobody can say."""
+        nobody_to_stop_on = np.isnan(row["stop_macro_f1"])
+        if not (nobody_to_stop_on or row["stop_loss"] < self.loss):
+            return self
+        weights = {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
+        return _Best(row["stop_loss"], int(row["epoch"]), weights)
+
+
+def _epochs(
+    net: "Net", train: Windows, stop: Windows, plan: Plan, rng: np.random.Generator
+) -> Iterator[dict[str, float]]:
+    """Yield the row of each epoch; the learning rate falls along a cosine."""
+    import torch
+    from tqdm.auto import tqdm
+
+    optimiser = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=plan.epochs)
+    for epoch in tqdm(range(1, plan.epochs + 1), desc="training", unit="epoch", disable=is_headless(), leave=False):
+        rate = float(schedule.get_last_lr()[0])
+        train_loss = _one_epoch(net, train, optimiser, plan, rng)
+        schedule.step()
+        stop_loss, stop_f1 = judge(logits_of(net, stop.values, device=plan.device), stop, net.classes)
+        yield dict(zip(HISTORY_COLUMNS, (epoch, rate, train_loss, stop_loss, stop_f1), strict=True))
+
+
+def _one_epoch(
+    net: "Net", train: Windows, optimiser: "torch.optim.Optimizer", plan: Plan, rng: np.random.Generator
+) -> float:
+    net.train()
+    loss_sum = 0.0
+    for places in np.array_split(rng.permutation(len(train)), batches(len(train))):
+        varied = augment(train.values[places], train.conditioning, rng, plan.augmentation)
+        loss = batch_loss(net, varied, train, places, device=plan.device)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        optimiser.step()
+        loss_sum += loss.item() * len(places)
+    return loss_sum / len(train)
+
+
+def batch_loss(
+    net: "Net", values: npt.NDArray[np.float32], train: Windows, places: npt.NDArray[np.int64], *, device: str
+) -> "torch.Tensor":
+    """Return the loss of some training windows, in which each class counts alike."""
+    import torch
+
+    target = targets(train, net.classes)
+    weights = torch.from_numpy(_class_weights(target, len(net.classes))).to(device)
+    inputs, wanted = torch.from_numpy(values).to(device), torch.from_numpy(target[places]).to(device)
+    return torch.nn.functional.cross_entropy(net(inputs), wanted, weight=weights)
+
+
+def batches(count: int) -> int:
+    """Return into how many batches an epoch is cut: few windows are seen in smaller ones, of at least four."""
+    return max(1, min(max(round(count / BATCH), LEAST_STEPS), count // 4))
+
+
+def logits_of(net: "Net", values: npt.NDArray[np.float32], *, device: str = "cpu") -> npt.NDArray[np.float32]:
+    """Return (n, classes) logits of windows, in evaluation mode."""
+    import torch
+
+    net.eval()
+    parts = [np.empty((0, len(net.classes)), dtype=np.float32)]
+    with torch.inference_mode():
+        for first in range(0, len(values), _AT_ONCE):
+            inputs = torch.from_numpy(np.ascontiguousarray(values[first : first + _AT_ONCE])).to(device)
+            parts.append(net(inputs).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def judge(logits: npt.NDArray[np.float32], chosen: Windows, classes: tuple[str, ...]) -> tuple[float, float]:
+    """Return loss and macro-F1 of windows; NaN where there are none."""
+    if not len(chosen):
+        return float("nan"), float("nan")
+    predicted = np.array(classes, dtype=object)[logits.argmax(axis=1)]
+    return cross_entropy(logits, targets(chosen, classes)), macro_f1(chosen.labels, predicted)
+
+
+def cross_entropy(logits: npt.NDArray[np.float32], target: npt.NDArray[np.int64]) -> float:
+    """Return the mean cross-entropy of logits (n, classes)."""
+    wide = logits.astype(np.float64)
+    return float(np.mean(logsumexp(wide, axis=1) - wide[np.arange(len(wide)), target]))
+
+
+def calibrate(net: "Net", stop: Windows) -> None:
+    """Divide the logits by the temperature that fits the stopping people best (Guo et al., 2017)."""
+    from wristkit.models import round_weights
+
+    if not len(stop):
+        return
+    net.cool(temperature_of(logits_of(net, stop.values), targets(stop, net.classes)))
+    if net.architecture is not None:
+        round_weights(net)
+
+
+def temperature_of(logits: npt.NDArray[np.float32], target: npt.NDArray[np.int64]) -> float:
+    """Return by which number to divide logits so that their cross-entropy is least."""
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(
+        lambda log_temperature: cross_entropy(logits / np.exp(log_temperature), target),
+        bounds=(-1.5, 2.0),
+        method="bounded",
+    )
+    return float(np.exp(found.x))
+
+
+def targets(chosen: Windows, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Return the place of each label among sorted classes."""
+    return np.searchsorted(np.array(classes, dtype=str), chosen.labels.astype(str)).astype(np.int64)
+
+
+def _class_weights(target: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:
+    """Return weights by which each class that occurs counts alike."""
+    counts = np.bincount(target, minlength=classes)
+    return np.where(counts, len(target) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0.0).astype(np.float32)
