@@ -15,7 +15,7 @@ from wristkit.recording import FloatArray, Stream, blocks
 from wristkit.recording.blocks import scattered
 from wristkit.view.envelope import extremes
 
-PYRAMID_ROWS = 10_000_000  # of a shorter stream all samples are read as fast
+PYRAMID_ROWS = 2_000_000  # of a shorter stream all samples are read nearly as fast
 BLOCK_ROWS = 256
 WORTH_BLOCKS = 4  # in bins of fewer blocks, more is read at their edges than in them
 _BUILT_BLOCKS = 1024  # at a time
