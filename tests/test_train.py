@@ -15,7 +15,17 @@ from torch import nn
 import wristkit as wk
 from wristkit.models import MODELS, summary, weights_sha256
 from wristkit.recording import Recording, Stream, label_table
-from wristkit.train import Augmentation, BoostedFit, Fit, hardware, macro_f1, personalise, quick_train, runs
+from wristkit.train import (
+    Augmentation,
+    BoostedFit,
+    Fit,
+    hardware,
+    macro_f1,
+    personalise,
+    quick_train,
+    runs,
+    train_for_others,
+)
 from wristkit.windows import Windows, split_people, windows
 
 LABELS = ("still", "shake")
@@ -128,6 +138,20 @@ def test_one_class_is_nothing_to_learn() -> None:
         quick_train(make_windows(4, labels=("still",)))
 
 
+@pytest.mark.parametrize("count", [2, 6])
+def test_for_people_elsewhere_nobody_is_held_out(count: int) -> None:
+    made = make_windows(count)
+    usual, fit = quick_train(made, epochs=2), train_for_others(made, epochs=2)
+    assert set(fit.split.train) == {*usual.split.train, *usual.split.held_out}
+    assert fit.split.stop == usual.split.stop
+    assert fit.held_out.empty
+    assert f"on {count - len(fit.split.stop)} people" in repr(fit)
+    assert "nobody of these people is held out" in repr(fit)
+    assert set(fit.spec.trained_on) == set(made.recordings)
+    with pytest.raises(ValueError, match="expected 1 or more"):
+        train_for_others(made, epochs=0)
+
+
 @pytest.mark.parametrize(("changes", "says"), [({"epochs": 0}, "expected 1 or more"), ({"model": "mlp"}, "mlp")])
 def test_wrong_arguments_are_named(changes: dict, says: str) -> None:
     with pytest.raises(ValueError, match=says):
@@ -232,6 +256,9 @@ def test_boosting_is_a_number_and_no_detector() -> None:
         _ = fit.weights_sha256
     held = made.of_subjects(fit.held_out_subjects)
     np.testing.assert_array_equal(fit.predict_proba(held), fit.held_out[list(fit.classes_)].to_numpy())
+    told = summary(fit.model)
+    assert (told.parameters, told.receptive_field, told.streamable) == (0, made.samples, False)
+    assert "whole window" in told.not_streamable[0]
     found = wk.cross_validate(made, model="boosting", folds=3, epochs=3)
     assert found.macro_f1 > 0.9
 
@@ -507,6 +534,8 @@ def test_a_new_class_leaves_the_old_ones_as_they_were(gestures: Fit, examples: i
         pd.testing.assert_frame_equal(kept[exact], before.detect(one)[exact])
     assert set(gestures.spec.trained_on) < set(more.spec.trained_on)
     assert more.held_out.empty
+    assert "nobody held out" in repr(more)
+    assert more.held_out_subjects == gestures.held_out_subjects  # p100 is none of them
     assert list(more.held_out.columns[-3:]) == list(more.classes)
 
 
@@ -556,6 +585,13 @@ def test_personalising_leaves_the_fit_alone(gestures: Fit) -> None:
     personalise(gestures, shown("turn", 1), take_from="all")
     assert gestures.weights_sha256 == before
     assert all(weight.requires_grad for weight in gestures.model.parameters())
+
+
+def test_who_gives_the_examples_is_no_longer_unseen(gestures: Fit) -> None:
+    own = dataclasses.replace(
+        one := shown("turn", 1), subjects=np.full(len(one), gestures.held_out_subjects[0], object)
+    )
+    assert personalise(gestures, own).held_out_subjects == gestures.held_out_subjects[1:]
 
 
 def test_wrong_examples_are_named(gestures: Fit) -> None:

@@ -57,9 +57,11 @@ class Net(nn.Module):
     """What all nets share: a normaliser, an embedding (n, width) of windows, and a linear head.
 
     ``architecture`` holds what :func:`wristkit.models.build` made it of; None for a net of the user's own.
+    ``never_streams`` is the reason, where there is one that no layer shows.
     """
 
     architecture: Mapping[str, Any] | None = None
+    never_streams: str | None = None
     head: nn.Linear
 
     def __init__(self, *, channels: tuple[str, ...], classes: tuple[str, ...], samples: int) -> None:

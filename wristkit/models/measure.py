@@ -51,6 +51,8 @@ def why_not_streamable(model: nn.Module, samples: int) -> tuple[str, ...]:
 
 
 def _layer_reason(layer: nn.Module) -> str | None:
+    if isinstance(layer, Net) and layer.never_streams:
+        return layer.never_streams
     for kind, reason in _NEVER_STREAMS.items():
         if isinstance(layer, kind):
             return reason
@@ -98,10 +100,10 @@ def _steps(model: nn.Module, samples: int) -> list[_Step]:
         for name, layer in model.named_modules()
         if isinstance(layer, nn.Conv1d | nn.MaxPool1d | nn.AvgPool1d | nn.Linear | nn.RNNBase)
     ]
-    channels, weight = _channels(model), next(model.parameters())
+    weight = next(model.parameters(), torch.empty(0))
     try:
         with torch.no_grad(), evaluating(model):
-            model(torch.zeros(1, channels, samples, device=weight.device, dtype=weight.dtype))
+            model(torch.zeros(1, _channels(model), samples, device=weight.device, dtype=weight.dtype))
     finally:
         for handle in handles:
             handle.remove()
@@ -165,7 +167,7 @@ class ModelSummary:
     parameters
         Learned numbers; buffers are not counted.
     macs
-        Multiply-accumulates of convolutions, linear and recurrent layers for one window.
+        Multiply-accumulates of convolutions, linear and recurrent layers for one window; trees have none.
     receptive_field
         Samples that one step before the mean looks at; of several branches, the longest.
     stride
@@ -202,7 +204,7 @@ def summary(model: nn.Module, *, samples: int | None = None) -> ModelSummary:
     return ModelSummary(
         parameters=sum(one.numel() for one in model.parameters()),
         macs=sum(step.macs for step in steps),
-        receptive_field=samples if any(step.whole for step in steps) else field,
+        receptive_field=samples if any(step.whole for step in steps) or not reaches else field,
         stride=stride,
         state=_channels(model) * samples if reasons else sum(reach.state for reach in reaches),
         not_streamable=reasons,

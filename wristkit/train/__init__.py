@@ -3,7 +3,7 @@
 from wristkit.train.augmentation import SENSORS, Augmentation, augment
 from wristkit.train.fit import HISTORY_COLUMNS, PREDICTION_COLUMNS, BoostedFit, Fit, macro_f1, predictions
 from wristkit.train.personal import personalise
-from wristkit.train.quick import quick_train
+from wristkit.train.quick import quick_train, train_for_others
 from wristkit.train.records import runs
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "predictions",
     "quick_train",
     "runs",
+    "train_for_others",
 ]

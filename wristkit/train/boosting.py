@@ -38,6 +38,8 @@ def feature_table(values: npt.NDArray[np.float32], *, channels: tuple[str, ...],
 class Boosted(Net):
     """Trees behind the face of a net: windows in, log probabilities out. It has no weights and is never converted."""
 
+    never_streams = "trees look at features of a whole window"
+
     def __init__(self, windows: Windows, estimator: Any) -> None:  # noqa: ANN401  scikit-learn has no types
         super().__init__(channels=windows.channels, classes=windows.classes, samples=windows.samples)
         self.estimator = estimator

@@ -88,15 +88,14 @@ class Fit:
         return Detector(spec, self.model)
 
     def __repr__(self) -> str:
-        epochs, people = len(self.history), self.split
-        if not people.held_out:
-            head = f"Fit({self.name}, {epochs} epochs on {len(people.train)} person; nobody held out"
-            return f"{head}; {'; '.join(self.notes)})"
-        notes = f"; {'; '.join(self.notes)}" if self.notes else ""
-        return (
-            f"Fit({self.name}, {epochs} epochs on {len(people.train)} people, stopped on {len(people.stop)}; macro-F1 "
-            f"{self.macro_f1:.3f} on {len(people.held_out)} held-out people{notes})"
+        people, held = self.split, "nobody held out"
+        if len(self.held_out):
+            held = f"macro-F1 {self.macro_f1:.3f} on {len(people.held_out)} held-out people"
+        stopped = f", stopped on {len(people.stop)}" if people.stop else ""
+        trained = (
+            f"{len(self.history)} epochs on {len(people.train)} {'person' if len(people.train) == 1 else 'people'}"
         )
+        return "; ".join([f"Fit({self.name}, {trained}{stopped}", held, *self.notes]) + ")"
 
 
 def macro_f1(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:

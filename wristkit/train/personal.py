@@ -71,6 +71,7 @@ def personalise(fit: Fit, windows: Windows, *, take_from: Literal["background", 
         fit,
         model=net.eval(),
         spec=spec,
+        split=replace(fit.split, held_out=tuple(one for one in fit.split.held_out if one not in set(windows.subjects))),
         held_out=fit.held_out.iloc[:0].reindex(columns=[*PREDICTION_COLUMNS, *net.classes]),
         notes=(*fit.notes, f"{shown}; {passing}", *kept),
     )

@@ -79,24 +79,46 @@ def quick_train(
         Where subjects are missing, there are fewer than two classes to tell apart, or a net of one's own gives another
         shape or numbers that are not finite.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs is {epochs}, expected 1 or more")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads}, expected 1 or more, or None to measure")
     begun_s = time.time()
+    varied = Augmentation() if augmentation is None else augmentation
     split = split_people(windows, seed=seed)
-    parts = _Parts(*(windows.of_subjects(people) for people in (split.train, split.stop, split.held_out)))
-    _check_classes(windows.classes, parts.train)
-    where = "cpu" if model == BOOSTING else choose_device(device)
-    plan = Plan(epochs, Augmentation() if augmentation is None else augmentation, where, on_epoch)
-    job = _Job(windows, parts, split, plan, seed)
-    with repeatable(seed, device=where), using_threads(threads or 1):
-        fit = _boosted(job) if model == BOOSTING else _trained(job, model, threads)
-    logging.getLogger("wristkit").info("%r", fit)
+    plan = Plan(epochs, varied, "cpu" if model == BOOSTING else choose_device(device), on_epoch)
+    fit = _fitted(windows, split, model, plan=plan, seed=seed, threads=threads)
     if runs is not None:
         from wristkit.train.records import record
 
         record(fit, windows, folder=Path(runs), epochs=epochs, took_s=time.time() - begun_s)
+    return fit
+
+
+def train_for_others(
+    windows: Windows, *, model: "str | nn.Module" = "tcn", epochs: int = 20, seed: int = 0, device: Device = "auto"
+) -> Fit:
+    """Return a fit for who tests it on people outside of these windows, as each fold of a cross-validation does.
+
+    As :func:`quick_train`, but nobody of these people is held out: those whom it would hold out are trained on.
+    """
+    split = split_people(windows, seed=seed)
+    note = "nobody of these people is held out: figures come from others"
+    whole = PeopleSplit(tuple(sorted((*split.train, *split.held_out))), split.stop, (), note)
+    plan = Plan(epochs, Augmentation(), "cpu" if model == BOOSTING else choose_device(device), None)
+    return _fitted(windows, whole, model, plan=plan, seed=seed, threads=None)
+
+
+def _fitted(
+    windows: Windows, split: PeopleSplit, model: "str | nn.Module", *, plan: Plan, seed: int, threads: int | None
+) -> Fit:
+    """Return the fit of a net or of trees on people who are split already."""
+    if plan.epochs < 1:
+        raise ValueError(f"epochs is {plan.epochs}, expected 1 or more")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}, expected 1 or more, or None to measure")
+    parts = _Parts(*(windows.of_subjects(people) for people in (split.train, split.stop, split.held_out)))
+    _check_classes(windows.classes, parts.train)
+    job = _Job(windows, parts, split, plan, seed)
+    with repeatable(seed, device=plan.device), using_threads(threads or 1):
+        fit = _boosted(job) if model == BOOSTING else _trained(job, model, threads)
+    logging.getLogger("wristkit").info("%r", fit)
     return fit
 
 
