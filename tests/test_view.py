@@ -38,7 +38,7 @@ from wristkit.view.draw import draw_wrist
 from wristkit.view.draw.panes import label_lanes, thinned
 from wristkit.view.draw.style import LOOKED, fitted, plain, text_width_in
 from wristkit.view.envelope import bin_edges
-from wristkit.view.window import event_states, verdicts
+from wristkit.view.window import event_states, snapped, verdicts
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "$\\frac", "a_$b^$", "_hidden", "x" * 10_000, "\u202eevil\u2066\n\x00"]
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
@@ -1160,3 +1160,160 @@ def test_what_was_looked_at_is_underlined(tmp_path):
     lanes = draw_recording(recording, labels=store.table(), labelled=store.labelled()).axes[0]
     lines = [part for part in lanes.collections if mpl.colors.same_color(part.get_facecolor(), LOOKED)]
     assert [path.get_extents().intervalx.tolist() for line in lines for path in line.get_paths()] == [[0.5, 6.0]]
+
+
+# What must not go wrong while two things happen at once
+
+
+def test_a_shift_of_a_moment_hours_into_a_recording_is_followed():
+    time_s = np.arange(0, 90_000, 1.0)
+    viewer = view(Recording.of([Stream.measured("accel", time_s, np.zeros((len(time_s), 3)))]))
+    live = viewer.panel()
+    viewer.show(80_000.0, 0.2)
+    live.view = [80_000.3, 80_000.5]
+    assert (viewer.start_s, viewer.width_s) == pytest.approx((80_000.3, 0.2))
+
+
+def test_a_window_that_is_the_same_but_for_rounding_is_not_sent_back():
+    viewer = view(person())
+    live, seen = viewer.panel(), []
+    live.observe(seen.append, "view")
+    start_s, stop_s = next(
+        (a, b)
+        for a, b in np.random.default_rng(0).uniform(0, [1, 9], (99, 2)).tolist()
+        if b > a + 1 and a + (b - a) != b
+    )
+    live.view = [start_s, stop_s]
+    assert len(seen) == 1
+    assert live.view == [start_s, stop_s]
+
+
+def test_a_window_of_the_recording_before_is_put_right():
+    late = Stream.measured("accel", 1000 + np.arange(0, 20, 0.02), np.zeros((1000, 3)))
+    viewer = view([person(), Recording.of([late])])
+    live = viewer.panel()
+    viewer.choose(1)
+    live.view = [2.0, 4.0]  # on its way before the front end knew
+    assert live.view == pytest.approx([viewer.start_s, viewer.start_s + viewer.width_s])
+    assert live.view[0] == 1000
+
+
+def test_an_edit_in_sight_of_another_recording_is_refused():
+    viewer = view([person(), person(subject="P02", seed=1)])
+    front = Front(viewer)
+    (key,) = front.edit("add", shown=0, start=1.0, stop=2.0, label="tap", tier="truth")["keys"]
+    viewer.choose(1)
+    theirs = viewer.store.add(3.0, 4.0, "wash")
+    before = viewer.labels
+    assert key in viewer.store.table().index or theirs == key
+    for operation, fields in (("remove", {"keys": [theirs]}), ("undo", {})):
+        assert "another recording" in front.edit(operation, shown=0, **fields)["error"]
+    pd.testing.assert_frame_equal(viewer.labels, before)
+    assert "error" not in front.edit("remove", shown=1, keys=[theirs])
+
+
+def test_a_question_that_cannot_be_answered_is_answered_with_why():
+    viewer = view(person())
+    front = Front(viewer)
+    with pytest.raises(ValueError, match="no recording 7"):
+        front.ask("choose", index=7)
+    assert "no recording 7" in front.got[front.count][0]["fault"]
+    thread = threading.Thread(target=lambda: front.ask("window", start=0.0, stop=9.0, bins=99))
+    thread.start()  # the lock is free
+    thread.join(20)
+    assert front.count in front.got
+    assert "panes" in front.got[front.count][0]
+
+
+def test_a_watch_whose_look_failed_is_started_by_the_next_who_asks(monkeypatch):
+    monkeypatch.setattr(watch, "EVERY_S", 0.01)
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    looks = []
+
+    def look():
+        looks.append(1)
+        if len(looks) == 1:
+            raise OSError("the disk is gone for a moment")
+
+    one = watch.Watch(look)
+    one.renew()
+    assert soon(lambda: looks and one._thread is None)
+    monkeypatch.setattr(watch, "LEASE_S", 0.2)
+    one.renew()
+    assert soon(lambda: len(looks) > 1)
+    assert soon(lambda: one._thread is None)
+
+
+def test_a_rejection_that_another_takes_back_is_the_others_label(tmp_path):
+    recording, events = person(), pd.DataFrame({"start_s": [1.0], "stop_s": [2.0], "label": ["tap"]})
+    store = LabelStore(tmp_path / "labels.sqlite")
+    anna, bert = (view(recording, labels=store, events=events, rater=name) for name in ("anna", "bert"))
+    anna.reject(0)
+    bert.accept(0)
+    assert store.table()[["tier", "rater"]].to_numpy().tolist() == [["truth", "bert"]]
+
+
+def test_a_store_of_its_own_is_filled_once_by_many_threads():
+    labels = label_table([(k, k + 0.5, "tap", "truth", "me") for k in range(9)])
+    viewer = view(person().with_labels(labels))
+    threads = [threading.Thread(target=lambda: viewer.store) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(viewer.labels) == 9
+
+
+# Numbers of a measurement, a snap and a piece of sound
+
+
+def test_a_frequency_across_a_gap_and_a_spectrum_beside_its_waveform_are_not_told():
+    time_s = np.arange(0, 20, 0.01)
+    held = (time_s < 8) | (time_s > 11.3)
+    wave = np.sin(2 * np.pi * 3 * time_s[held])[:, None] * np.ones((1, 3))
+    sound = Stream.uniform("audio", 0.5 * np.sin(np.arange(20 * 8000) / 7), rate_hz=8000)
+    front = Front(view(Recording.of([Stream.measured("accel", time_s[held], wave), sound])))
+    across = front.ask("measure", start=6.0, stop=14.0)[0]["text"]
+    assert "accel x 2 g;" in across
+    assert across.count("audio audio") == 1
+    assert "at 3 Hz" in front.ask("measure", start=12.0, stop=18.0)[0]["text"]
+
+
+def test_a_snap_stays_near_however_much_is_in_view():
+    values = np.zeros((360_000, 3))
+    values[100_000] = 5
+    values[200_000] = 50
+    viewer = view(Recording.of([Stream.measured("accel", np.arange(360_000) / 100, values)]))
+    front = Front(viewer)
+    (key,) = front.edit("add", start=1000.5, stop=1000.5, label="tap", tier="truth")["keys"]
+    front.edit("snap", key=key, perPixel=86.4)
+    assert viewer.store.table()["start_s"][key] == pytest.approx(1000.0)
+    assert "no label 99" in front.edit("snap", key=99, perPixel=0.01)["error"]
+
+
+def test_the_end_of_what_a_snap_looks_at_is_no_onset():
+    time_s = np.arange(0, 4, 0.01)
+    values = np.select([time_s < 0.8, time_s < 1.1, time_s < 1.4], [5.0, 0.0, 1.0], 0.0)
+    stream = Stream.measured("accel", time_s, np.column_stack([values, values, values]))
+    start_s, stop_s = snapped(stream, start_s=1.0, stop_s=1.45, within_s=0.25)
+    assert start_s == pytest.approx(1.1, abs=0.02)
+    assert stop_s == pytest.approx(1.4, abs=0.02)
+
+
+def test_a_long_interval_snaps_to_where_it_begins_and_ends():
+    time_s = np.arange(0, 60, 0.01)
+    turned = ((time_s >= 10) & (time_s < 50)).astype(np.float64)
+    stream = Stream.measured("gravity", time_s, np.column_stack([turned, 0 * turned, 1 - turned]))
+    start_s, stop_s = snapped(stream, start_s=9.9, stop_s=50.1, within_s=0.25)
+    assert (start_s, stop_s) == (pytest.approx(10.0, abs=0.02), pytest.approx(50.0, abs=0.02))
+
+
+def test_a_piece_of_sound_ends_where_a_gap_begins():
+    time_s = np.arange(0, 10, 1 / 1000)
+    time_s = time_s[(time_s < 3) | (time_s >= 5)]
+    sound = Stream.measured("audio", time_s, np.sin(time_s)[:, None])
+    front = Front(view(Recording.of([motion(seconds=10.0), sound])))
+    before = front.ask("sound", start=1.0, stop=9.0)[0]
+    assert (before["start"], before["count"]) == (pytest.approx(1.0), 2000)
+    after = front.ask("sound", start=before["start"] + before["count"] / before["rate"], stop=9.0)[0]
+    assert (after["start"], after["count"]) == (pytest.approx(5.0), 4000)

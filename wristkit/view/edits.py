@@ -11,7 +11,7 @@ from wristkit.view.window import REJECTED, event_states, moving_stream, snapped,
 if TYPE_CHECKING:
     from wristkit.view.viewer import Viewer
 
-_SNAP_S, _SNAP_PIXELS = 0.25, 12
+_SNAP_S, _SNAP_PIXELS, _SNAP_MOST_S = 0.25, 12, 2.0  # of a whole day twelve pixels are a quarter of an hour
 
 
 class Edits:
@@ -53,7 +53,7 @@ class Edits:
         refused = table[table["tier"] == REJECTED]
         same = [key for key, one in zip(refused.index.tolist(), told_apart(refused), strict=True) if one == sought]
         if same:
-            self._viewer.store.change(same[0], tier=tier, by=self._by)
+            self._viewer.store.change(same[0], tier=tier, rater=self._viewer.rater, by=self._by)
         else:
             self._add_event(row, tier)
         return []
@@ -101,11 +101,14 @@ class Edits:
 
     def _snap(self, *, key: int, perPixel: float) -> Sequence[int]:  # noqa: N803  a field of the front end's message
         table = self._viewer.store.table()
-        first_s, last_s = (float(table[name][key]) for name in ("start_s", "stop_s"))
-        within_s = max(_SNAP_S, _SNAP_PIXELS * float(perPixel))
+        if key not in table.index:
+            raise ValueError(f"there is no label {key} any more; select another")
+        seen = {name: float(table[name][key]) for name in ("start_s", "stop_s")}
+        first_s, last_s = seen.values()
+        within_s = min(max(_SNAP_S, _SNAP_PIXELS * float(perPixel)), _SNAP_MOST_S)
         stream = moving_stream(self._viewer.recording)
         start_s, stop_s = snapped(stream, start_s=first_s, stop_s=last_s, within_s=within_s)
-        self._viewer.store.change(key, start_s=start_s, stop_s=stop_s, by=self._by)
+        self._viewer.store.change(key, start_s=start_s, stop_s=stop_s, seen=seen, by=self._by)
         return [key]
 
     def _look(self, *, start: float, stop: float, tier: str) -> Sequence[int]:

@@ -5,7 +5,7 @@ Labels are no trait, since a trait is sent as a whole: a front end asks for all 
 changed, each change with the number of the state that it leads from.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -170,20 +170,33 @@ class Live(anywidget.AnyWidget):
     def show_window(self) -> None:
         """Bring the window up to date with the viewer's own."""
         with self._lock:
-            self.view = [self._viewer.start_s, self._viewer.start_s + self._viewer.width_s]
+            if not self._is_shown(self.view):
+                self.view = [self._viewer.start_s, self._viewer.start_s + self._viewer.width_s]
+
+    def _is_shown(self, view: Sequence[float]) -> bool:
+        """Whether this is the viewer's window but for rounding; a thousandth of a second counts, in hours too."""
+        shown = [self._viewer.start_s, self._viewer.start_s + self._viewer.width_s]
+        return len(view) == 2 and bool(np.allclose(view, shown, rtol=0, atol=1e-9))
 
     def _follow(self, change: Mapping[str, Any]) -> None:
         start_s, stop_s = change["new"]
         with self._lock:
             # A front end echoes what the kernel sets: act only on what differs.
-            if not np.allclose([self._viewer.start_s, self._viewer.start_s + self._viewer.width_s], [start_s, stop_s]):
-                self._viewer.show(start_s, stop_s - start_s)
+            if not self._is_shown(change["new"]):
+                try:
+                    self._viewer.show(start_s, stop_s - start_s)
+                except ValueError:  # it did not know yet that another recording is shown
+                    self.show_window()
 
     def _receive(self, _widget: object, message: Mapping[str, Any], _buffers: object) -> None:
         answer = self._answers.get(str(message.get("kind")))
         if answer is not None:
             with self._lock:
-                content, buffers = answer(message)
+                try:
+                    content, buffers = answer(message)
+                except Exception as fault:
+                    self.send({"id": message["id"], "fault": plain(fault, most=240)})  # or it would wait for good
+                    raise
                 self.send({"id": message["id"], **content}, buffers)
                 if message["kind"] == "window":
                     self._catch_up()
@@ -230,8 +243,9 @@ class Live(anywidget.AnyWidget):
         return {"base": None, "step": self._step} | self._state.since(_State({}, {}, {}))
 
     def _edit(self, message: Mapping[str, Any]) -> _Answer:
-        fields = {name: value for name, value in message.items() if name not in {"kind", "id", "operation"}}
+        fields = {name: value for name, value in message.items() if name not in {"kind", "id", "operation", "shown"}}
         try:
+            self._refuse_other(message.get("shown"))
             answer: dict[str, Any] = {"keys": self._done(str(message.get("operation")), fields)}
         except (RecordingError, ValueError, TypeError, KeyError) as fault:
             answer = {"error": plain(fault, most=240)}
@@ -239,6 +253,11 @@ class Live(anywidget.AnyWidget):
         self.show_labels()
         # What was shown as if it had been done is taken back.
         return (answer | self._whole() if "error" in answer else answer), []
+
+    def _refuse_other(self, shown: int | None) -> None:
+        """Raise where an edit was made in sight of another recording, in which its keys are of other labels."""
+        if shown is not None and shown != self._viewer.recordings.index(self._viewer.recording):
+            raise ValueError("another recording is shown by now; nothing was changed in it, edit again")
 
     def _done(self, operation: str, fields: Mapping[str, Any]) -> list[int]:
         if self._refusal is not None:

@@ -290,16 +290,17 @@ class Viewer:
     @property
     def store(self) -> LabelStore:
         """Where edits of the recording shown are kept; one that is lost with the viewer where none was given."""
-        key = self._recording.id
-        if key not in self._stores:
-            if self._scratch is None:
-                self._scratch = Path(tempfile.mkdtemp(prefix="wristkit-labels-")).resolve()
-                weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-            store = LabelStore(self._scratch / f"{key}.sqlite", recording=key)
-            # By an author of its own, whom undo does not take back.
-            store.add_table(self._labels[key], labelled=self._recording.labelled, by="the recording")
-            self._stores[key] = store
-        return self._stores[key]
+        with DRAWING:  # or two threads would fill it twice
+            key = self._recording.id
+            if key not in self._stores:
+                if self._scratch is None:
+                    self._scratch = Path(tempfile.mkdtemp(prefix="wristkit-labels-")).resolve()
+                    weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+                store = LabelStore(self._scratch / f"{key}.sqlite", recording=key)
+                # By an author of its own, whom undo does not take back.
+                store.add_table(self._labels[key], labelled=self._recording.labelled, by="the recording")
+                self._stores[key] = store
+            return self._stores[key]
 
     @property
     def is_kept(self) -> bool:

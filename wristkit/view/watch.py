@@ -38,4 +38,9 @@ class Watch:
                 if time.monotonic() >= self._until_s:
                     self._thread = None
                     return
-            self._look()
+            try:
+                self._look()
+            except BaseException:
+                with self._lock:
+                    self._thread = None  # or nobody would look again
+                raise

@@ -258,7 +258,10 @@ def sound_of(panes: Sequence[Pane]) -> Stream | None:
 def sound(stream: Stream, *, start_s: float, stop_s: float) -> Sound:
     """Return the beginning of a window of sound, one channel of it, at most a megabyte."""
     most_s = MOST_SOUND_BYTES / 2 / stream.rate_hz
-    inside = stream.between(start_s, max(start_s, min(stop_s, start_s + most_s)))
+    # A piece ends where a gap begins, or what follows would be heard too early.
+    gaps_s = stream.gaps[stream.gaps[:, 1] > start_s + 0.5 / stream.rate_hz, 0] + 0.5 / stream.rate_hz
+    last_s = min(stop_s, start_s + most_s, *gaps_s[gaps_s > start_s][:1].tolist())
+    inside = stream.between(start_s, max(start_s, last_s))
     levels = np.clip(np.nan_to_num(np.asarray(inside.values[: MOST_SOUND_BYTES // 2, 0])), -1, 1)
     first_s = inside.start_s if len(inside) else start_s
     return Sound((levels * 32767).astype(np.int16), first_s, stream.rate_hz)
@@ -268,6 +271,8 @@ def measured(panes: Sequence[Pane], *, start_s: float, stop_s: float) -> str:
     """Return duration, and for each stream amplitude and strongest frequency between two times, as text."""
     parts = [f"{stop_s - start_s:.4g} s"]
     for pane in panes:
+        if pane.is_image and _kind(pane.stream) == "audio":
+            continue  # the pane of its waveform told it
         inside = pane.stream.between(start_s, stop_s)
         low, high, _ = bin_extremes(pane.stream, np.array([start_s, stop_s]))
         ends = high[0] - low[0]
@@ -276,7 +281,8 @@ def measured(panes: Sequence[Pane], *, start_s: float, stop_s: float) -> str:
         widest = int(np.nanargmax(ends))
         text = f"{plain(pane.stream.name, most=20)} {plain(inside.channels[widest], most=12)} {ends[widest]:.3g}"
         text = f"{text} {plain(inside.unit, most=12)}"
-        frequency_hz = strongest_hz(inside.values[:, widest], inside.rate_hz)
+        is_even = not len(gaps_in(pane, start_s=start_s, stop_s=stop_s))
+        frequency_hz = strongest_hz(inside.values[:, widest], inside.rate_hz) if is_even else None
         parts.append(text if frequency_hz is None else f"{text} at {frequency_hz:.3g} Hz")
     return ";  ".join(parts)
 
@@ -292,7 +298,8 @@ def strongest_hz(values: npt.NDArray[np.float32], rate_hz: float) -> float | Non
 def snapped(stream: Stream, *, start_s: float, stop_s: float, within_s: float) -> tuple[float, float]:
     """Return a point moved to the strongest deviation near it, or an interval whose edges moved to rise and fall.
 
-    Deviation is the distance of each sample from the median of all around; rise and fall are its steepest slopes.
+    Deviation is the distance of each sample from the median of what lies beside the interval, or of all around a point;
+    rise and fall are its steepest slopes.
     """
     near = stream.between(start_s - within_s, stop_s + within_s + 1e-9)
     values = np.asarray(near.values, dtype=np.float64)
@@ -300,11 +307,14 @@ def snapped(stream: Stream, *, start_s: float, stop_s: float, within_s: float) -
     time_s, values = near.time[held], values[held]
     if len(time_s) < 5:
         return start_s, stop_s
-    deviation = np.linalg.norm(values - np.median(values, axis=0), axis=1)
+    beside = (time_s < start_s) | (time_s > stop_s)
+    # A long interval would be its own median, and what deviates the rest around it.
+    rest = values[beside] if start_s < stop_s and beside.sum() >= 5 else values
+    deviation = np.linalg.norm(values - np.median(rest, axis=0), axis=1)
     if start_s == stop_s:
         peak = float(time_s[np.argmax(deviation)])
         return peak, peak
-    smooth = np.convolve(deviation, np.ones(3) / 3, mode="same")
+    smooth = np.convolve(np.pad(deviation, 1, mode="edge"), np.ones(3) / 3, mode="valid")  # no slope at its ends
     slope = np.gradient(smooth, time_s)
     rise = np.abs(time_s - start_s) <= within_s
     fall = np.abs(time_s - stop_s) <= within_s

@@ -9,6 +9,7 @@ export function agreement(viewer) {
   }
   const { tier } = viewer.labelling;
   viewer.kernel.send({ kind: "agreement", tier }, ({ header, rows, note }) => {
+    viewer.root.querySelector(".wk-agreement")?.remove(); // asked for twice before the first came
     const panel = element("div", "wk-panel wk-agreement", { role: "note", "aria-label": `agreement about ${plain(tier)}` });
     const title = element("div", "wk-name", {}, `Raters of tier ${plain(tier)}`);
     const table = element("table", "wk-table");

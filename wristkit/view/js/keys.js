@@ -44,6 +44,7 @@ export function keysOf(viewer) {
     const [first, last] = labelling.cursors.length === 2 ? labelling.cursors : [(start + stop) / 2 - (stop - start) / 20, (start + stop) / 2 + (stop - start) / 20];
     labelling.add(first, last);
   };
+  const pointed = () => (viewer.pointed >= axis.view[0] && viewer.pointed <= axis.view[1] ? viewer.pointed : null);
   const seconds = () => axis.view[1] - axis.view[0];
   const middle = () => (axis.view[0] + axis.view[1]) / 2;
   const keys = {
@@ -73,7 +74,7 @@ export function keysOf(viewer) {
     t: () => labelling.copy(),
     x: () => (labelling.chosen === null ? labelling.snap() : labelling.reject()), // what is chosen is either of them
     v: () => labelling.looked(),
-    c: () => labelling.cursor(viewer.pointed ?? middle()),
+    c: () => labelling.cursor(pointed() ?? middle()),
     ",": () => nudge("start", -1),
     ".": () => nudge("start", 1),
     "<": () => nudge("stop", -1),
@@ -94,10 +95,12 @@ export function keysOf(viewer) {
     event.stopPropagation();
     if (event.target.tagName === "INPUT" || event.target.tagName === "SELECT") return;
     if (event.target.tagName === "BUTTON" && (event.key === "Enter" || event.key === " ")) return;
-    const command = event.ctrlKey || event.metaKey;
+    // On many keyboards brackets and more are typed with AltGr, which says Ctrl and Alt, too.
+    const isTyped = event.getModifierState("AltGraph") || (event.altKey && "[]".includes(event.key));
+    const command = !isTyped && (event.ctrlKey || event.metaKey);
     if (command && event.key.toLowerCase() === "z") labelling.edit(event.shiftKey ? "redo" : "undo", {});
     else if (command && event.key.toLowerCase() === "y") labelling.edit("redo", {});
-    else if (command || event.altKey) return;
+    else if (command || (event.altKey && !isTyped)) return;
     else if (/^[1-9]$/.test(event.key)) labelling.relabel(Number(event.key) - 1);
     else if (keys[event.key]) keys[event.key]();
     else return;

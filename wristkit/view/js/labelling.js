@@ -3,6 +3,7 @@ import { COLOURS, plain } from "./dom.js";
 import { Rows } from "./rows.js";
 
 const MOST_TINTS = 150;
+const PATIENCE_MS = 4000;
 
 export class Labelling {
   constructor(viewer) {
@@ -40,7 +41,7 @@ export class Labelling {
   meet() {
     const { tiers } = this.notes;
     this.tier = tiers.includes(this.tier) ? this.tier : tiers[0] || "truth";
-    this.label = this.label ?? this.classes[0]; // not before they are known
+    this.label = this.classes.includes(this.label) ? this.label : this.classes[0]; // not before they are known
     const unknown = { verdict: "", state: "open" };
     this.events = this.viewer.model.get("events").map(([start, stop, label], event) => ({ event, start, stop, label, ...(this.judged[event] || unknown) }));
     if (!this.row(this.selected)) this.selected = null;
@@ -114,16 +115,24 @@ export class Labelling {
   }
 
   // Python tells all views what an edit changed, then answers who asked; what it refuses comes with all as it stands.
+  // Returns whether it could be sent.
   edit(operation, fields, said) {
     const started = performance.now();
-    this.viewer.kernel.send({ kind: "edit", operation, ...fields }, (answer) => {
+    const { selected, chosen } = this;
+    const late = setTimeout(() => this.viewer.say("the last edit is not on disk yet: the kernel is busy, or has ended"), PATIENCE_MS);
+    const sent = this.viewer.kernel.send({ kind: "edit", operation, shown: this.viewer.meta().shown, ...fields }, (answer) => {
+      clearTimeout(late);
       this.lastMs = performance.now() - started;
       if (answer.rows) this.take(answer);
-      if (!answer.error && answer.keys && answer.keys.length) this.select(answer.keys[0]);
+      // Whoever went on to another label in the meantime is not thrown back: the next key is meant for that one.
+      const isThere = this.selected === selected && this.chosen === chosen;
+      if (isThere && !answer.error && answer.keys && answer.keys.length) this.select(answer.keys[0]);
       this.viewer.say(answer.error || said || "");
       this.viewer.root.dataset.edits = Number(this.viewer.root.dataset.edits || 0) + 1;
       this.viewer.redraw();
     });
+    if (sent === null) clearTimeout(late);
+    return sent !== null;
   }
 
   add(start, stop) {
@@ -136,7 +145,7 @@ export class Labelling {
     if (!row) return;
     const seen = Object.fromEntries(Object.keys(fields).map((name) => [name, row[name]]));
     Object.assign(row, fields);
-    this.edit("change", { key, fields, seen }, said);
+    if (!this.edit("change", { key, fields, seen }, said)) Object.assign(row, seen);
   }
 
   relabel(number) {

@@ -21,6 +21,7 @@ function render({ model, el }) {
   const viewer = { root, model, meta, axis };
   viewer.kernel = new Kernel(model, {
     told: (message) => (viewer.labelling.take(message), viewer.redraw()),
+    say: (text) => viewer.say(text),
     lost: () => viewer.say("The kernel of this viewer has ended: run its cell again."),
   });
   viewer.say = (text) => {
@@ -55,13 +56,15 @@ function render({ model, el }) {
     viewer.told = setTimeout(() => (model.set("view", [...axis.view]), model.save_changes()), 120);
   };
   // Other labels leave the panes as they are; another recording makes all anew.
-  let built = JSON.stringify([meta().panes, meta().span]);
+  const named = () => JSON.stringify([meta().shown, meta().panes, meta().span]);
+  let built = named();
   const changed = () => {
-    const now = JSON.stringify([meta().panes, meta().span]);
+    const now = named();
     if (now !== built) {
       built = now;
       axis.reset(meta().span);
       axis.view = [...model.get("view")];
+      viewer.dropDrag();
       viewer.panes.build();
       viewer.labelling.letGo(); // what was chosen is in another recording
     }

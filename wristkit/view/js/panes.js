@@ -13,7 +13,6 @@ export class Panes {
     this.element = element("div", "wk-panes");
     this.plots = [];
     this.locked = new Map();
-    this.hidden = new Map();
   }
 
   clear() {
@@ -40,6 +39,7 @@ export class Panes {
     const width = this.viewer.root.clientWidth;
     if (!width) return;
     this.clear();
+    this.locked.clear(); // its buttons are new
     this.shades = colours(this.viewer.root);
     const { panes } = this.viewer.meta();
     this.plots = panes.map((pane, number) => this.pane(pane, number, width));
@@ -148,7 +148,7 @@ export class Panes {
     };
     ctx.save();
     if (one && one.image) this.paint(ctx, bbox, one.image);
-    ctx.fillStyle = hatched(ctx, this.shades.muted);
+    if (one && one.gaps.length) ctx.fillStyle = hatched(ctx, this.shades.muted);
     for (const [start, stop] of one ? one.gaps : []) band(start, stop, 1);
     for (const { start, stop, label, strength } of labelling.tints()) {
       ctx.globalAlpha = strength;

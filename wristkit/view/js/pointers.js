@@ -80,11 +80,16 @@ export function pointersOf(viewer) {
     }
   };
 
-  const cancel = () => {
-    if (drag && drag.was) Object.assign(labelling.row(drag.key) || {}, drag.was);
+  const drop = () => {
     drag = null;
     band.style.display = "none";
     viewer.redraw();
+  };
+
+  const cancel = () => {
+    const row = drag && drag.moved && labelling.row(drag.key);
+    if (row && (drag.kind === "start" || drag.kind === "stop")) row[drag.kind] = drag.was[drag.kind];
+    drop();
   };
 
   const wheel = (event) => {
@@ -130,6 +135,7 @@ export function pointersOf(viewer) {
   ];
   for (const [target, name, react, options] of listeners) target.addEventListener(name, react, options);
   viewer.cancelDrag = cancel;
+  viewer.dropDrag = drop; // what was dragged is gone
   return () => {
     for (const [target, name, react] of listeners) target.removeEventListener(name, react);
   };

@@ -64,7 +64,13 @@ export class Player {
 
   schedule(playing, { start, rate, count }, view) {
     const levels = new Int16Array(view.buffer.slice(view.byteOffset, view.byteOffset + 2 * count));
-    const sound = this.context.createBuffer(1, count, rate);
+    let sound;
+    try {
+      sound = this.context.createBuffer(1, count, rate);
+    } catch {
+      this.stop(`this browser plays no sound of ${rate} samples a second`);
+      return;
+    }
     const samples = sound.getChannelData(0);
     for (let k = 0; k < count; k += 1) samples[k] = levels[k] / 32768;
     if (playing.began === Infinity) {
@@ -75,7 +81,11 @@ export class Player {
     const source = this.context.createBufferSource();
     source.buffer = sound;
     source.connect(this.context.destination);
-    source.start(Math.max(playing.began + start - playing.from, this.context.currentTime));
+    // A piece that comes late is joined in its midst, so that sound and cursor stay together.
+    const due = playing.began + start - playing.from;
+    const late = Math.max(0, this.context.currentTime - due);
+    source.start(due + late, late);
+    source.onended = () => (this.sources = this.sources.filter((one) => one !== source)); // hours of it are not kept
     this.sources.push(source);
     this.pieces += 1;
     playing.ready = start + count / rate;

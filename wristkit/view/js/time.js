@@ -80,8 +80,9 @@ export function digitsFor(step) {
 
 // "1:02:03.5", "62:03.5" and "3723.5" are one time.
 export function parsed(text) {
-  const parts = text.trim().split(":").map(Number);
-  return parts.length > 3 || parts.some((part) => !Number.isFinite(part)) || !text.trim()
+  const [, sign, rest] = /^\s*([-−]?)\s*(.*)$/.exec(text);
+  const parts = rest.trim().split(":").map(Number);
+  return parts.length > 3 || parts.some((part) => !Number.isFinite(part) || part < 0) || !rest.trim()
     ? null
-    : parts.reduce((total, part) => total * 60 + part, 0);
+    : (sign ? -1 : 1) * parts.reduce((total, part) => total * 60 + part, 0);
 }

@@ -21,7 +21,10 @@ export function toolbarOf(viewer) {
   };
   const choice = (title, what) => {
     const made = element("select", "wk-chooser", { "aria-label": title, title });
-    made.addEventListener("change", act(() => what(made.value)));
+    let isTyped = false; // who goes through the choices by arrow keys is to stay among them
+    made.addEventListener("keydown", () => (isTyped = true));
+    made.addEventListener("pointerdown", () => (isTyped = false));
+    made.addEventListener("change", () => (isTyped ? what(made.value) : act(() => what(made.value))()));
     return made;
   };
   const group = (...parts) => {
@@ -56,7 +59,8 @@ export function toolbarOf(viewer) {
     named("accept", "accept the chosen suggestion as a label (a)", () => labelling.accept()),
     named("reject", "reject the chosen suggestion; it is not offered again (x)", () => labelling.reject()),
   );
-  const offers = group(counts, pair("open", suggestions, "open suggestion", "[]"), decide);
+  const score = element("span", "wk-score");
+  const offers = group(score, counts, pair("open", suggestions, "open suggestion", "[]"), decide);
   group(
     named("undo", "take the last edit back (Ctrl+Z)", () => labelling.edit("undo", {})),
     named("redo", "make it again (Ctrl+Y)", () => labelling.edit("redo", {})),
@@ -92,6 +96,9 @@ export function toolbarOf(viewer) {
     shut.title = notes.refusal || "";
     fill(tier, notes.tiers.map((name) => [plain(name, 24), name]), labelling.tier);
     const count = (state) => all.filter((one) => one.state === state).length;
+    const judged = (verdict) => all.filter((one) => one.verdict === verdict).length;
+    const missed = labelling.rows.filter((row) => row.remark === "missed").length;
+    write(score, `${judged("hit")} hits, ${missed} missed, ${judged("false alarm")} false alarms`);
     write(counts, `suggestions: ${count("open")} open, ${count("accepted")} accepted, ${count("rejected")} rejected`);
     const now = JSON.stringify([labelling.classes.slice(0, 9), labelling.label]);
     if (now !== shown) classes.replaceChildren(...labelling.classes.slice(0, 9).map(classButton));
