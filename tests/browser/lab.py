@@ -109,6 +109,17 @@ def _wait_for(lab: Lab, server: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"JupyterLab did not start: {(lab.folder / '.jupyter' / 'log.txt').read_text()[-2000:]}")
 
 
+def busy(name):
+    """Return a cell that runs until :func:`let_go` is called, or for a minute."""
+    waiting = f'all(not pathlib.Path("{name}.done").exists() and not time.sleep(0.05) for _ in range(1200))'
+    return f"import pathlib, time\n_ = {waiting}"
+
+
+def let_go(lab, name):
+    """End the cell that :func:`busy` made."""
+    (lab.folder / f"{name}.done").touch()
+
+
 def write_notebook(folder: Path, name: str, cells: list[str]) -> str:
     """Write a notebook of these cells of code, and return its name."""
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.browser.lab import RUNS_WITHIN_MS, Notebook, use_theme, write_notebook
+from tests.browser.lab import RUNS_WITHIN_MS, Notebook, busy, let_go, use_theme, write_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -43,7 +43,7 @@ def make(name, *, count=14, labels=("tap", "wash", "raise")):
 def book(page, lab, request):
     """A notebook with a gallery, which was run."""
     name = request.node.name.replace("[", "-").rstrip("]")
-    write_notebook(lab.folder, f"{name}.ipynb", [make(name), READ, "import time; time.sleep(4)"])
+    write_notebook(lab.folder, f"{name}.ipynb", [make(name), READ, busy(name)])
     book = Notebook(page, lab, f"{name}.ipynb")
     book.start(0)
     return book
@@ -195,13 +195,15 @@ def test_marks_outlive_the_kernel(book, gallery, page):
     assert read(book)[1] == [[0, "hard negative"]]
 
 
-def test_errors_are_marked_while_a_cell_runs(book, gallery):
+def test_errors_are_marked_while_a_cell_runs(book, gallery, lab, request):
     book.start(2)
     gallery.page.wait_for_timeout(500)
     gallery.tile(0).focus()
     gallery.press("2")
     assert gallery.pressed() == {0: "hard negative"}
     assert "*" in book.page.locator(".jp-Cell").nth(2).locator(".jp-InputPrompt").text_content()
+    let_go(lab, request.node.name)
+    book.finish(2)
 
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "</script><b>x", "$a_{b^$", "\u202egnp.exe", "a\nb", "x" * 10_000]
