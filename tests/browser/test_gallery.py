@@ -196,8 +196,10 @@ def test_marks_outlive_the_kernel(book, gallery, page):
 
 
 def test_errors_are_marked_while_a_cell_runs(book, gallery, lab, request):
+    gallery.tile(0).focus()
+    gallery.press("1")  # JupyterLab gives widgets a thread of their own while the first messages are under way
     book.start(2)
-    gallery.page.wait_for_timeout(500)
+    gallery.page.wait_for_timeout(1000)
     gallery.tile(0).focus()
     gallery.press("2")
     assert gallery.pressed() == {0: "hard negative"}
