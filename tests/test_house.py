@@ -154,6 +154,15 @@ def names_called(tree):
     yield from (ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
 
 
+def imports_of(tree, package):
+    """Yield every statement that imports from a package."""
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if package in {name.split(".")[0] for name in names}:
+            yield node
+
+
 def unsafe(source):
     """Return what a file does that lets data run as code: pickle, eval, a shell."""
     tree = ast.parse(source)
@@ -165,8 +174,16 @@ def unsafe(source):
         for keyword in node.keywords
         if isinstance(keyword.value, ast.Constant)
     }
+    # Processes that joblib starts get what this one has; only its files could come from somebody else.
+    processes = {
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} <= {"Parallel", "delayed"}
+    }
+    from_joblib = {ast.unparse(node) for node in imports_of(tree, "joblib")} - processes
     return [
-        *sorted(modules & {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}),
+        *sorted(from_joblib),
+        *sorted(modules & {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}),
         *sorted({*names_called(tree)} & {"eval", "exec", "os.system", "os.popen", "torch.load", "pd.read_pickle"}),
         *sorted(f"{k}={v}" for k, v in keywords & {("shell", True), ("allow_pickle", True), ("weights_only", False)}),
     ]

@@ -1,5 +1,6 @@
 """The table of features: settings, names, windows in any number, threads, the cache, scikit-learn."""
 
+import os
 import threading
 import warnings
 
@@ -232,10 +233,20 @@ def test_windows_do_not_know_of_each_other(monkeypatch):
     pd.testing.assert_frame_equal(parts, whole, rtol=1e-9)
 
 
-def test_threads_give_the_same(monkeypatch):
+def test_processes_give_the_same(monkeypatch):
     monkeypatch.setattr(extract, "_SAMPLES_AT_ONCE", 4 * 64)
     values = pairs(40)
-    pd.testing.assert_frame_equal(minimal(values, workers=3), minimal(values))
+    here = os.getpid()
+
+    def elsewhere(series):
+        return float(os.getpid() != here)
+
+    settings = {"mean": None, "maximum": None, elsewhere: None}
+    one, two = (series_features(values, channels=["a", "b"], settings=settings, workers=n) for n in (1, 2))
+    told = [name for name in one if "elsewhere" in name]
+    assert one[told].to_numpy().max() == 0
+    assert two[told].to_numpy()[4:].min() == 1  # the first are computed here, to learn the names
+    pd.testing.assert_frame_equal(two.drop(columns=told), one.drop(columns=told))
     with pytest.raises(ValueError, match="workers is 0"):
         minimal(values, workers=0)
 

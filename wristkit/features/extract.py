@@ -1,7 +1,6 @@
 """Features of series as a table: tsfresh's names and values, computed of many windows at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -15,6 +14,7 @@ from wristkit.features.settings import NAMED, Settings
 from wristkit.recording import FloatArray
 
 _SAMPLES_AT_ONCE = 2**16  # half a MB a copy: what a processor's cache holds of the few that are in use
+_PARTS_A_WORKER, _MOST_AT_ONCES = 4, 16  # enough parts that all workers end together, each of some 100 MB at most
 
 
 class _Step(NamedTuple):
@@ -23,6 +23,13 @@ class _Step(NamedTuple):
     name: str
     calculator: Calculator
     params: Sequence[Params] | None
+
+
+class _Part(NamedTuple):
+    """Features of some windows by name: (names, windows, channels)."""
+
+    names: tuple[str, ...]
+    values: FloatArray
 
 
 class _Group(NamedTuple):
@@ -53,36 +60,68 @@ def series_features(
         of parameters, in which a function of one series may stand in place of a name; or one of channel to such a
         dictionary, for these channels alone.
     workers
-        Threads that share the work.
+        Processes that share the work, which joblib starts at the first call and keeps for the next ones. Threads would
+        not do: steps of microseconds hand Python's lock to and fro, and two of them take nearly the time of one.
     """
     windows = _checked(values, channels)
     if workers < 1:
         raise ValueError(f"workers is {workers}, expected 1 or more")
     groups = _groups(_by_channel(settings, channels), list(channels))
     at_once = max(1, _SAMPLES_AT_ONCE // windows[0].size)
-    rows = [slice(first, first + at_once) for first in range(0, len(windows), at_once)]
     # The first windows are computed to learn the names, and then all others into a table that is made once: twice the
     # table is more than many machines have.
-    begun = [_named_features(_series(windows, group, rows[0]), group.steps) for group in groups]
-    names = {channel: tuple(found) for group, found in zip(groups, begun, strict=True) for channel in group.channels}
+    begun = [_of_part(windows[:at_once, list(group.places)], group.steps, at_once) for group in groups]
+    names = {channel: part.names for group, part in zip(groups, begun, strict=True) for channel in group.channels}
     ordered = [channel for channel in channels if channel in names]
-    edges = np.cumsum([0, *(len(names[channel]) for channel in ordered)]).tolist()
-    table = np.empty((edges[-1], len(windows)))
+    firsts = dict(zip(ordered, np.cumsum([0, *(len(names[channel]) for channel in ordered)]).tolist(), strict=False))
+    table = np.empty((sum(map(len, names.values())), len(windows)))
 
-    def fill(place: int, part: slice) -> None:
-        group, own = groups[place], names[groups[place].channels[0]]
-        of_part = begun[place] if not part.start else _named_features(_series(windows, group, part), group.steps)
+    def fill(group: _Group, rows: slice, part: _Part) -> None:
+        order = _places_of(names[group.channels[0]], part.names)
         for number, channel in enumerate(group.channels):
-            first = edges[ordered.index(channel)]
-            for row, name in enumerate(_same_names(of_part, own), start=first):
-                table[row, part] = of_part[name].reshape(-1, len(group.channels))[:, number]
+            table[firsts[channel] : firsts[channel] + len(order), rows] = part.values[order, :, number]
 
-    tasks = [(place, part) for place in range(len(groups)) for part in rows]
-    with ThreadPoolExecutor(workers) as pool:
-        for _ in (pool.map if workers > 1 else map)(lambda task: fill(*task), tasks):
-            pass
+    for group, part in zip(groups, begun, strict=True):
+        fill(group, slice(0, at_once), part)
+    tasks = [(group, rows) for group in groups for rows in _slices(at_once, len(windows), at_once, workers)]
+    todo = ((windows[rows][:, list(group.places)], group.steps, at_once) for group, rows in tasks)
+    for (group, rows), part in zip(tasks, _shared_out(todo, workers), strict=True):
+        fill(group, rows, part)
     columns = [f"{channel}__{name}" for channel in ordered for name in names[channel]]
     return pd.DataFrame(table.T, columns=columns, copy=False)
+
+
+def _slices(first: int, count: int, at_once: int, workers: int) -> list[slice]:
+    """Return parts of the windows from first on: all that are computed at once, more where they go to a process."""
+    several = min(_MOST_AT_ONCES, -(-count // (_PARTS_A_WORKER * workers * at_once))) if workers > 1 else 1
+    return [slice(start, min(start + several * at_once, count)) for start in range(first, count, several * at_once)]
+
+
+def _shared_out(
+    parts: Iterable[tuple[npt.NDArray[np.floating], Sequence[_Step], int]], workers: int
+) -> Iterable[_Part]:
+    """Yield the features of each part in order; few parts are in memory at a time."""
+    if workers == 1:
+        return (_of_part(*part) for part in parts)
+    from joblib import Parallel, delayed
+
+    shared: Iterable[_Part] = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None)(
+        delayed(_of_part)(*part) for part in parts
+    )
+    return shared
+
+
+def _of_part(windows: npt.NDArray[np.floating], steps: Sequence[_Step], at_once: int) -> _Part:
+    """Return the features of windows (n, c, samples), computed of so many at once."""
+    names, values = tuple[str, ...](), list[FloatArray]()
+    for first in range(0, len(windows), at_once):
+        some = windows[first : first + at_once]
+        found = _named_features(some.reshape(-1, some.shape[2]), steps)
+        names = names or tuple(found)
+        values.append(
+            np.stack([found[name] for name in _same_names(found, names)]).reshape(len(names), *some.shape[:2])
+        )
+    return _Part(names, values[0] if len(values) == 1 else np.concatenate(values, axis=1))
 
 
 def _groups(by_channel: Mapping[str, Settings], channels: list[str]) -> list[_Group]:
@@ -96,12 +135,14 @@ def _groups(by_channel: Mapping[str, Settings], channels: list[str]) -> list[_Gr
     return found
 
 
-def _series(windows: npt.NDArray[np.floating], group: _Group, rows: slice) -> npt.NDArray[np.floating]:
-    """Return the series (windows * channels, samples) of a group, window after window."""
-    return windows[rows][:, list(group.places)].reshape(-1, windows.shape[2])
+def _places_of(names: Sequence[str], found: Sequence[str]) -> list[int]:
+    """Return where each of the names was found, all in their own places as a rule."""
+    _same_names(found, names)
+    places = {name: place for place, name in enumerate(found)}
+    return [places[name] for name in names]
 
 
-def _same_names(found: Mapping[str, FloatArray], names: Sequence[str]) -> Sequence[str]:
+def _same_names(found: Iterable[str], names: Sequence[str]) -> Sequence[str]:
     if other := sorted(set(found) ^ set(names)):
         raise ValueError(f"{other} are features of some windows and not of others; give the same of each")
     return names

@@ -37,7 +37,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         channel named ``value``, one of (n, channels, samples) has channels named by number, and there is no rate: the
         wrist's own features, which want one, are refused.
     workers
-        Threads that share the work.
+        Processes that share the work.
     """
 
     def __init__(

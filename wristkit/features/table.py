@@ -34,7 +34,7 @@ def features(
         function of (samples,) may stand in place of a name; or one of channel to such a dictionary. Or names of columns
         of an earlier table, for these alone.
     workers
-        Threads that share the work of tsfresh's features.
+        Processes that share the work of tsfresh's features.
     cache
         Folder that keeps what was computed, by the windows' content and the settings: a stopped run goes on where it
         was, and others find what is there.
