@@ -9,6 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup, Tag
+from tqdm.notebook import tqdm
 
 import wristkit as wk
 from wristkit._environment import SetupError
@@ -86,6 +87,17 @@ def test_a_widget_gives_way_to_what_needs_no_kernel(tmp_path):
     page = shown(tmp_path, display({WIDGET: VIEW, "text/html": "<b>table</b>", "text/plain": "T()"}))
     assert "<b>table</b>" in page.html
     assert page.live == []
+
+
+@pytest.mark.parametrize("total", [4, None])
+def test_a_bar_of_work_that_is_done_is_left_out(tmp_path, total):
+    bar = tqdm(total=total, desc="training", unit="epoch", display=False)
+    page = shown(tmp_path, display({WIDGET: VIEW, "text/plain": repr(bar.container)}), OUTPUT("stream", text="done\n"))
+    assert "training" in repr(bar.container)
+    assert "training" not in page.html
+    assert "live control" not in page.html
+    assert page.live == []
+    assert "done" in page.html
 
 
 @pytest.mark.parametrize(

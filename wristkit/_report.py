@@ -46,6 +46,7 @@ _KIND_OF_FILE = {
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
 _SCRIPTED = re.compile(r"<(?:script|iframe|object|embed)\b", re.IGNORECASE)
+_PROGRESS = re.compile(r"\[\d+:\d\d[<,]")  # of tqdm: time spent, and what is left or how fast it goes
 _FEWEST_CONTENTS = 3
 _PAPERMILLS_NOTE = "papermill-error-cell-tag"
 _ERROR_NOTE = '<p class="failed"><a href="#error">A cell of this notebook ended in an error.</a></p>'
@@ -207,7 +208,7 @@ def _shown(book: NotebookNode) -> tuple[NotebookNode, list[int], list[int]]:
             continue
         if cell.cell_type == "code":
             code += "injected-parameters" not in tags
-            outputs = [_static(output) for output in cell.outputs]
+            outputs = [_static(output) for output in cell.outputs if not _is_progress(output)]
             cells.append(v4.new_code_cell(cell.source, outputs=outputs))
             live += [code] * any("live" in output.get("metadata", {}) for output in outputs)
             failed += [code] * any(output.output_type == "error" for output in outputs)
@@ -216,6 +217,12 @@ def _shown(book: NotebookNode) -> tuple[NotebookNode, list[int], list[int]]:
         else:
             cells.append(v4.new_raw_cell(cell.source))
     return v4.new_notebook(cells=cells, metadata={"language_info": {"name": "ipython3"}}), live, failed
+
+
+def _is_progress(output: NotebookNode) -> bool:
+    """Return whether an output is a widget that showed how far some work had come, of which only the start is kept."""
+    data = output.get("data", {})
+    return _WIDGET in data and _PROGRESS.search(data.get("text/plain", "")) is not None
 
 
 def _static(output: NotebookNode) -> NotebookNode:

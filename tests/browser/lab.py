@@ -267,6 +267,11 @@ class ViewerOnPage:
         if key:
             self.page.keyboard.up(key)
 
+    def wheel(self, second: float, pixels: float) -> None:
+        """Turn the wheel over a second, forward where pixels are negative."""
+        self.page.mouse.move(*self.place(second))
+        self.page.mouse.wheel(0, pixels)
+
     def press(self, *keys: str) -> None:
         """Press keys in the viewer."""
         self.root.focus()

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from tests.browser.lab import Notebook, busy, let_go, use_theme, write_notebook
@@ -19,12 +20,12 @@ accel = wk.Stream.measured("accel", time_s, motion)
 pulse = wk.Stream.measured("heart_rate", time_s[::50], 70 + 10 * np.sin(time_s[::50] / 60))
 rows = [(100.0, 160.0, "wash"), (300.0, 300.2, "tap"), (400.0, 430.0, "walk")]
 labels = label_table([(*row, "truth", "me") for row in rows])
-recording = wk.Recording.of([accel, pulse], labels=labels, subject="P01")
+recording = wk.Recording.of([accel, pulse], labels=labels, labelled={"truth": [(0, 599)]}, subject="P01")
 events = pd.DataFrame([(100.0, 159.0, "wash", 0.9, 159.5), (500.0, 501.0, "tap", 0.7, 501.5)],
                       columns=["start_s", "stop_s", "label", "score", "decided_s"])
 store = wk.LabelStore("FILE", recording=recording)
 if store.table().empty:
-    store.add_table(recording.labels)
+    store.add_table(recording.labels, labelled=recording.labelled)
 viewer = wk.view(recording, events=events, labels=store)
 viewer
 """
@@ -148,6 +149,36 @@ def test_it_zooms_while_a_cell_runs(book, viewer, lab, request):
     assert "*" in prompt  # the cell still runs
     let_go(lab, request.node.name)
     book.finish(3)
+
+
+# Of each pane that is drawn as lines: the window, and how many seconds lie between its points, ends included.
+DRAWN = """v.panes.plots.map(({ plot }) => {
+  const [from, to] = v.axis.view;
+  const points = [...plot.data[0]].filter((second) => second >= from && second <= to);
+  const steps = [from, ...points, to].map((second, k, all) => (k ? second - all[k - 1] : 0));
+  return [from, to, plot.scales.x.min, plot.scales.x.max, Math.max(...steps), v.axis.perPixel];
+})"""
+
+
+@pytest.mark.parametrize("wheel", [-300, 300])
+def test_a_turn_of_the_wheel_is_drawn_in_full_before_the_kernel_answers(book, viewer, wheel):
+    page = viewer.page
+    for _ in range(2):
+        viewer.wheel(300, -300)
+        page.wait_for_timeout(500)
+    viewer.wait("v.panes.held.far && !v.kernel.under")
+    before = viewer.ask("[v.panes.pictures, v.axis.view[1] - v.axis.view[0]]")
+    viewer.ask("(v.model.send = () => {}) && 0")  # from here on Python hears nothing
+    viewer.wheel(300, wheel)
+    viewer.wait(f"v.panes.pictures > {before[0]}")
+    page.wait_for_timeout(100)
+    start_s, stop_s, low_s, high_s, widest_s, pixel_s = viewer.ask(DRAWN)[0]
+    assert stop_s - start_s == pytest.approx(before[1] * np.exp(0.0022 * wheel), rel=1e-6)
+    assert [low_s, high_s] == [start_s, stop_s]
+    assert widest_s <= 2 * max(pixel_s, 0.02)  # no coarser than pixels or samples
+    viewer.wheel(300, 3 * wheel)
+    page.wait_for_timeout(100)
+    assert viewer.ask("v.panes.pictures") == before[0] + 1  # what nobody sent is not called drawn in full
 
 
 def test_labels_outlive_the_kernel(page, lab, request):

@@ -24,6 +24,9 @@ viewer
 """
 MANY = "[(float(s), float(s + 2), 'tap', 'truth', 'me') for s in np.linspace(100, 86000, 2000)]"
 SHORT = "[(43210.0, 43210.1, 'pinch', 'truth', 'me'), (100.0, 7000.0, 'walk', 'truth', 'me')]"
+FILLED = """if store.table().empty:
+    store.add_table(recording.labels, labelled=recording.labelled)
+"""
 SESSION = """
 import json, numpy as np, pandas as pd, wristkit as wk
 from wristkit.recording import label_table
@@ -33,12 +36,13 @@ accel = wk.Stream.measured("accel", time_s, motion)
 heard_s = np.arange(0, 600, 1 / 8000)
 audio = wk.Stream.uniform("audio", 0.3 * np.sin(2 * np.pi * 300 * heard_s), rate_hz=8000)
 rows = [(100, 160, "wash", "truth", "me"), (102, 161, "wash", "truth", "ben"), (300, 310, "tap", "truth", "me")]
-recording = wk.Recording.of([accel, *AUDIO], labels=label_table(rows), subject="P01")
+looked = {"truth": [(0, 550)]}
+recording = wk.Recording.of([accel, *AUDIO], labels=label_table(rows), labelled=looked, subject="P01")
 found = [(100.0, 159.0, "wash", 0.9, 159.5), (400.0, 420.0, "tap", 0.8, 421.0), (500.0, 520.0, "tap", 0.7, 521.0)]
 events = pd.DataFrame(found, columns=["start_s", "stop_s", "label", "score", "decided_s"])
 store = wk.LabelStore("FILE", recording=recording)
 if store.table().empty:
-    store.add_table(recording.labels)
+    store.add_table(recording.labels, labelled=recording.labelled)
 viewer = wk.view(recording, events=events, labels=store, classes=["wash", "tap"], beside=BESIDE)
 viewer
 """
@@ -288,7 +292,7 @@ viewer"""
 
 def test_what_cannot_be_edited_says_why(page, lab):
     make = SESSION.replace('"ben")', '"b\\0n")').replace("labels=store", "labels=recording.labels")
-    make = make.replace("if store.table().empty:\n    store.add_table(recording.labels)\n", "")
+    make = make.replace(FILLED, "")
     _, viewer = opened(page, lab, "nul", make)
     shut = viewer.root.locator(".wk-shut")
     assert shut.is_visible()

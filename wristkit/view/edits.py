@@ -3,14 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from wristkit.store import RATER
-from wristkit.view.window import REJECTED, event_states, moving_stream, snapped, told_apart
+from wristkit.view.judged import REJECTED, event_states, told_apart
+from wristkit.view.window import moving_stream, snapped
 
 if TYPE_CHECKING:
     from wristkit.view.viewer import Viewer
 
+NOBODY = "recording"  # rater of the spans that a recording states without a name
 _SNAP_S, _SNAP_PIXELS, _SNAP_MOST_S = 0.25, 12, 2.0  # of a whole day twelve pixels are a quarter of an hour
 
 
@@ -28,6 +31,7 @@ class Edits:
             "copy": self._copy,
             "snap": self._snap,
             "look": self._look,
+            "forget": self._forget,
             "accept": self.accept,
             "reject": self.reject,
             "undo": self._undo,
@@ -114,6 +118,19 @@ class Edits:
     def _look(self, *, start: float, stop: float, tier: str) -> Sequence[int]:
         self._viewer.store.look(start, stop, tier=tier, rater=self._viewer.rater, by=self._by)
         return []
+
+    def _forget(self, *, start: float, stop: float, tier: str) -> Sequence[int]:
+        """Take a span out of what was looked at by oneself, or by whoever is behind the recording's own spans."""
+        store, rater = self._viewer.store, self._viewer.rater
+        for own in (rater, NOBODY):
+            held = store.labelled(rater=own).get(tier, np.empty((0, 2)))
+            if ((held[:, 0] < stop) & (held[:, 1] > start)).any():
+                store.forget_look(start, stop, tier=tier, rater=own, by=self._by)
+                return []
+        raise ValueError(
+            f"{rater!r} marked nothing of tier {tier!r} from {start:.3f} s to {stop:.3f} s as looked at; "
+            "what others looked at is theirs to take back"
+        )
 
     def _undo(self) -> Sequence[int]:
         if not self._viewer.store.undo(by=self._by):

@@ -5,6 +5,7 @@ Labels are no trait, since a trait is sent as a whole: a front end asks for all 
 changed, each change with the number of the state that it leads from.
 """
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,16 +17,18 @@ import pandas as pd
 import traitlets
 
 from wristkit.errors import RecordingError
-from wristkit.recording import label_table
+from wristkit.recording import FloatArray, label_table
 from wristkit.view.draw.picture import DRAWING
 from wristkit.view.draw.style import plain
 from wristkit.view.edits import Edits
-from wristkit.view.raters import agreement_rows, disputes
+from wristkit.view.judged import judge
+from wristkit.view.packing import grid_of, packed
+from wristkit.view.raters import agreement_rows
 from wristkit.view.watch import Watch
 from wristkit.view.window import (
     MOST_GAPS,
+    Pane,
     described,
-    event_states,
     image,
     measured,
     overview,
@@ -33,7 +36,6 @@ from wristkit.view.window import (
     sound,
     sound_of,
     unrecorded,
-    verdicts,
     whole_span,
     window,
 )
@@ -42,8 +44,8 @@ if TYPE_CHECKING:
     from wristkit.view.viewer import Viewer
 
 _STATIC = Path(__file__).parent / "static"
-_FEWEST_BINS, _MOST_BINS = 50, 4000
-_MOST_COLUMNS = 500
+_FEWEST_BINS, _MOST_BINS = 50, 20_000
+_MOST_COLUMNS = 1000
 _NO_EVENTS = pd.DataFrame(columns=["start_s", "stop_s", "label"])
 _CLASSES = ("event",)  # where nothing else names any
 _Answer = tuple[dict[str, Any], list[bytes]]
@@ -77,13 +79,15 @@ class Live(anywidget.AnyWidget):
     heights: Any = traitlets.Dict().tag(sync=True)  # of panes by name, in pixels, where somebody changed them
 
     def __init__(self, viewer: "Viewer") -> None:
-        self._viewer, self._lock = viewer, DRAWING  # the viewer's own: two locks would wait for each other
-        self._edits, self._watch = Edits(viewer), Watch(self._catch_up)
-        self._table = label_table()
+        # All widgets stay in a table of ipywidgets: only one that is on a page may keep its viewer, and so the data.
+        self._held: Viewer | None = None
+        self._known, self._on_pages = weakref.ref(viewer, self._ended), set[tuple[str, str]]()
+        self._lock, self._watch = DRAWING, Watch(self._catch_up)  # the viewer's own: two would wait for each other
+        self._table, self._panes = label_table(), list[Pane]()
         self._step, self._revision = 0, -1
         self._state = _State({}, {}, {})
         self._refusal: str | None = None
-        self._looked: dict[str, list[list[float]]] = {}
+        self._looked: Mapping[str, FloatArray] = viewer.recording.labelled
         self._answers: Mapping[str, Callable[[Mapping[str, Any]], _Answer]] = {
             "window": self._window,
             "labels": self._labels,
@@ -92,11 +96,39 @@ class Live(anywidget.AnyWidget):
             "measure": self._measure,
             "agreement": self._agreement,
             "sound": self._sound,
+            "here": self._here,
+            "left": self._left,
         }
         super().__init__()
         self.show_recording()
         self.on_msg(self._receive)
         self.observe(self._follow, "view")
+        if self.comm is not None:
+            self.comm.on_close(lambda _message: self.close())
+
+    @property
+    def _viewer(self) -> "Viewer":
+        viewer = self._known()
+        if viewer is None:
+            raise ValueError("this viewer is no more: run its cell again")
+        return viewer
+
+    def hold(self) -> None:
+        """Keep the viewer, which is about to be on a page, though nothing else may."""
+        with self._lock:
+            self._held = self._viewer
+
+    def close(self) -> None:
+        """Let go of the viewer and of the front ends; its picture stays."""
+        with self._lock:
+            self._held = None
+            self._on_pages.clear()
+        self.layout.close()
+        super().close()
+
+    def _ended(self, _reference: object) -> None:
+        """Let go of what only the viewer had use for."""
+        self._panes, self._table, self._state = [], label_table(), _State({}, {}, {})
 
     @property
     def labels(self) -> list[list[Any]]:
@@ -107,8 +139,8 @@ class Live(anywidget.AnyWidget):
         """Bring everything up to date with the recording that the viewer shows."""
         with self._lock, self.hold_sync():
             viewer = self._viewer
-            self._classes: list[str] = []
-            self._panes = panes_of(viewer.seen, scores=viewer.scores, decoder=viewer.decoder)
+            colours = viewer.colours_of(viewer.classes)
+            self._panes = panes_of(viewer.seen, scores=viewer.scores, decoder=viewer.decoder, colours=colours)
             events = _NO_EVENTS if viewer.events is None else viewer.events
             self.events = [
                 [float(start_s), float(stop_s), str(label)]
@@ -143,7 +175,7 @@ class Live(anywidget.AnyWidget):
             store = self._viewer.store
             self._revision, self._refusal = store.revision, None
             self._table = store.table()
-            self._looked = {tier: spans.tolist() for tier, spans in store.labelled().items()}
+            self._looked = store.labelled()
         except RecordingError as fault:
             self._refusal = plain(fault, most=240)
             with suppress(RecordingError):  # a store that was closed: what was read last stays on show
@@ -153,18 +185,17 @@ class Live(anywidget.AnyWidget):
     def _state_of(self, table: pd.DataFrame) -> "_State":
         """Return what is shown of labels: themselves, and what they say of the events and of the raters."""
         events = _NO_EVENTS if self._viewer.events is None else self._viewer.events
-        told, missed = verdicts(table, events)
-        # Later classes come last, and none goes: the key and the colour of each are the same until the end.
-        self._classes = [*dict.fromkeys([*self._classes, *self._viewer.classes_of(table)])]
+        told = judge(table, events, looked=self._looked, tolerance_s=self._viewer.tolerance_s)
+        classes = list(self._viewer.classes_of(table))
         notes = {
-            "classes": self._classes or [*_CLASSES],
+            "classes": classes or [*_CLASSES],
+            "colours": list(self._viewer.colours_of(classes or _CLASSES).values()),
             "tiers": list(self._viewer.tiers_of(table)),
             "refusal": self._refusal,
-            "looked": self._looked,
+            "looked": {tier: spans.tolist() for tier, spans in self._looked.items()},
         }
-        remarks = dict.fromkeys(disputes(table), "disputed") | dict.fromkeys(missed, "missed")
-        rows = {row[0]: [*row, remarks.get(place, "")] for place, row in enumerate(table.itertuples(name=None))}
-        states = zip(told, event_states(table, events), strict=True)
+        rows = {row[0]: [*row, remark] for row, remark in zip(table.itertuples(name=None), told.remarks, strict=True)}
+        states = zip(told.verdicts, told.states, strict=True)
         return _State(rows, {place: [place, *one] for place, one in enumerate(states)}, notes)
 
     def show_window(self) -> None:
@@ -204,21 +235,23 @@ class Live(anywidget.AnyWidget):
     def _window(self, message: Mapping[str, Any]) -> _Answer:
         start_s, stop_s = float(message["start"]), float(message["stop"])
         bins = int(np.clip(int(message["bins"]), _FEWEST_BINS, _MOST_BINS))
+        columns = int(np.clip(int(message["columns"]), 1, _MOST_COLUMNS))
         parts: list[dict[str, Any]] = []
         buffers: list[bytes] = []
         for pane in self._panes:
             if pane.is_image:
-                seen = image(pane, start_s=start_s, stop_s=stop_s, columns=min(bins, _MOST_COLUMNS))
-                parts.append({"channels": [], "gaps": [], "image": [*seen.levels.shape, seen.start_s, seen.stop_s]})
+                seen = image(pane, start_s=start_s, stop_s=stop_s, columns=columns)
+                parts.append({"gaps": [], "image": [*seen.levels.shape, seen.start_s, seen.stop_s]})
                 buffers.append(seen.levels.tobytes())
                 continue
             time, values = window(pane, start_s=start_s, stop_s=stop_s, bins=bins)
             gaps = unrecorded(pane, start_s=start_s, stop_s=stop_s)[:MOST_GAPS]
-            parts.append({"channels": list(range(len(values))), "gaps": gaps.tolist()})
-            # Seconds from the window's start: half the bytes, and far finer than a pixel however wide it is.
-            lines = (time - start_s, *values)
-            buffers += [line.astype(np.float32).tobytes() for line in lines]
-        return {"start": start_s, "panes": parts}, buffers
+            grid = grid_of(time - start_s)
+            lines = [packed(line) for line in (*([] if grid else [time - start_s]), *values)]
+            ranges = [[line.low, line.step] for line in lines]
+            parts.append({"gaps": gaps.tolist(), "grid": grid, "lines": ranges})
+            buffers += [line.steps.tobytes() for line in lines]
+        return {"start": start_s, "stop": stop_s, "bins": bins, "panes": parts}, buffers
 
     def _labels(self, message: Mapping[str, Any]) -> _Answer:
         """Return all labels, or only the number of their state; who asks wants to be told of what others edit, too."""
@@ -229,7 +262,7 @@ class Live(anywidget.AnyWidget):
 
     def _catch_up(self) -> None:
         with self._lock:
-            if self._refusal is None and not self._is_newest():
+            if self._known() is not None and self._refusal is None and not self._is_newest():
                 self._viewer.edited()
                 self.show_labels()
 
@@ -262,7 +295,7 @@ class Live(anywidget.AnyWidget):
     def _done(self, operation: str, fields: Mapping[str, Any]) -> list[int]:
         if self._refusal is not None:
             raise ValueError(self._refusal)
-        return self._edits.run(operation, fields)
+        return Edits(self._viewer).run(operation, fields)
 
     def _choose(self, message: Mapping[str, Any]) -> _Answer:
         self._viewer.choose(int(message["index"]))
@@ -278,7 +311,9 @@ class Live(anywidget.AnyWidget):
         if self._refusal is None:
             store, table = self._viewer.store, self._viewer.store.table(tier=tier)
             looked_at = {rater: store.labelled(rater=rater).get(tier) for rater in set(table["rater"])}
-        header, rows, note = agreement_rows(self._viewer.labels, tier=tier, looked_at=looked_at)
+        header, rows, note = agreement_rows(
+            self._viewer.labels, tier=tier, looked_at=looked_at, tolerance_s=self._viewer.tolerance_s
+        )
         return {"header": header, "rows": rows, "note": note}, []
 
     def _sound(self, message: Mapping[str, Any]) -> _Answer:
@@ -288,8 +323,24 @@ class Live(anywidget.AnyWidget):
         piece = sound(stream, start_s=float(message["start"]), stop_s=float(message["stop"]))
         return {"start": piece.start_s, "rate": piece.rate_hz, "count": len(piece.levels)}, [piece.levels.tobytes()]
 
+    def _here(self, message: Mapping[str, Any]) -> _Answer:
+        """Note a view on a page; those of other pages may have gone with them, without a word."""
+        page, view = str(message["page"]), str(message["view"])
+        self._on_pages = {one for one in self._on_pages if one[0] == page} | {(page, view)}
+        self.hold()
+        return {}, []
+
+    def _left(self, message: Mapping[str, Any]) -> _Answer:
+        """Note that a view was taken off its page; with the last one goes the reason to keep the viewer."""
+        self._on_pages.discard((str(message["page"]), str(message["view"])))
+        if not self._on_pages:
+            self._held = None
+            if self._known() is None:
+                self.close()
+        return {}, []
+
     def __repr__(self) -> str:
-        return f"Live({self._viewer!r})"  # traits hold whole tables
+        return f"Live({self._known()!r})"  # traits hold whole tables
 
 
 def _scale() -> list[list[int]]:

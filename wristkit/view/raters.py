@@ -5,23 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from wristkit.evaluate import agreement, disputed
+from wristkit.evaluate import agreement
 from wristkit.recording import FloatArray
 from wristkit.view.draw.style import plain
-from wristkit.view.window import REJECTED
 
 HEADER = ("raters", "class", "both", "only first", "only second", "kappa", "start off (p90) s", "stop off (p90) s")
 
 
-def disputes(labels: pd.DataFrame) -> list[int]:
-    """Return the places in the table of labels that another rater of their tier does not share, in any tier."""
-    raters = labels.groupby("tier")["rater"].nunique()
-    tiers = [tier for tier in raters.index[raters > 1] if tier != REJECTED]
-    return sorted({place for tier in tiers for place in disputed(labels, tier=tier)})
-
-
 def agreement_rows(
-    labels: pd.DataFrame, *, tier: str, looked_at: Mapping[str, FloatArray | None]
+    labels: pd.DataFrame, *, tier: str, looked_at: Mapping[str, FloatArray | None], tolerance_s: float
 ) -> tuple[list[str], list[list[str]], str]:
     """Return header, rows and a note of how far the raters of a tier agree, as text.
 
@@ -30,7 +22,7 @@ def agreement_rows(
     spans = {rater: own for rater, own in looked_at.items() if own is not None}
     raters = set(labels.loc[labels["tier"] == tier, "rater"])
     said = bool(spans) and raters <= set(spans)
-    table = agreement(labels, tier=tier, labelled=spans if said else None)
+    table = agreement(labels, tier=tier, labelled=spans if said else None, tolerance_s=tolerance_s)
     if table.empty:
         return [*HEADER], [], f"tier {plain(tier)} has labels of {len(raters)} rater(s); two can be compared"
     rows = [
@@ -47,7 +39,8 @@ def agreement_rows(
         for row in table.to_dict("records")
     ]
     where = "what both looked at" if said else "labels of either, so silence that both agree about is left out"
-    return [*HEADER], rows, f"kappa by time, over {where}; labels belong together where they overlap"
+    together = f"labels belong together where they overlap or lie at most {tolerance_s:g} s apart"
+    return [*HEADER], rows, f"kappa by time, over {where}; {together}"
 
 
 def _figure(value: float, digits: int) -> str:

@@ -18,9 +18,11 @@ from wristkit.store import RATER, LabelStore
 from wristkit.store.marks import checked_text
 from wristkit.view.draw import draw_recording
 from wristkit.view.draw.picture import DRAWING, Picture
+from wristkit.view.draw.style import palette
 from wristkit.view.edits import Edits
+from wristkit.view.judged import REJECTED, TOLERANCE_S, event_states
 from wristkit.view.notebook import mimebundle
-from wristkit.view.window import REJECTED, event_states, whole_span
+from wristkit.view.window import whole_span
 
 if TYPE_CHECKING:
     from wristkit.view.live import Live
@@ -37,8 +39,10 @@ def view(
     decoder: EventDecoder | None = None,
     labels: pd.DataFrame | LabelStore | Mapping[str, LabelStore] | None = None,
     classes: Sequence[str] = (),
+    tiers: Sequence[str] = (),
     rater: str = RATER,
     beside: Mapping[str, Recording] | None = None,
+    tolerance_s: float = TOLERANCE_S,
 ) -> "Viewer":
     """Return a viewer of one or several recordings.
 
@@ -58,11 +62,17 @@ def view(
         the viewer, unless they are taken from its ``labels``.
     classes
         Names that a new label can have, the first under the key 1; those of labels, events and scores follow.
+    tiers
+        Tiers that a new label can go into, also one that has no label yet, the first unless another is chosen; those of
+        labels follow. Left out, the first is "truth".
     rater
         Who labels here; labels of others stand in rows of their own.
     beside
         Other devices that recorded the same time, by a name for each, brought onto the clock of the one recording with
         ``wk.align(recording, other).apply(other)``. Their streams are panes of their own, "phone accel".
+    tolerance_s
+        A label and an event, or labels of two raters, belong together where they overlap or lie at most this far apart,
+        as in ``wk.evaluate`` and ``wk.agreement``.
     """
     several = [recording_or_several] if isinstance(recording_or_several, Recording) else list(recording_or_several)
     if not several:
@@ -83,13 +93,34 @@ def view(
         several,
         stores=stores,
         labels={one.id: check_labels(_rows_of(table, one.id, ids, "labels")) for one in several if table is not None},
-        classes=classes,
+        classes=_names("classes", classes),
+        tiers=_tiers_of(tiers),
         events={one.id: _rows_of(events, one.id, ids, "events") for one in several if events is not None},
         scores=own_scores,
         decoder=decoder,
         rater=checked_text("rater", rater),
         beside=_beside(several, beside or {}),
+        tolerance_s=_tolerance_of(tolerance_s),
     )
+
+
+def _names(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise TypeError(f"{what} are the text {names!r:.60}, expected several; write [{names!r:.60}]")
+    return tuple(names)
+
+
+def _tiers_of(tiers: Sequence[str]) -> tuple[str, ...]:
+    held = tuple(checked_text("tier", tier) for tier in _names("tiers", tiers))
+    if REJECTED in held:
+        raise ValueError(f"tier {REJECTED!r} is for suggestions that were refused; give labels another")
+    return held
+
+
+def _tolerance_of(tolerance_s: float) -> float:
+    if not (np.isfinite(tolerance_s) and tolerance_s >= 0):
+        raise ValueError(f"tolerance_s is {tolerance_s}, expected 0 or more seconds; 0 asks for an overlap")
+    return float(tolerance_s)
 
 
 def _beside(several: Sequence[Recording], beside: Mapping[str, Recording]) -> dict[str, Recording]:
@@ -192,6 +223,8 @@ class Viewer:
         Names for new labels, and who gives them.
     beside
         Other devices by name, on the clock of the only recording.
+    tiers, tolerance_s
+        Tiers for new labels, and how far apart two may lie that belong together.
     """
 
     def __init__(
@@ -204,13 +237,17 @@ class Viewer:
         decoder: EventDecoder | None,
         stores: Mapping[str, LabelStore],
         classes: Sequence[str],
+        tiers: Sequence[str] = (),
         rater: str = RATER,
         beside: Mapping[str, Recording] | None = None,
+        tolerance_s: float = TOLERANCE_S,
     ) -> None:
         self._recordings = tuple(recordings)
         self._labels = {recording.id: labels.get(recording.id, recording.labels) for recording in recordings}
         self._events, self._scores, self._decoder = dict(events), dict(scores), decoder
-        self._stores, self._classes = dict(stores), tuple(classes)
+        self._stores, self._classes, self._tiers = dict(stores), tuple(classes), tuple(tiers)
+        self._told: dict[str, list[str]] = {}  # classes by recording, as they were told so far
+        self._tolerance_s = tolerance_s
         self._scratch: Path | None = None
         self._png: bytes | None = None
         self._panel: Live | None = None
@@ -319,24 +356,47 @@ class Viewer:
         return self._decoder
 
     @property
+    def tolerance_s(self) -> float:
+        """How far apart a label and an event, or two labels, may lie that belong together."""
+        return self._tolerance_s
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """Names that labels have or may have, those that were asked for first."""
+        """Names that labels have, had here or may have, those that were asked for first."""
         return self.classes_of(self.labels)
 
     def classes_of(self, labels: pd.DataFrame) -> tuple[str, ...]:
-        """Return names that labels have or may have, where these are the labels."""
+        """Return names that labels have or may have, where these are the labels.
+
+        Later ones come last, and none goes: the key and the colour of each are the same until the end.
+        """
         events = [] if self.events is None else self.events["label"].tolist()
         scored = [] if self.scores is None else list(self.scores.channels)
-        return tuple(dict.fromkeys([*self._classes, *sorted({*labels["label"], *events}), *scored]))
+        with DRAWING:
+            told = self._told.get(self._recording.id, [])
+            now = [*told, *self._classes, *sorted({*labels["label"], *events}), *scored]
+            self._told[self._recording.id] = [*dict.fromkeys(now)]
+            return tuple(self._told[self._recording.id])
+
+    def colours_of(self, classes: Sequence[str]) -> dict[str, str]:
+        """Return the colour of each class, in their order, the same in the live viewer and in its picture."""
+        colours = palette(classes)
+        return {name: colours[name] for name in classes}
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """Tiers that labels have or may have: truth, then the others without what was rejected."""
+        """Tiers that labels have or may have: those asked for, or truth, then the others without what was rejected."""
         return self.tiers_of(self.labels)
 
     def tiers_of(self, labels: pd.DataFrame) -> tuple[str, ...]:
         """Return tiers that labels have or may have, where these are the labels."""
-        return tuple(dict.fromkeys(["truth", *sorted(set(labels["tier"]) - {REJECTED})]))
+        return tuple(dict.fromkeys([*(self._tiers or ["truth"]), *sorted(set(labels["tier"]) - {REJECTED})]))
+
+    @property
+    def looked(self) -> Mapping[str, FloatArray]:
+        """Tier to the spans (k, 2) of the recording shown that were looked at, as its store or it itself says."""
+        store = self._stores.get(self._recording.id)
+        return self._recording.labelled if store is None else store.labelled()
 
     def edited(self) -> None:
         """Forget the picture, of which the labels are not those any more."""
@@ -419,11 +479,14 @@ class Viewer:
                 self.seen,
                 start_s=self._start_s,
                 stop_s=self._start_s + self._width_s,
-                labels=self._standing(),
-                labelled=self._stores[self._recording.id].labelled() if self._recording.id in self._stores else None,
+                labels=self.labels,
+                labelled=self.looked,
                 events=self.events,
                 scores=self.scores,
                 decoder=self._decoder,
+                colours=self.colours_of(self.classes),
+                tiers=self.tiers,
+                tolerance_s=self._tolerance_s,
             )
 
     def png(self) -> bytes:
@@ -438,9 +501,17 @@ class Viewer:
         from wristkit.view.live import Live
 
         with DRAWING:
-            if self._panel is None:
+            if self._panel is None or self._panel.comm is None:  # it was closed
                 self._panel = Live(self)
+            self._panel.hold()
             return self._panel
+
+    def close(self) -> None:
+        """Take the live viewer off all pages, and let go of what it keeps; its picture stays."""
+        with DRAWING:
+            if self._panel is not None:
+                self._panel.close()
+                self._panel = None
 
     def _standing(self) -> pd.DataFrame:
         """Return the labels without the events that were rejected, which stand for nothing that happened."""

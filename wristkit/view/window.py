@@ -1,28 +1,26 @@
 """What one window of a recording looks like, as arrays for the live viewer; pure functions of the recording."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wristkit.events import EventDecoder, match
+from wristkit.events import EventDecoder
 from wristkit.recording import FloatArray, Recording, Stream
 from wristkit.view.draw.panes import channel_colours, thinned
-from wristkit.view.draw.style import palette, plain, tick_text
+from wristkit.view.draw.style import plain, tick_text
 from wristkit.view.envelope import bin_edges
 from wristkit.view.pyramid import bin_extremes
 
 MOST_GAPS = 500
 OVERVIEW_BINS = 480
 _MOVING = ("accel", "user_accel", "gyro")
-_TOLERANCE_S = 0.25
-_SAME_DIGITS = 6  # of the seconds of a span that was computed again
-REJECTED = "rejected"  # tier of the events that somebody looked at and refused
 MOST_SOUND_BYTES = 1_000_000
 _MOST_WAVE = 2**20  # samples of which one frequency says something
 _SPECTRUM = 256  # samples of sound in a column
+_SPECTRUM_ROWS = 64  # two frequencies share each: a pane of usual height has fewer pixels than there are frequencies
 _SOUND_RANGE, _MEL_RANGE = (-9.0, 1.5), (-9.2, 9.0)  # log10 and natural log of power that the colours span
 
 
@@ -58,21 +56,26 @@ class Sound(NamedTuple):
     rate_hz: float
 
 
-def panes_of(recording: Recording, *, scores: Stream | None, decoder: EventDecoder | None) -> list[Pane]:
-    """Return a pane for the scores, if there are any, and one for each stream."""
+def panes_of(
+    recording: Recording,
+    *,
+    scores: Stream | None,
+    decoder: EventDecoder | None,
+    colours: Mapping[str, str],
+) -> list[Pane]:
+    """Return a pane for the scores, if there are any, in the colours of their classes, and one for each stream."""
     panes = []
     if scores is not None:
-        by_class = palette(scores.channels)
         levels = () if decoder is None else (decoder.high, decoder.low)
-        colours = tuple(by_class[name] for name in scores.channels)
-        panes.append(Pane(scores, colours, levels, (-0.04, 1.04), 90, ()))
+        by_class = tuple(colours[name] for name in scores.channels)
+        panes.append(Pane(scores, by_class, levels, (-0.04, 1.04), 90, ()))
     for stream in recording.streams.values():
         own = recording.findings[recording.findings["stream"] == stream.name]
         found = tuple(dict.fromkeys(plain(code, most=24) for code in own["code"]))
         height = 90 if len(stream.channels) == 1 else 120
         if _kind(stream) != "mel":
-            colours = tuple(channel_colours(len(stream.channels)))
-            panes.append(Pane(stream, colours, (), None, height, found, found=_places(own, stream)))
+            by_channel = tuple(channel_colours(len(stream.channels)))
+            panes.append(Pane(stream, by_channel, (), None, height, found, found=_places(own, stream)))
         if _kind(stream) in {"audio", "mel"}:
             top = stream.rate_hz / 2 if _kind(stream) == "audio" else float(len(stream.channels))
             panes.append(Pane(stream, (), (), (0.0, top), 110, found if _kind(stream) == "mel" else (), is_image=True))
@@ -140,7 +143,9 @@ def image(pane: Pane, *, start_s: float, stop_s: float, columns: int) -> Image:
     else:
         spans = np.clip(rows[:, None] + np.arange(_SPECTRUM) - _SPECTRUM // 2, 0, len(stream) - 1)
         sound = np.asarray(stream.values[:, 0])[spans] * np.hanning(_SPECTRUM)
-        power, (low, high) = np.log10(np.abs(np.fft.rfft(sound)) ** 2 / _SPECTRUM + 1e-12), _SOUND_RANGE
+        by_frequency = np.abs(np.fft.rfft(sound))[:, 1:] ** 2 / _SPECTRUM  # its mean is no sound
+        by_row = by_frequency.reshape(count, _SPECTRUM_ROWS, -1).mean(axis=2)
+        power, (low, high) = np.log10(by_row + 1e-12), _SOUND_RANGE
     steps = np.clip((np.nan_to_num(power, nan=low) - low) / (high - low), 0, 1) * 255
     return Image(np.ascontiguousarray(steps.T.astype(np.uint8)), first_s, last_s)
 
@@ -191,64 +196,6 @@ def whole_span(recording: Recording) -> tuple[float, float]:
     return start_s, stop_s if stop_s > start_s else start_s + 1.0
 
 
-def verdicts(labels: pd.DataFrame, events: pd.DataFrame) -> tuple[list[str], list[int]]:
-    """Return ``hit`` or ``false alarm`` for each event, and the places of the labels of truth that none met.
-
-    Each rater's labels are held against the events by themselves: what two of them saw is not seen twice.
-    """
-    told, missed = ["false alarm"] * len(events), list[int]()
-    names = set(events["label"])
-    for (tier, _), own in _by_rater(labels).items():
-        if tier == "truth":
-            hits, met = _meetings(labels.iloc[own], events).T
-            for place in hits:
-                told[place] = "hit"
-            unmet = np.delete(own, met)
-            missed += [int(at) for at, name in zip(unmet, labels["label"].iloc[unmet], strict=True) if name in names]
-    return told, sorted(missed)
-
-
-def event_states(labels: pd.DataFrame, events: pd.DataFrame) -> list[str]:
-    """Return for each event whether it is ``accepted``, ``rejected`` or still ``open``.
-
-    It is accepted where a label of its name meets it, in any tier but ``rejected``, also one whose edges were moved
-    since; rejected where the tier ``rejected`` holds a label of its name and span.
-    """
-    refused = set(told_apart(labels[labels["tier"].to_numpy() == REJECTED]))
-    states = [REJECTED if event in refused else "open" for event in told_apart(events)]
-    for (tier, _), own in _by_rater(labels).items():
-        if tier != REJECTED:
-            for place in _meetings(labels.iloc[own], events)[:, 0]:
-                states[place] = "accepted"
-    return states
-
-
-def _by_rater(labels: pd.DataFrame) -> dict[tuple[str, str], npt.NDArray[np.int64]]:
-    """Return the places in the table of the labels of each tier and rater."""
-    places: dict[tuple[str, str], list[int]] = {}
-    for place, said in enumerate(zip(labels["tier"], labels["rater"], strict=True)):
-        places.setdefault(said, []).append(place)
-    return {said: np.array(own, dtype=np.int64) for said, own in places.items()}
-
-
-def told_apart(table: pd.DataFrame) -> list[tuple[float, float, str]]:
-    """Return of each label or event what makes it the same as another: its span to a microsecond, and its name."""
-    spans = table[["start_s", "stop_s"]].to_numpy(np.float64).round(_SAME_DIGITS).tolist()
-    return [(start_s, stop_s, label) for (start_s, stop_s), label in zip(spans, table["label"], strict=True)]
-
-
-def _meetings(labels: pd.DataFrame, events: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Return (pairs, 2) places of the events and labels of one name that belong together, one to one."""
-    spans = [table[["start_s", "stop_s"]].to_numpy(np.float64) for table in (events, labels)]
-    names = [table["label"].to_numpy() for table in (events, labels)]
-    pairs = [np.empty((0, 2), dtype=np.int64)]
-    for name in sorted(set(names[0]) & set(names[1])):
-        own, theirs = (np.flatnonzero(one == name) for one in names)
-        matched = match(spans[0][own], spans[1][theirs], tolerance_s=_TOLERANCE_S)
-        pairs.append(np.column_stack([own[matched[:, 0]], theirs[matched[:, 1]]]))
-    return np.concatenate(pairs)
-
-
 def sound_of(panes: Sequence[Pane]) -> Stream | None:
     """Return the first stream that can be heard, if there is one."""
     heard = (pane.stream for pane in panes if _kind(pane.stream) == "audio" and np.isfinite(pane.stream.rate_hz))
@@ -279,8 +226,9 @@ def measured(panes: Sequence[Pane], *, start_s: float, stop_s: float) -> str:
         if len(inside) < 2 or not np.isfinite(ends).any():
             continue
         widest = int(np.nanargmax(ends))
-        text = f"{plain(pane.stream.name, most=20)} {plain(inside.channels[widest], most=12)} {ends[widest]:.3g}"
-        text = f"{text} {plain(inside.unit, most=12)}"
+        names = dict.fromkeys([plain(pane.stream.name, most=20), plain(inside.channels[widest], most=12)])
+        unit = "" if inside.unit == "1" else f" {plain(inside.unit, most=12)}"
+        text = f"{' '.join(names)} {ends[widest]:.3g}{unit} peak to peak"
         is_even = not len(gaps_in(pane, start_s=start_s, stop_s=stop_s))
         frequency_hz = strongest_hz(inside.values[:, widest], inside.rate_hz) if is_even else None
         parts.append(text if frequency_hz is None else f"{text} at {frequency_hz:.3g} Hz")

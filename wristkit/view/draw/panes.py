@@ -9,6 +9,7 @@ import pandas as pd
 
 from wristkit.events import EventDecoder
 from wristkit.recording import FloatArray, Stream
+from wristkit.view.draw.bars import draw_lane
 from wristkit.view.draw.style import (
     COLOURS,
     GAP,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 MOST_LANES = 4
-MOST_TEXTS = 200
 MOST_NAMED_CHANNELS = 6
 
 
@@ -70,15 +70,18 @@ def draw_labels(
     colours: Mapping[str, str] | None = None,
     labelled: Mapping[str, FloatArray] | None = None,
 ) -> "Axes":
-    """Draw a table of labels or events as named bars, one lane a tier, and return the axes.
+    """Draw a table of labels or events as named bars, one lane a tier and rater, and return the axes.
 
     Parameters
     ----------
     ax
         Axes to draw on.
     table
-        Columns ``start_s, stop_s, label`` and, for lanes, ``tier``; without it the one lane is called events. A row
-        that stops where it starts is a tick. Rows of one tier that overlap stand in lanes of their own.
+        Columns ``start_s, stop_s, label`` and, for lanes, ``tier`` and ``rater``, who is named where a tier has
+        several; without them the one lane is called events. A row that stops where it starts is a tick. Rows of one
+        lane that overlap stand in lanes of their own. What ``remark``, ``verdict`` and ``state`` say, where they are
+        columns, stands beside the name and in the edge: dashed where nothing matched, dotted where nobody looked; a bar
+        is full where a label stands for the event, hollow where it is open.
     start_s, stop_s
         The window in seconds.
     colours
@@ -86,7 +89,7 @@ def draw_labels(
     labelled
         Tier to the spans (k, 2) in seconds that were looked at: they are underlined.
     """
-    lanes, (tiers, names) = label_lanes(table), _tiers(table)
+    lanes, (rows, names) = label_lanes(table), _rows(table)
     shown = palette(table["label"]) if colours is None else colours
     clear_axes(ax)
     ax.grid(visible=False)
@@ -94,16 +97,20 @@ def draw_labels(
     ax.set(xlim=(start_s, stop_s), ylim=(lanes.max(initial=0) + 1, 0))
     visible = ((table["start_s"] <= stop_s) & (table["stop_s"] >= start_s)).to_numpy()
     for lane in np.unique(lanes[visible]):
-        _draw_lane(ax, table[visible & (lanes == lane)].sort_values("start_s"), int(lane), shown)
-    for tier, name in enumerate(names):
-        looked = [(first, last - first) for first, last in (labelled or {}).get(name, np.empty((0, 2)))]
-        ax.broken_barh(looked, (int(lanes[tiers == tier].max()) + 0.94, 0.06), color=LOOKED, linewidth=0)
-    middles = [float(np.mean(np.unique(lanes[tiers == tier]))) + 0.5 for tier in range(len(names))]
-    ax.set_yticks(middles, [plain(name, most=14) for name in names])
+        draw_lane(ax, table[visible & (lanes == lane)].sort_values("start_s"), int(lane), shown)
+    for row, (tier, _) in enumerate(names):
+        looked = [(first, last - first) for first, last in (labelled or {}).get(tier, np.empty((0, 2)))]
+        ax.broken_barh(looked, (int(lanes[rows == row].max()) + 0.94, 0.06), color=LOOKED, linewidth=0)
+    middles = [float(np.mean(np.unique(lanes[rows == row]))) + 0.5 for row in range(len(names))]
+    ax.set_yticks(middles, [_row_name(*name) for name in names])
     ax.tick_params(axis="y", length=0, labelcolor=INK)
     ax.tick_params(axis="x", bottom=False, labelbottom=False)
     no_math(ax.get_yticklabels())
     return ax
+
+
+def _row_name(tier: str, rater: str) -> str:
+    return f"{plain(tier, most=7)} · {plain(rater, most=7)}" if rater else plain(tier, most=14)
 
 
 def draw_scores(
@@ -221,22 +228,28 @@ def thinned(
 
 
 def label_lanes(table: pd.DataFrame) -> npt.NDArray[np.intp]:
-    """Return the lane (n,) of each row: one a tier, more where rows of a tier overlap, at most four."""
-    tiers, names = _tiers(table)
+    """Return the lane (n,) of each row: one a tier and rater, more where rows of one overlap, at most four."""
+    rows, names = _rows(table)
     lanes, free_lane = np.zeros(len(table), dtype=np.intp), 0
-    for tier in range(len(names)):
-        rows = np.flatnonzero(tiers == tier)
-        lanes[rows] = free_lane + _greedy_lanes(table["start_s"].to_numpy()[rows], table["stop_s"].to_numpy()[rows])
-        free_lane = int(lanes[rows].max()) + 1
+    for row in range(len(names)):
+        own = np.flatnonzero(rows == row)
+        lanes[own] = free_lane + _greedy_lanes(table["start_s"].to_numpy()[own], table["stop_s"].to_numpy()[own])
+        free_lane = int(lanes[own].max()) + 1
     return lanes
 
 
-def _tiers(table: pd.DataFrame) -> tuple[npt.NDArray[np.intp], list[str]]:
-    """Return the number of each row's tier (n,) and the names of the tiers, in order of appearance."""
+def _rows(table: pd.DataFrame) -> tuple[npt.NDArray[np.intp], list[tuple[str, str]]]:
+    """Return the number of each label's row (n,), and tier and rater of the rows.
+
+    Tiers come in order of appearance, raters by name; of a tier with a single one the name is left out.
+    """
     if "tier" not in table:
-        return np.zeros(len(table), dtype=np.intp), ["events"] if len(table) else []
-    codes, names = pd.factorize(table["tier"].to_numpy(dtype=object))
-    return codes, [str(name) for name in names]
+        return np.zeros(len(table), dtype=np.intp), [("events", "")] if len(table) else []
+    raters = {tier: sorted(set(own)) for tier, own in table.groupby("tier", sort=False)["rater"]}
+    places = [(tier, rater) for tier, own in raters.items() for rater in own]
+    number = {place: row for row, place in enumerate(places)}
+    rows = np.array([number[said] for said in zip(table["tier"], table["rater"], strict=True)], dtype=np.intp)
+    return rows, [(str(tier), str(rater) if len(raters[tier]) > 1 else "") for tier, rater in places]
 
 
 def _greedy_lanes(start_s: FloatArray, stop_s: FloatArray) -> npt.NDArray[np.intp]:
@@ -247,36 +260,6 @@ def _greedy_lanes(start_s: FloatArray, stop_s: FloatArray) -> npt.NDArray[np.int
         lanes[row] = np.argmax(free) if free.any() else MOST_LANES - 1
         free_s[lanes[row]] = max(free_s[lanes[row]], stop_s[row])
     return lanes
-
-
-def _draw_lane(ax: "Axes", rows: pd.DataFrame, lane: int, colours: Mapping[str, str]) -> None:
-    """Draw rows that follow one another, each with its name inside, beside it, or not at all for want of room."""
-    spans, shades = rows[["start_s", "stop_s"]].to_numpy(), [colours.get(name, MUTED) for name in rows["label"]]
-    bars = [(first, last - first) for first, last in spans]
-    tints = [f"{shade}48" for shade in shades]
-    ax.broken_barh(bars, (lane + 0.12, 0.76), facecolors=tints, edgecolors=shades, linewidth=1.1)
-    if len(rows) <= MOST_TEXTS:
-        _name_bars(ax, spans, rows["label"], middle=lane + 0.52)
-
-
-def _name_bars(ax: "Axes", spans_s: FloatArray, labels: "pd.Series[str]", *, middle: float) -> None:
-    left_s, right_s = ax.get_xlim()
-    inches_per_s = width_in(ax) / (right_s - left_s)
-    nexts_s = np.append(np.minimum(spans_s[1:, 0], right_s), right_s)
-    for (first_s, last_s), next_s, label in zip(spans_s.clip(left_s, right_s), nexts_s, labels, strict=True):
-        name, inside_in = plain(label), (last_s - first_s) * inches_per_s - 0.08
-        fits_beside = inside_in < text_width_in(name) <= (next_s - last_s) * inches_per_s - 0.1
-        ax.text(
-            last_s + 0.05 / inches_per_s if fits_beside else (first_s + last_s) / 2,
-            middle,
-            name if fits_beside else fitted(name, inside_in),
-            ha="left" if fits_beside else "center",
-            va="center_baseline",
-            color=INK,
-            fontsize=SMALL_PT,
-            parse_math=False,
-            clip_on=True,
-        )
 
 
 def _head(ax: "Axes", stream: Stream, lines: "Sequence[Line2D]") -> None:

@@ -11,6 +11,7 @@ from wristkit.recording import FloatArray, Recording, Stream
 from wristkit.view.draw.panes import draw_labels, draw_scores, draw_stream, label_lanes, note_beside_name
 from wristkit.view.draw.picture import Picture
 from wristkit.view.draw.style import MUTED, NOTE, SMALL_PT, fitted, name_axes, palette, plain, second_text, width_in
+from wristkit.view.judged import REJECTED, TOLERANCE_S, judge
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,9 +33,15 @@ def draw_recording(
     events: pd.DataFrame | None = None,
     scores: Stream | None = None,
     decoder: EventDecoder | None = None,
+    colours: Mapping[str, str] | None = None,
+    tiers: Sequence[str] = (),
+    tolerance_s: float = TOLERANCE_S,
     figure_width_in: float = 10.0,
 ) -> Picture:
     """Return a figure of a recording on one time axis: labels, events, scores, then a pane for each stream.
+
+    Events are shown as hits, false alarms or where nobody looked, and as suggestions that are open, accepted or
+    rejected; labels as missed, or in dispute between raters.
 
     Parameters
     ----------
@@ -46,6 +53,12 @@ def draw_recording(
         Label table and looked-at spans in place of the recording's own; what was looked at is underlined.
     events, scores, decoder
         What a detector made of it, if anything.
+    colours
+        Class to colour; by order of the alphabet where left out.
+    tiers
+        Tiers whose labels come first, in this order.
+    tolerance_s
+        How far apart a label and an event, or labels of two raters, may lie that belong together.
     figure_width_in
         Width in inches; the height follows from what there is to show.
     """
@@ -53,11 +66,11 @@ def draw_recording(
     last_s = recording.stop_s if stop_s is None else stop_s
     if stop_s is None and last_s == first_s:
         last_s += 1.0  # a single sample has no width of its own
-    own = recording.labels if labels is None else labels
-    tables = [table for table in (own, events) if table is not None and len(table)]
     looked = recording.labelled if labelled is None else labelled
-    named = [str(name) for table in tables for name in sorted(set(table["label"]))]
-    colours = palette([*named, *(scores.channels if scores is not None else ())])
+    own, found = _told(recording.labels if labels is None else labels, events, looked, tiers, tolerance_s)
+    tables = [table for table in (own, found) if len(table)]
+    if colours is None:
+        colours = palette([*sorted({*own["label"], *found["label"]}), *(scores.channels if scores is not None else ())])
     lanes_in = [LANE_IN * float(label_lanes(table).max() + 1) for table in tables]
     streams = [*([scores] if scores is not None else []), *recording.streams.values()]
     figure, axes = _stacked_axes(lanes_in, [_pane_in(stream) for stream in streams], figure_width_in=figure_width_in)
@@ -73,6 +86,22 @@ def draw_recording(
     _finish_time(axes, first_s, last_s)
     _name_recording(figure, recording)
     return figure
+
+
+def _told(
+    labels: pd.DataFrame,
+    events: pd.DataFrame | None,
+    looked: Mapping[str, FloatArray],
+    tiers: Sequence[str],
+    tolerance_s: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return labels and events with what they say of one another, tier by tier, without what was rejected."""
+    found = pd.DataFrame(columns=["start_s", "stop_s", "label"]) if events is None else events
+    told = judge(labels, found, looked=looked, tolerance_s=tolerance_s)
+    own = labels.assign(remark=told.remarks)[labels["tier"].to_numpy() != REJECTED]
+    order = {tier: place for place, tier in enumerate(dict.fromkeys([*tiers, *own["tier"]]))}
+    by_tier = np.argsort([order[tier] for tier in own["tier"]], kind="stable")
+    return own.iloc[by_tier], found.assign(verdict=told.verdicts, state=told.states)
 
 
 def _mark_findings(ax: "Axes", stream: Stream, findings: pd.DataFrame) -> None:

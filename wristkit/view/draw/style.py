@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
     from matplotlib.text import Text
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
@@ -14,6 +14,7 @@ INK, MUTED, RULE, GRID, GAP, NOTE = "#222222", "#666666", "#b5b5b5", "#e9e9e9", 
 LOOKED = COLOURS[2]  # what was looked at, for labels
 TEXT_PT, SMALL_PT = 9.0, 8.0
 BACKGROUND = "none"
+DARK = 125  # lightness, 0 to 255, of the lightest colour on which white is read better than ink
 
 
 def plain(text: object, *, most: int = 40) -> str:
@@ -29,6 +30,12 @@ def palette(names: Iterable[str]) -> dict[str, str]:
     """Return a colour for each name, in order of appearance; the background is grey."""
     events = [name for name in dict.fromkeys(names) if name != BACKGROUND]
     return {BACKGROUND: "#999999"} | {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(events)}
+
+
+def on_colour(colour: str) -> str:
+    """Return white or ink, whichever can be read on a colour such as "#0072B2"."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > DARK else "white"
 
 
 def tick_text(value: float, _position: int | None = None) -> str:
@@ -65,14 +72,14 @@ def no_math(texts: Iterable["Text"]) -> None:
         text.set_parse_math(False)
 
 
-def legend_above(ax: "Axes", lines: Sequence["Line2D"], names: Sequence[str]) -> None:
-    """Name lines in one row above the right end of the axes."""
+def legend_above(ax: "Axes", lines: Sequence["Artist"], names: Sequence[str], *, columns: int | None = None) -> None:
+    """Name lines above the right end of the axes, in one row or in rows of so many columns."""
     legend = ax.legend(
         lines,
         [str(index) for index in range(len(lines))],  # a name with a leading underscore would be left out
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
-        ncols=max(1, len(lines)),
+        ncols=max(1, len(lines)) if columns is None else columns,
         frameon=False,
         fontsize=SMALL_PT,
         labelcolor=INK,
@@ -91,6 +98,18 @@ def width_in(ax: "Axes") -> float:
     """Return the width of axes in inches."""
     figure = ax.get_figure(root=True)
     return float(ax.get_position().width * figure.get_size_inches()[0]) if figure is not None else 1.0
+
+
+def height_in(ax: "Axes") -> float:
+    """Return the height of axes in inches."""
+    figure = ax.get_figure(root=True)
+    return float(ax.get_position().height * figure.get_size_inches()[1]) if figure is not None else 1.0
+
+
+def say_in(ax: "Axes", words: str) -> None:
+    """Write in the middle of axes why nothing is drawn there."""
+    middle = {"ha": "center", "va": "center"}
+    ax.text(0.5, 0.5, words, middle, transform=ax.transAxes, color=MUTED, fontsize=TEXT_PT, parse_math=False)
 
 
 def text_width_in(text: str, *, size_pt: float = SMALL_PT) -> float:

@@ -7,13 +7,16 @@ export function element(tag, name, attributes = {}, text = "") {
   return made;
 }
 
-// Okabe and Ito: told apart by the colour-blind, too; whatever they mean stands beside them in words.
-export const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
-
 export function colours(root) {
   const style = getComputedStyle(root);
   const of = (name) => style.getPropertyValue(name).trim();
   return { ink: of("--wk-ink"), muted: of("--wk-muted"), grid: of("--wk-grid"), page: of("--wk-page"), gap: of("--wk-gap") };
+}
+
+// White or dark, whichever can be read on a colour such as "#0072B2".
+export function inkOn(colour) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 125 ? "#222222" : "#ffffff";
 }
 
 export function sharpCanvas(canvas, width, height) {

@@ -1,5 +1,6 @@
 // Everything by keyboard. While the viewer has the focus, no key reaches the notebook below it.
 import { element } from "./dom.js";
+import { findClass } from "./find.js";
 import { disagreements, events, labels, step, suggestions, toSelection } from "./jumps.js";
 import { parsed } from "./time.js";
 
@@ -16,13 +17,15 @@ export const HELP = [
   ["Enter", "zoom to the selected label or event"],
   ["Space", "play or pause the sound of the selection, or of what is in view"],
   ["1 … 9", "class of the selected label and of new ones"],
+  ["f", "find a class by its name"],
   ["l", "new label in the middle, or between two cursors"],
   ["Shift + drag", "draw a label"],
   ["Alt + drag", "zoom to a stretch"],
   [",  .  <  >", "move the start, the stop by a pixel"],
   ["s  m  t", "split, merge with the next, copy to the other tier"],
   ["x", "snap the selected label to the nearest peak"],
-  ["v", "mark what is in view as looked at: underlined"],
+  ["T", "next tier, for new labels"],
+  ["v  V", "mark what is in view, or between two cursors, as looked at (underlined), as not"],
   ["c", "cursor; two of them measure"],
   ["Delete", "remove the selected label"],
   ["Tab, then ↑ ↓", "on the lower edge of a pane: its height (or drag it)"],
@@ -73,7 +76,10 @@ export function keysOf(viewer) {
     m: () => labelling.merge(),
     t: () => labelling.copy(),
     x: () => (labelling.chosen === null ? labelling.snap() : labelling.reject()), // what is chosen is either of them
-    v: () => labelling.looked(),
+    f: () => findClass(viewer),
+    T: () => labelling.nextTier(),
+    v: () => labelling.looked(true),
+    V: () => labelling.looked(false),
     c: () => labelling.cursor(pointed() ?? middle()),
     ",": () => nudge("start", -1),
     ".": () => nudge("start", 1),

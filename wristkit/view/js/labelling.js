@@ -1,5 +1,5 @@
 // Labels as they are seen and edited: shown changed at once, sent to Python, and corrected by what it tells.
-import { COLOURS, plain } from "./dom.js";
+import { plain } from "./dom.js";
 import { Rows } from "./rows.js";
 
 const MOST_TINTS = 150;
@@ -11,7 +11,7 @@ export class Labelling {
     this.cursors = [];
     this.known = new Rows();
     this.judged = [];
-    this.notes = { classes: [], tiers: [], refusal: null, looked: {} };
+    this.notes = { classes: [], colours: [], tiers: [], refusal: null, looked: {} };
     this.selected = null; // the key of a label
     this.chosen = null; // the place of an event
     this.meet();
@@ -67,9 +67,9 @@ export class Labelling {
     return this.row(this.selected) || this.events[this.chosen] || null;
   }
 
+  // Of Okabe and Ito: told apart by the colour-blind, too; whatever they mean stands beside them in words.
   colour(label) {
-    const at = this.classes.indexOf(label);
-    return at < 0 ? "#777777" : COLOURS[at % COLOURS.length];
+    return this.notes.colours[this.classes.indexOf(label)] ?? "#777777";
   }
 
   // What tints the panes: stretches of each class in the active tier, each once, and the label that is chosen; of so
@@ -199,9 +199,24 @@ export class Labelling {
     else this.viewer.say("to copy, select a label; there must be another tier to copy it to");
   }
 
-  looked() {
-    const [start, stop] = this.viewer.axis.view;
-    this.edit("look", { start, stop, tier: this.tier }, `what is in view was looked at for ${plain(this.tier)}`);
+  // What lies between two cursors, else what is in view, was looked at for labels of the tier, or is said not to have been.
+  looked(isSo) {
+    const isMarked = this.cursors.length === 2;
+    const [start, stop] = isMarked ? [...this.cursors].sort((one, other) => one - other) : this.viewer.axis.view;
+    const where = isMarked ? "what lies between the cursors" : "what is in view";
+    this.edit(isSo ? "look" : "forget", { start, stop, tier: this.tier }, `${where} ${isSo ? "was looked at" : "counts as not looked at"} for ${plain(this.tier)}`);
+  }
+
+  useTier(name) {
+    this.tier = name;
+    this.viewer.say(`new labels go to the tier ${plain(name)}`);
+    this.viewer.redraw();
+  }
+
+  nextTier() {
+    const { tiers } = this.notes;
+    if (tiers.length > 1) this.useTier(tiers[(tiers.indexOf(this.tier) + 1) % tiers.length]);
+    else this.viewer.say("there is one tier; wk.view(..., tiers=[...]) names others");
   }
 
   cursor(second) {

@@ -1,6 +1,7 @@
 // Labels and events as named bars above the panes.
-import { colours, element, fitted, plain, sharpCanvas } from "./dom.js";
-import { laneName } from "./rows.js";
+import { colours, element, fitted, inkOn, plain, sharpCanvas } from "./dom.js";
+import { GLYPH, drawGlyph } from "./glyphs.js";
+import { REJECTED, laneName } from "./rows.js";
 import { LEFT, RIGHT } from "./time.js";
 
 const LANE = 22;
@@ -11,6 +12,10 @@ const LEAST = 3; // a bar is never thinner
 const LEAST_EVENT = 6; // or it could not be told from a full one that it is hollow
 const LOOKED = "#009E73";
 const READABLE = 24; // pixels below which no name is tried
+const SIGNED = GLYPH + 5; // pixels of a bar that has room for a sign
+const ALONE = [3, 2]; // dashes around what nothing matched
+const UNSEEN = [1, 2]; // and where nobody looked
+const DASHES = { missed: ALONE, disputed: ALONE, "false alarm": ALONE, "not looked at": UNSEEN };
 
 export class Lanes {
   constructor(viewer) {
@@ -19,12 +24,16 @@ export class Lanes {
     this.bars = [];
   }
 
-  // One row a tier and rater, in the order of tiers and of names, then one of events.
+  // One row a tier and rater, in the order of tiers and of names, then one of events. A tier without labels has one, too,
+  // where it was looked at, or new labels go to it.
   rows() {
     const { labelling } = this.viewer;
     const place = ({ tier }) => labelling.notes.tiers.indexOf(tier);
-    const lanes = [...labelling.known.lanes.values()].sort((one, other) => place(one) - place(other) || (one.rater < other.rater ? -1 : 1));
-    if (!lanes.length) lanes.push({ tier: labelling.tier, rater: "" });
+    const lanes = [...labelling.known.lanes.values()];
+    const bare = new Set([labelling.tier, ...Object.keys(labelling.notes.looked)]);
+    for (const tier of [REJECTED, ...lanes.map((lane) => lane.tier)]) bare.delete(tier);
+    lanes.push(...[...bare].map((tier) => ({ tier, rater: "" })));
+    lanes.sort((one, other) => place(one) - place(other) || (one.rater < other.rater ? -1 : 1));
     return labelling.events.length ? [...lanes, { tier: "events", rater: "" }] : lanes;
   }
 
@@ -104,15 +113,18 @@ export class Lanes {
     pen.fillStyle = labelling.colour(row.label);
     pen.fillRect(x, top, wide, HIGH);
     pen.globalAlpha = 1;
-    if (note) this.doubt(x, top, wide);
+    const ink = inkOn(labelling.colour(row.label));
+    if (note) this.edge(row.remark, x, top, wide, shades.ink);
     if (chosen) this.frame(x, top, wide);
-    this.name([...(note ? [`${plain(row.label)} (${note})`] : []), plain(row.label)], x, wide, top, "white");
+    const room = note ? this.sign(row.remark, x, wide, top, ink) : 0;
+    this.name([...(note ? [`${plain(row.label)} (${note})`] : []), plain(row.label)], x, wide, top, ink, room);
     const bar = { key: row.key, keys: [row.key], x, wide, top };
     this.bars.push(bar);
     if (wide === LEAST) piles.set(lane, bar);
   }
 
-  // Accepted is a full bar, open a hollow one, rejected a line; in words where there is room.
+  // Accepted is a full bar, open a hollow one, rejected a line. The edge and a sign tell a hit from a false alarm and
+  // from what nobody looked at; in words where there is room.
   event(event, lane) {
     const { pen, shades } = this;
     const { labelling, axis } = this.viewer;
@@ -129,30 +141,37 @@ export class Lanes {
       pen.fillStyle = shades.ink;
       pen.fillRect(x, top + HIGH - 3, wide, 2);
     }
-    if (state === "open") {
-      pen.strokeStyle = colour;
-      pen.lineWidth = 2;
-      pen.strokeRect(x + 1, top + 1, wide - 2, HIGH - 2);
-      pen.lineWidth = 1;
-    }
+    const isOpen = state === "open";
+    if (isOpen || verdict !== "hit") this.edge(verdict, x, top, wide, isOpen ? colour : shades.ink, isOpen ? 2 : 1);
     if (event.event === labelling.chosen) this.frame(x, top, wide);
+    const ink = state === "accepted" ? inkOn(colour) : shades.ink;
+    const room = verdict ? this.sign(verdict, x, wide, top, ink) : 0;
     const name = plain(event.label);
-    const told = verdict === "hit" ? [`${name} (hit)`] : [`${name} (${state}, ${verdict})`, `${name} (${state})`];
-    this.name([...told, name], x, wide, top, state === "accepted" ? "white" : shades.ink);
+    const told = state === "accepted" ? [`${name} (${verdict})`] : [`${name} (${state}, ${verdict})`, `${name} (${state})`];
+    this.name([...told, name], x, wide, top, ink, room);
     this.bars.push({ event: event.event, keys: [], x, wide, top });
   }
 
-  // A dashed edge around what no event met or another rater does not share; on what is too narrow for it, a cap.
-  doubt(x, top, wide) {
-    if (wide < 8) {
-      this.pen.fillStyle = this.shades.ink;
-      this.pen.fillRect(x, top - 1, wide, 3);
-      return;
+  // On what is too narrow for dashes to be seen, a cap instead.
+  edge(what, x, top, wide, ink, line = 1) {
+    const { pen } = this;
+    if (DASHES[what] === ALONE && wide < 8) {
+      pen.fillStyle = this.shades.ink;
+      pen.fillRect(x, top - 1, wide, 3);
     }
-    this.pen.strokeStyle = this.shades.ink;
-    this.pen.setLineDash([3, 2]);
-    this.pen.strokeRect(x + 0.5, top + 0.5, wide - 1, HIGH - 1);
-    this.pen.setLineDash([]);
+    Object.assign(pen, { strokeStyle: ink, lineWidth: line });
+    if (wide >= 8) pen.setLineDash(DASHES[what] || []);
+    pen.strokeRect(x + line / 2, top + line / 2, wide - line, HIGH - line);
+    pen.setLineDash([]);
+    pen.lineWidth = 1;
+  }
+
+  // Returns how much room the sign took, at the left end of what is seen of a bar.
+  sign(what, x, wide, top, ink) {
+    const from = Math.max(x, LEFT);
+    if (Math.min(x + wide, LEFT + this.viewer.axis.width) - from < SIGNED) return 0;
+    drawGlyph(this.pen, what, from + 3, top + (HIGH - GLYPH) / 2, ink);
+    return GLYPH + 1;
   }
 
   frame(x, top, wide) {
@@ -162,9 +181,9 @@ export class Lanes {
     this.pen.lineWidth = 1;
   }
 
-  // The longest of some texts that has room, or as much of the last as has.
-  name(texts, x, wide, top, ink) {
-    const from = Math.max(x, LEFT);
+  // The longest of some texts that has room beside a sign, or as much of the last as has.
+  name(texts, x, wide, top, ink, sign) {
+    const from = Math.max(x, LEFT) + sign;
     const room = Math.min(x + wide, LEFT + this.viewer.axis.width) - from - 8;
     if (room < READABLE) return;
     this.pen.fillStyle = ink;

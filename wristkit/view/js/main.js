@@ -7,6 +7,7 @@ import { Minimap } from "./minimap.js";
 import { Panes } from "./panes.js";
 import { pointersOf } from "./pointers.js";
 import { Labelling } from "./labelling.js";
+import { presence } from "./presence.js";
 import { Player } from "./sound.js";
 import { element } from "./dom.js";
 import { toolbarOf } from "./toolbar.js";
@@ -84,6 +85,7 @@ function render({ model, el }) {
   const stopPointers = pointersOf(viewer);
   viewer.labelling.ask();
   const stopFollowing = following(viewer);
+  const leave = presence(viewer);
   // render() is given an element that is not on the page yet: it has no width and no colours until it is observed.
   if (!meta().kept) viewer.say("Edits are lost with this viewer: give labels=wk.LabelStore(path) to keep them.");
   const resized = new ResizeObserver(() => {
@@ -106,6 +108,7 @@ function render({ model, el }) {
     stopKeys();
     stopPointers();
     stopFollowing();
+    leave();
     viewer.player.close();
     viewer.kernel.stop();
     viewer.panes.clear();

@@ -1,6 +1,7 @@
-// One plot a stream, drawn by uPlot from what Python thinned; between two answers the last one is moved.
+// One plot a stream, drawn by uPlot from what Python thinned: what is held of it now, and what comes a moment later.
 import uPlot from "uplot";
 import { colours, element } from "./dom.js";
+import { Held } from "./held.js";
 import { gripOf, heightOf } from "./resize.js";
 import { LEFT, RIGHT, STEPS, clock, digitsFor } from "./time.js";
 
@@ -13,6 +14,7 @@ export class Panes {
     this.element = element("div", "wk-panes");
     this.plots = [];
     this.locked = new Map();
+    this.pictures = 0;
   }
 
   clear() {
@@ -41,6 +43,8 @@ export class Panes {
     this.clear();
     this.locked.clear(); // its buttons are new
     this.shades = colours(this.viewer.root);
+    this.held = new Held(this.viewer); // of another recording
+    this.drawn = null;
     const { panes } = this.viewer.meta();
     this.plots = panes.map((pane, number) => this.pane(pane, number, width));
     this.ask();
@@ -59,7 +63,7 @@ export class Panes {
       button.addEventListener("click", () => this.toggle(number, channel, button));
       return button;
     });
-    if (pane.findings.length) head.append(element("span", "wk-found", { title: pane.findings.join("\n") }, pane.findings.join(", ")));
+    if (pane.findings.length) head.append(this.found(pane));
     const lock = element("button", "wk-lock", { type: "button", "aria-pressed": "false", title: "keep this height" }, "lock y");
     lock.addEventListener("click", () => this.lock(number, lock));
     head.append(...shown, ...(pane.image ? [] : [lock]));
@@ -135,6 +139,14 @@ export class Panes {
     button.setAttribute("aria-pressed", String(show));
   }
 
+  // All findings of a stream: by the pointer, or in the line below the panes once it has the focus.
+  found({ name, findings }) {
+    const told = `found in ${name}: ${findings.join(", ")}`;
+    const made = element("span", "wk-found", { title: findings.join("\n"), tabindex: 0, role: "note", "aria-label": told }, findings.join(", "));
+    for (const event of ["focus", "click"]) made.addEventListener(event, () => this.viewer.say(told));
+    return made;
+  }
+
   // Gaps are hatched under the lines, labels a tint over the whole height, findings a bar along the top.
   shade(plot, number) {
     const one = this.plots[number];
@@ -174,30 +186,6 @@ export class Panes {
     ctx.restore();
   }
 
-  // Red, green, blue and full cover of each step as one word, in the byte order of this machine.
-  shadesOfPower() {
-    const { scale } = this.viewer.meta();
-    if (this.powerScale !== scale) {
-      this.powerScale = scale;
-      this.powerWords = new Uint32Array(new Uint8ClampedArray(scale.flatMap((shade) => [...shade, 255])).buffer);
-    }
-    return this.powerWords;
-  }
-
-  picture(levels, [rows, columns, start, stop]) {
-    const canvas = document.createElement("canvas");
-    canvas.width = columns;
-    canvas.height = rows;
-    const pixels = new ImageData(columns, rows);
-    const shades = this.shadesOfPower();
-    const words = new Uint32Array(pixels.data.buffer);
-    for (let row = 0; row < rows; row += 1)
-      for (let column = 0, from = row * columns, to = (rows - 1 - row) * columns; column < columns; column += 1)
-        words[to + column] = shades[levels[from + column]];
-    canvas.getContext("2d").putImageData(pixels, 0, 0);
-    return { canvas, start, stop };
-  }
-
   mark(plot, pane) {
     const { ctx, bbox } = plot;
     ctx.save();
@@ -228,42 +216,34 @@ export class Panes {
     for (const { plot } of this.plots) plot.setScale("x", { min: this.viewer.axis.view[0], max: this.viewer.axis.view[1] });
   }
 
+  // What is held is drawn at once; what is wanted around the new window is asked for.
   ask() {
-    const { axis, kernel } = this.viewer;
     if (!this.plots.length) return;
-    // A little more than one bin a pixel: none is left without a stroke.
-    kernel.window({ start: axis.view[0], stop: axis.view[1], bins: Math.round(axis.width * 1.3) }, (message, buffers) => this.take(message, buffers));
+    this.use(this.held.best());
+    this.held.ask((answer) => this.use(answer));
   }
 
-  take(message, buffers) {
-    let at = 0;
-    for (const [number, part] of message.panes.entries()) {
-      const one = this.plots[number];
-      if (part.image) {
-        const view = buffers[at];
-        at += 1;
-        if (!one) continue;
-        one.image = this.picture(new Uint8Array(view.buffer, view.byteOffset, view.byteLength), part.image);
-        one.plot.setData([[...this.viewer.axis.span], [null, null]], false);
-        one.plot.setScale("x", { min: this.viewer.axis.view[0], max: this.viewer.axis.view[1] });
-        continue;
-      }
-      const time = Float64Array.from(new Float32Array(aligned(buffers[at], 4)), (since) => message.start + since);
-      const values = part.channels.map((_, channel) => nullable(new Float32Array(aligned(buffers[at + 1 + channel], 4))));
-      at += 1 + part.channels.length;
-      if (!one) continue;
-      one.gaps = part.gaps;
-      one.plot.setData([time, ...values], false);
-      one.plot.setScale("x", { min: this.viewer.axis.view[0], max: this.viewer.axis.view[1] });
-    }
-    this.viewer.root.dataset.windows = this.viewer.kernel.windows;
+  // New data are on their way to the screen; it is counted when the whole window has them in full.
+  use(answer) {
+    if (!answer) return;
+    if (answer !== this.drawn) this.put(answer);
+    if (!this.held.isFull(answer)) return;
+    this.pictures += 1;
+    this.viewer.root.dataset.pictures = this.pictures;
     this.viewer.root.dataset.ready = "true";
   }
-}
 
-function aligned(view, size) {
-  const { buffer, byteOffset, byteLength } = view;
-  return buffer.slice(byteOffset, byteOffset + byteLength - (byteLength % size));
+  put(answer) {
+    this.drawn = answer;
+    for (const [number, part] of answer.parts.entries()) {
+      const one = this.plots[number];
+      if (!one) continue;
+      one.image = part.image;
+      one.gaps = part.gaps;
+      one.plot.setData(part.image ? [[...this.viewer.axis.span], [null, null]] : [part.time, ...part.values], false);
+      one.plot.setScale("x", { min: this.viewer.axis.view[0], max: this.viewer.axis.view[1] });
+    }
+  }
 }
 
 function hatched(ctx, ink) {
@@ -278,11 +258,4 @@ function hatched(ctx, ink) {
   }
   pen.stroke();
   return ctx.createPattern(tile, "repeat");
-}
-
-// uPlot lifts its pen at null; a NaN would draw to nowhere.
-function nullable(values) {
-  const out = new Array(values.length);
-  for (let k = 0; k < values.length; k += 1) out[k] = Number.isNaN(values[k]) ? null : values[k];
-  return out;
 }

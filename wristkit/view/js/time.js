@@ -27,11 +27,16 @@ export class Axis {
   }
 
   show(start, stop) {
+    this.view = this.fitted(start, stop);
+    this.onmove();
+  }
+
+  // The window that can be shown: no wider than the span, and within it.
+  fitted(start, stop) {
     const whole = this.span[1] - this.span[0];
     const wide = Math.min(Math.max(stop - start, NARROWEST_S), whole);
     const first = Math.min(Math.max((start + stop - wide) / 2, this.span[0]), this.span[1] - wide);
-    this.view = [first, first + wide];
-    this.onmove();
+    return [first, first + wide];
   }
 
   whole() {
@@ -39,8 +44,12 @@ export class Axis {
   }
 
   zoom(factor, about) {
+    this.show(...this.zoomed(factor, about));
+  }
+
+  zoomed(factor, about) {
     const [start, stop] = this.view;
-    this.show(about - (about - start) * factor, about + (stop - about) * factor);
+    return this.fitted(about - (about - start) * factor, about + (stop - about) * factor);
   }
 
   pan(seconds) {

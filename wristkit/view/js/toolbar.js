@@ -1,6 +1,8 @@
 // Buttons for what the keys do, the class of new labels, and where one is.
 import { agreement } from "./agreement.js";
 import { element, plain } from "./dom.js";
+import { findClass } from "./find.js";
+import { glyph } from "./glyphs.js";
 import { disagreements, events, labels, step, suggestions } from "./jumps.js";
 import { help, takeTime } from "./keys.js";
 import { clock, digitsFor } from "./time.js";
@@ -42,10 +44,7 @@ export function toolbarOf(viewer) {
   };
 
   const chooser = choice("recording", (index) => viewer.kernel.send({ kind: "choose", index: Number(index) }, () => {}));
-  const tier = choice("tier of new labels", (name) => {
-    labelling.tier = name;
-    viewer.redraw();
-  });
+  const tier = choice("tier of new labels (T)", (name) => labelling.useTier(name));
   const shut = element("span", "wk-shut", { role: "note" }, "labels cannot be edited");
   const choices = group(chooser, tier, shut);
   const classes = group();
@@ -60,8 +59,23 @@ export function toolbarOf(viewer) {
     named("reject", "reject the chosen suggestion; it is not offered again (x)", () => labelling.reject()),
   );
   const score = element("span", "wk-score");
+  const verdicts = new Map(
+    [["hit", "hits"], ["missed", "missed"], ["false alarm", "false alarms"], ["not looked at", "not looked at"]].map(([name, words]) => {
+      const [part, text] = [element("span", "wk-verdict"), element("span", "")];
+      part.append(glyph(name), text);
+      score.append(part);
+      return [name, (count) => (write(text, `${count} ${words}`), show(part, count || name !== "not looked at"))];
+    }),
+  );
   const offers = group(score, counts, pair("open", suggestions, "open suggestion", "[]"), decide);
+  const look = element("span", "wk-pair");
+  look.append(
+    named("looked at", "mark what is in view, or between two cursors, as looked at: there, silence says that nothing happened (v)", () => labelling.looked(true)),
+    named("not", "mark what is in view, or between two cursors, as not looked at (V)", () => labelling.looked(false)),
+  );
+  look.lastChild.setAttribute("aria-label", "not looked at");
   group(
+    look,
     named("undo", "take the last edit back (Ctrl+Z)", () => labelling.edit("undo", {})),
     named("redo", "make it again (Ctrl+Y)", () => labelling.edit("redo", {})),
   );
@@ -75,13 +89,21 @@ export function toolbarOf(viewer) {
   group(play, time, wide, named("whole", "the whole recording (0)", () => axis.whole()), button("?", "all keys (?)", () => help(viewer)));
 
   const classButton = (name, number) => {
-    const made = named("", `${plain(name)} (${number + 1})`, () => labelling.relabel(number));
+    const key = number < 9 ? number + 1 : "f";
+    const made = named("", `${plain(name)} (${key})`, () => labelling.relabel(number));
     made.classList.add("wk-class");
     made.setAttribute("aria-pressed", String(name === labelling.label));
     const swatch = element("i", "");
     swatch.style.background = labelling.colour(name);
-    made.append(swatch, document.createTextNode(`${number + 1} ${plain(name, 18)}`));
+    made.append(swatch, document.createTextNode(number < 9 ? `${key} ${plain(name, 18)}` : plain(name, 18)));
     return made;
+  };
+  // Those with a key, then the one in use where it has none, and the way to all others.
+  const classButtons = () => {
+    const keyed = labelling.classes.slice(0, 9).map(classButton);
+    const at = labelling.classes.indexOf(labelling.label);
+    const count = labelling.classes.length;
+    return [...keyed, ...(at > 8 ? [classButton(labelling.label, at)] : []), ...(count > 9 ? [named(`all ${count}…`, "find a class by its name (f)", () => findClass(viewer))] : [])];
   };
   let shown = "";
   const refreshLabels = () => {
@@ -98,10 +120,10 @@ export function toolbarOf(viewer) {
     const count = (state) => all.filter((one) => one.state === state).length;
     const judged = (verdict) => all.filter((one) => one.verdict === verdict).length;
     const missed = labelling.rows.filter((row) => row.remark === "missed").length;
-    write(score, `${judged("hit")} hits, ${missed} missed, ${judged("false alarm")} false alarms`);
+    for (const [name, tell] of verdicts) tell(name === "missed" ? missed : judged(name));
     write(counts, `suggestions: ${count("open")} open, ${count("accepted")} accepted, ${count("rejected")} rejected`);
-    const now = JSON.stringify([labelling.classes.slice(0, 9), labelling.label]);
-    if (now !== shown) classes.replaceChildren(...labelling.classes.slice(0, 9).map(classButton));
+    const now = JSON.stringify([labelling.classes, notes.colours, labelling.label]);
+    if (now !== shown) classes.replaceChildren(...classButtons());
     shown = now;
   };
   const refresh = () => {
