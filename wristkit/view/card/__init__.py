@@ -1,0 +1,90 @@
+"""A model card: what was judged, on whom, with which figures and limits, as one HTML page that needs nothing else."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from wristkit.evaluate import ContinuousReport, EventReport, WindowReport
+from wristkit.store import atomic_write
+from wristkit.view.card.events import Asked, event_card
+from wristkit.view.card.measures import continuous_card, window_card
+from wristkit.view.card.model import Model
+from wristkit.view.card.page import MARK, MARK_WITHIN_BYTES, Card, page
+
+__all__ = ["report"]
+
+Judged = EventReport | WindowReport | ContinuousReport
+
+
+def report(
+    judged: Judged,
+    path: str | Path,
+    *,
+    model: Model | None = None,
+    robustness: pd.DataFrame | None = None,
+    context: str | None = None,
+    fp_per_hour: float | None = None,
+    unit: str = "",
+    title: str = "Model card",
+) -> Path:
+    """Write a report as one HTML page, pictures inside and nothing to fetch, and return where it lies.
+
+    The same report gives the same bytes. Only an earlier card is ever replaced.
+
+    Parameters
+    ----------
+    judged
+        As from ``Detector.evaluate`` or ``wristkit.evaluate``, ``window_report`` or ``continuous_report``.
+    path
+        A name that ends in ``.html``; its folder is made.
+    model
+        The detector, or better the fit, which knows its people.
+    robustness
+        The table of ``wristkit.robustness`` for the same detector.
+    context
+        A tier of labels, such as activities, by which events are told apart.
+    fp_per_hour
+        Marks the best threshold at no more than so many false alarms; the detector's own where left out.
+    unit
+        Of what a continuous report measures.
+    title
+        Heading of the page.
+    """
+    place = Path(path)
+    _refuse(place)
+    html = page(_card(judged, Asked(model, robustness, context, fp_per_hour), unit=unit), title=title)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(place, lambda file: file.write(html.encode("utf-8", errors="replace")))
+    return place
+
+
+def _card(judged: Judged, asked: Asked, *, unit: str) -> Card:
+    if isinstance(judged, EventReport):
+        if unit:
+            raise ValueError(f"unit is {unit!r}, which events do not have; it is for a ContinuousReport")
+        return event_card(judged, asked)
+    if unused := [name for name in ("robustness", "context", "fp_per_hour") if getattr(asked, name) is not None]:
+        raise ValueError(
+            f"{unused} are for an EventReport and were given with a {type(judged).__name__}; leave them out"
+        )
+    if isinstance(judged, WindowReport):
+        return window_card(judged, asked.model)
+    if isinstance(judged, ContinuousReport):
+        return continuous_card(judged, asked.model, unit=unit)
+    raise TypeError(
+        f"a {type(judged).__name__} makes no card; give an EventReport, a WindowReport (such as "
+        "CrossValidation.report) or a ContinuousReport"
+    )
+
+
+def _refuse(place: Path) -> None:
+    """Raise where a card cannot be written without harm."""
+    if place.suffix.lower() != ".html":
+        raise ValueError(f"path is {place.name!r}, expected a name that ends in .html")
+    if not place.exists():
+        return
+    if place.is_file():
+        with place.open("rb") as file:
+            if MARK.encode() in file.read(MARK_WITHIN_BYTES):
+                return
+    raise FileExistsError(f"{place.name!r} is there already and is no model card; name another file, or move it")
