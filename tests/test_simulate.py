@@ -236,7 +236,7 @@ def test_a_recording_alone_is_played_in_packets_of_about_a_second(person):
         ({"plan": (("flying", 10.0),)}, "flying"),
         ({"plan": (("walking", 1.0),)}, "at least 2"),
         ({"plan": (("walking", float("nan")),)}, "at least 2"),
-        ({"streams": ("ppg",)}, "ppg"),
+        ({"streams": ("pulse",)}, "pulse"),
         ({"streams": ()}, "streams"),
         ({"streams": ("accel", "accel")}, "once"),
     ],

@@ -23,6 +23,7 @@ class Trait(NamedTuple):
 ESTIMATE = "estimate"
 GAIT = "estimate within the 1.6 to 2.2 steps a second of ordinary walking"
 ANTHROPOMETRY = "estimate near 0.186 (upper arm) and 0.146 (forearm) of a stature of 1.55 to 1.90 m"
+TENDON = "estimate: transients of 8 to 30 Hz, 40 to 120 ms, 0.05 to 0.4 g, 0.2 to 2 rad/s; taps 120 to 350 ms apart"
 
 TRAITS: Mapping[str, Trait] = MappingProxyType(
     {
@@ -47,6 +48,20 @@ TRAITS: Mapping[str, Trait] = MappingProxyType(
         "rise_s": Trait(1.5, 0.22, 1.0, 2.1, ESTIMATE),
         "fidgets_hz": Trait(0.22, 0.08, 0.08, 0.45, ESTIMATE),
         "resting_bpm": Trait(64.0, 7.0, 48.0, 82.0, ESTIMATE),
+        # New traits stand last: a draw before them would change every person.
+        "tendon_g": Trait(0.15, 0.06, 0.05, 0.40, TENDON),
+        "tendon_rad_s": Trait(0.75, 0.30, 0.20, 2.0, TENDON),
+        "tendon_hz": Trait(16.0, 3.5, 9.0, 27.0, TENDON),
+        "tendon_s": Trait(0.075, 0.015, 0.045, 0.11, TENDON),
+        "tendon_azimuth_rad": Trait(0.0, 0.8, -2.4, 2.4, ESTIMATE),
+        "tendon_elevation_rad": Trait(0.7, 0.35, -0.4, 1.4, ESTIMATE),
+        "tap_gap_s": Trait(0.22, 0.045, 0.12, 0.35, TENDON),
+        "clench_s": Trait(0.38, 0.10, 0.18, 0.75, ESTIMATE),
+        "clench_rad": Trait(0.07, 0.03, 0.015, 0.16, ESTIMATE),
+        "pulse_share": Trait(0.015, 0.005, 0.005, 0.03, "estimate within the 0.5 to 3 % of green light at a wrist"),
+        "press_pulses": Trait(2.0, 0.8, 0.5, 4.5, ESTIMATE),
+        "impact_g": Trait(0.8, 0.3, 0.25, 1.8, ESTIMATE),
+        "pace": Trait(1.0, 0.13, 0.7, 1.35, ESTIMATE),
     }
 )
 _SIDES: tuple[tuple[Side, Side], ...] = (("left", "right"), ("left", "left"), ("right", "left"), ("right", "right"))
@@ -74,6 +89,16 @@ class Person:
         Turn of the watch around the forearm; 0 for a tight strap, 1 for one that rings with each impact.
     keys_hz, key_g, rub_hz, rub_rad, reach_s, rise_s, fidgets_hz, resting_bpm
         Pace and strength of key strokes and rubbing, time of a reach and of a rise, shifts a second, heart at rest.
+    tendon_g, tendon_rad_s, tendon_hz, tendon_s
+        What of a pinch reaches the watch: push, turn, frequency of the ring, and how long it is felt (to 5 %).
+    tendon_azimuth_rad, tendon_elevation_rad
+        Direction of that push in the axes of the wrist, against x (to the hand) and the plane of the watch.
+    tap_gap_s, clench_s, clench_rad
+        From one tap to the next, how long a fist is held, and how far it turns the watch.
+    pulse_share, press_pulses
+        Part of the light that comes and goes with the pulse, and by how many pulses a pinch dims the light.
+    impact_g, pace
+        How hard hands land on things, and how fast the hands are against those of others.
     """
 
     subject: str
@@ -100,6 +125,19 @@ class Person:
     rise_s: float
     fidgets_hz: float
     resting_bpm: float
+    tendon_g: float
+    tendon_rad_s: float
+    tendon_hz: float
+    tendon_s: float
+    tendon_azimuth_rad: float
+    tendon_elevation_rad: float
+    tap_gap_s: float
+    clench_s: float
+    clench_rad: float
+    pulse_share: float
+    press_pulses: float
+    impact_g: float
+    pace: float
 
 
 def people(count: int, *, seed: int) -> list[Person]:

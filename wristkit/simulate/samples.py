@@ -24,6 +24,7 @@ _ROUNDS = 2  # each activity comes up so often
 _GAPS_S: tuple[tuple[tuple[float, float], ...], ...] = ((), ((61.0, 61.6),), (), ((100.0, 101.5), (170.2, 170.5)))
 _MISSING = (0.0, 0.0, 0.002, 0.0)
 _CLOCK_PPM = (0.0, 20.0, -35.0, 50.0)
+_STREAMS = tuple(name for name in STREAMS if name != "ppg")  # a Sensor Logger export holds none
 
 _README = """# Samples
 
@@ -91,7 +92,7 @@ def _write_sample(folder: Path, index: int, person: Person) -> dict[str, object]
     name, seed = f"day_{person.subject}", SEED + 1 + index
     rng = np.random.default_rng([seed, 3])
     start = START + pd.Timedelta(hours=index)
-    recording = session(person, seed=seed, plan=_plan(rng), sensor=_sensor(index), streams=STREAMS, start=start)
+    recording = session(person, seed=seed, plan=_plan(rng), sensor=_sensor(index), streams=_STREAMS, start=start)
     export = folder / f"{name}.zip"
     export.write_bytes(zipped(sensor_logger_files(recording, rng)))
     labels = folder / f"{name}.labels.csv"
