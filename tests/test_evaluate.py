@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from wristkit.errors import RecordingError
-from wristkit.evaluate import evaluate, failures, hours_needed, rate, share, stack
+from wristkit.evaluate import EventReport, evaluate, failures, hours_needed, quantile, rate, share, stack
+from wristkit.evaluate.figures import median_over_people
 from wristkit.events import Event, EventDecoder, Scores, event_table
 from wristkit.recording import Recording, Stream, label_table
 
@@ -373,6 +374,92 @@ def test_what_a_table_of_figures_says() -> None:
         "offset_bias_s": -0.125,
     }
     assert report.f1_over_people is None
+
+
+def test_l1_true_events_that_lie_over_each_other_are_kept_and_said() -> None:
+    recording = make_recording([(10, 20, "tap"), (12, 15, "tap"), (19, 25, "tap"), (25, 26, "tap"), (11, 14, "turn")])
+    report = evaluate(events((11, 13, "tap", 0.9, 13)), recording)
+    assert report.recall_share.total == 5
+    assert "2 true events lie over another of their class" in repr(report)
+    apart = evaluate(events(), make_recording([(10, 20, "tap"), (20, 21, "tap"), (12, 13, "turn")]))
+    assert "lie over" not in repr(apart)
+
+
+def test_l4_a_label_in_another_spelling_is_named_with_the_class_it_may_be() -> None:
+    recording = make_recording([(10, 12, "Tap "), (30, 31, "tap"), (50, 51, "clap")], span_s=60.0)
+    values = np.zeros((60, 2), dtype=np.float32)
+    scores = Scores.of(np.arange(60.0), values, classes=("none", "tap"), centre_s=np.arange(60.0), hop_s=1.0)
+    said = repr(evaluate(events(), recording, scores=scores, decoder=EventDecoder()))
+    assert "2 labels ['Tap ', 'clap'] are no classes" in said
+    assert "label 'Tap ' may be class 'tap'" in said
+    assert "label 'clap' may be" not in said
+
+
+def late(people: int, each: int, *, seed: int = 0) -> EventReport:
+    """Return a report of hits whose latencies are drawn, more late for each person than for the one before."""
+    rng = np.random.default_rng(seed)
+    recordings, tables = [], {}
+    for number in range(people):
+        starts = [20.0 * k + 5 for k in range(each)]
+        one = make_recording(
+            [(at, at + 1, "tap") for at in starts], seed=number, span_s=20.0 * each + 30, subject=f"p{number}"
+        )
+        waits = number + rng.exponential(1, size=each)
+        tables[one.id] = events(*((at, at + 1, "tap", 0.9, at + wait) for at, wait in zip(starts, waits, strict=True)))
+        recordings.append(one)
+    return evaluate(stack(tables), recordings)
+
+
+def test_latency_has_intervals_over_events_and_over_people() -> None:
+    report = late(6, 12)
+    every = np.sort(report.latency_s)
+    assert len(every) == 72
+    assert report.latency_median[:3] == (np.median(every), every[27], every[44])  # the 28th and the 45th of 72
+    assert report.latency_p95.high == every[-1]
+    low, high = report.latency_over_people
+    assert low < report.latency_median.low < report.latency_median.high < high
+    row = report.by_class.loc["tap"]
+    assert (row["latency_median_low_s"], row["latency_median_high_s"]) == report.latency_median[1:3]
+    median = report.latency_median
+    line = next(one for one in repr(report).splitlines() if one.startswith("latency"))
+    assert line.startswith(
+        f"latency median {median.value:.2f} s ({median.low:.2f} to {median.high:.2f}), 95th percentile"
+    )
+    assert line.endswith(f"; over people {low:.3g} to {high:.3g}")
+
+
+def test_a_95th_percentile_of_few_events_says_how_many_are_needed() -> None:
+    report = late(5, 10)
+    assert np.isnan(report.latency_p95.high)
+    assert "(no interval of 50, 72 are needed)" in repr(report)
+    few = late(1, 5)
+    assert "(no interval of 5, 6 are needed)" in repr(few)
+    assert few.latency_over_people is None
+    assert np.isnan(few.by_class["latency_median_low_s"]).all()
+    assert "latency of no hit" in repr(evaluate(events(), make_recording([])))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_the_interval_of_a_quantile_holds_it_19_times_of_20(share: float) -> None:
+    rng = np.random.default_rng(0)
+    true, held = -np.log(1 - share), []
+    for count in (6, 20, 72, 73, 200):
+        for _ in range(300):
+            one = quantile(rng.exponential(size=count), share)
+            assert np.isnan(one.low) or one.low <= one.value
+            held.append(not (one.low > true or one.high < true))  # an end that is not known excludes nothing
+            assert not np.isnan([one.low, one.high]).any() or one.total < one.needed
+    assert np.mean(held) > 0.95
+    assert quantile(np.arange(20.0), 0.5)[:3] == (9.5, 5.0, 14.0)  # as tables have it: the 6th and the 15th of 20
+
+
+def test_the_median_over_people_equals_drawing_them_one_by_one() -> None:
+    rng = np.random.default_rng(1)
+    people = rng.choice(list("abcdefg"), size=90).astype(object)
+    values = rng.normal(size=90).round(1)
+    names, draws = sorted(set(people)), np.random.default_rng(0).integers(7, size=(2000, 7))
+    medians = [np.median(np.concatenate([values[people == names[one]] for one in draw])) for draw in draws]
+    assert median_over_people(values, people) == pytest.approx(tuple(np.percentile(medians, [2.5, 97.5])))
 
 
 def test_people_with_equal_recall_are_ordered_by_their_false_alarms() -> None:

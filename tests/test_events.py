@@ -1,5 +1,6 @@
 """Decoding: equal to an obvious twin, for any partition; matching: as many pairs as possible, one to one."""
 
+from dataclasses import replace
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -187,6 +188,23 @@ def test_other_classes_wait_while_an_event_lasts_and_after_it() -> None:
     assert alone["label"].tolist() == ["tap", "turn", "turn", "turn"]
     across = EventDecoder(high=0.7, low=0.4, refractory_any_s=4.0).run(scores)
     assert across[["label", "start_s"]].to_numpy().tolist() == [["tap", 1.0], ["turn", 8.0]]
+
+
+@settings(max_examples=150, deadline=None)
+@given(decoder=DECODERS, across_s=st.sampled_from([0.2, 0.5, 4.0]), classes=st.integers(1, 6), seed=st.integers(0, 999))
+def test_many_classes_that_block_each_other_equal_pushing_and_the_slow_twin(decoder, across_s, classes, seed) -> None:
+    rng = np.random.default_rng(seed)
+    names = tuple(rng.permutation(["none", *(f"class {number}" for number in range(classes))]))
+    values = np.round(rng.dirichlet([0.4] * len(names), size=80), 1).astype(np.float32)  # many are equal
+    centre_s = np.cumsum(np.where(rng.random(80) < 0.05, 3 * HOP_S, HOP_S))
+    scores = Scores.of(centre_s + 1, values, classes=names, centre_s=centre_s, hop_s=HOP_S)
+    decoder = replace(decoder, refractory_any_s=across_s)
+    state = decoder.start(names, hop_s=HOP_S)
+    updates = state.push(scores.centre_s, scores.time, scores.values) + state.flush()
+    fast = decoder.run(scores)
+    pd.testing.assert_frame_equal(fast, event_table(update.event for update in updates if update.final))
+    slow = slow_decode(decoder, scores)
+    assert list(zip(fast["start_s"], fast["stop_s"], fast["label"], strict=True)) == [event[:3] for event in slow]
 
 
 def test_the_surer_of_two_in_one_window_goes_first() -> None:

@@ -10,16 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.special import logsumexp
 from torch import nn
 
 import wristkit as wk
-from wristkit.models import MODELS, summary, weights_sha256
+from wristkit.models import MODELS, build, summary, weights_sha256
 from wristkit.recording import Recording, Stream, label_table
 from wristkit.train import (
     Augmentation,
     BoostedFit,
     Fit,
     hardware,
+    loop,
     macro_f1,
     personalise,
     quick_train,
@@ -345,6 +347,35 @@ def test_the_learning_rate_falls_along_a_cosine() -> None:
     history = quick_train(make_windows(3), epochs=5).history
     wanted = 3e-3 * (1 + np.cos(np.pi * np.arange(5) / 5)) / 2
     np.testing.assert_allclose(history["learning_rate"], wanted)
+
+
+def test_it_stops_on_people_and_keeps_the_best_epoch() -> None:
+    """Labels are drawn by a coin, so what is learned soon harms others: the epoch before that is the one that stays."""
+    made = make_windows(4)
+    coins = dataclasses.replace(made, labels=np.random.default_rng(0).choice(LABELS, size=len(made)).astype(object))
+    train, stop = coins.of_subjects(sorted(set(made.subjects))[:3]), coins.of_subjects(sorted(set(made.subjects))[3:])
+    torch.manual_seed(0)
+    net = build("tcn", channels=made.channels, classes=made.classes, samples=made.samples, hop=made.hop)
+    net.fit_normaliser(train.values)
+    plan = loop.Plan(60, Augmentation.off(), "cpu", None)
+    history, interrupted = loop.run_epochs(net, train, stop, plan=plan, rng=np.random.default_rng(0))
+    best = int(history["epoch"][history["stop_loss"].argmin()])
+    assert not interrupted
+    assert len(history) == best + loop.PATIENCE < 60
+    loss, _ = loop.judge(loop.logits_of(net, stop.values), stop, net.classes)
+    assert loss == history["stop_loss"].min()
+
+
+def test_each_class_weighs_alike_however_rare() -> None:
+    made = make_windows(4)
+    rare = made.subset((made.labels == LABELS[0]) | (np.arange(len(made)) % 7 == 0))
+    torch.manual_seed(0)
+    net = build("tcn", channels=made.channels, classes=made.classes, samples=made.samples, hop=made.hop).eval()
+    places = np.arange(len(rare))
+    loss = loop.batch_loss(net, rare.values, rare, places, device="cpu").item()
+    logits = loop.logits_of(net, rare.values).astype(np.float64)
+    wrong = logsumexp(logits, axis=1) - logits[places, [made.classes.index(one) for one in rare.labels]]
+    assert loss == pytest.approx(np.mean([wrong[rare.labels == name].mean() for name in made.classes]), rel=1e-5)
 
 
 def test_headless_it_says_one_line_and_prints_nothing(caplog, capsys, monkeypatch) -> None:

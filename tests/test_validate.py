@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import binom
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -18,11 +19,12 @@ from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
+from torch import nn
 
 import wristkit as wk
 from wristkit.errors import RecordingError
 from wristkit.evaluate import window_report
-from wristkit.models import MODELS
+from wristkit.models import MODELS, weights_sha256
 from wristkit.recording import Recording, Stream, label_table
 from wristkit.validate import CrossValidation, check_apart
 from wristkit.windows import Windows
@@ -151,17 +153,71 @@ def test_the_same_seed_gives_the_same_predictions(six: Windows) -> None:
     assert not one.predictions.equals(other.predictions)
 
 
-def test_a_net_of_ones_own(six: Windows) -> None:
-    import torch
-    from torch import nn
+class Small(nn.Module):
+    """A net of the user's own, with weights that a layer draws; ``kept`` is a weight of its own that none does."""
 
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv1d(3, 8, 5), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 2))
-    before = net[0].weight.detach().clone()
-    found = wk.cross_validate(six, model=net, folds=3, epochs=1)
-    assert found.model == "Sequential"
+    def __init__(self, *, kept: bool = False) -> None:
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv1d(3, 8, 5), nn.BatchNorm1d(8), nn.Linear(8, 2)
+        self.gain = nn.Parameter(torch.ones(8, 1)) if kept else torch.ones(8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head((self.norm(self.conv(x)) * self.gain).relu().mean(-1))
+
+
+def test_a_net_of_ones_own_comes_from_what_makes_it(six: Windows) -> None:
+    made: list[Small] = []
+
+    def small() -> Small:
+        made.append(Small(kept=True))
+        return made[-1]
+
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    found = wk.cross_validate(six, model=small, folds=3, epochs=2)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert found.model == "small"
     assert len(found.predictions) == len(six)
-    assert torch.equal(net[0].weight, before)  # each fold trains a copy
+    assert len(made) == 3
+    by_class = wk.cross_validate(six, model=Small, folds=3, epochs=2)
+    assert by_class.model == "Small"
+    again = wk.cross_validate(six, model=small, folds=3, epochs=2)
+    pd.testing.assert_frame_equal(found.predictions, again.predictions, check_exact=True)
+
+
+def test_what_a_net_knows_of_these_people_is_drawn_anew(six: Windows) -> None:
+    """A net that was trained on all of them, and one that never was, give the same predictions."""
+    fresh, knowing = Small(), Small()
+    train_to_know(knowing, six)
+    weights = weights_sha256(knowing)
+    found = [wk.cross_validate(six, model=net, folds=3, epochs=1) for net in (fresh, knowing)]
+    assert weights_sha256(knowing) == weights  # each fold has a copy
+    pd.testing.assert_frame_equal(found[0].predictions, found[1].predictions, check_exact=True)
+    assert found[0].model == "Small"
+
+
+def train_to_know(net: nn.Module, made: Windows) -> None:
+    optimiser = torch.optim.Adam(net.parameters(), lr=0.01)
+    for _ in range(20):
+        target = torch.from_numpy((made.labels == LABELS[0]).astype(np.int64))
+        loss = nn.functional.cross_entropy(net(torch.from_numpy(made.values)), target)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def test_a_net_that_cannot_be_drawn_anew_is_refused_with_the_cure(six: Windows) -> None:
+    frozen = Small()
+    frozen.conv.requires_grad_(requires_grad=False)
+    known = wk.quick_train(six, epochs=1).model
+    for net, says in (
+        (Small(kept=True), "'gain' and has no reset_parameters"),
+        (frozen, "frozen weights"),
+        (known, "'tcn'"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=says) as caught:
+            wk.cross_validate(six, model=net, folds=2)
+        assert net is known or "model=lambda: Small(...)" in str(caught.value)
 
 
 @pytest.mark.parametrize("features", ["wrist", "minimal", ["accel_x__maximum", "accel_x__variance"]])
@@ -218,6 +274,9 @@ def test_a_function_that_returns_a_fit(six: Windows) -> None:
         ({"model": 7}, TypeError, "expected a net or its name"),
         ({"model": LinearSVC()}, TypeError, "CalibratedClassifierCV"),
         ({"model": lambda _: None}, TypeError, "expected something with predict_proba"),
+        ({"model": lambda: None}, TypeError, "a function that trains takes the windows"),
+        ({"model": lambda _: Small()}, TypeError, r"give model=lambda: Net\(...\)"),
+        ({"model": nn.Linear}, TypeError, "missing 2 required"),
         ({"model": "tcn", "features": "wrist"}, ValueError, "leave features= out"),
         ({"folds": 1}, ValueError, "expected a whole number from 2"),
         ({"folds": True}, ValueError, "expected a whole number from 2"),
@@ -263,7 +322,8 @@ def test_two_people_are_few_and_it_says_so() -> None:
     assert len(found.folds) == 2
     assert "2 people give 2 folds, not 5" in repr(found)
     assert "2 people are too few for an interval" in repr(found)
-    assert wk.cross_validate(cut(2), epochs=1).notes[1].startswith("folds 0, 1: 1 person: nobody is held out")
+    said = wk.cross_validate(cut(2), epochs=1).notes
+    assert any(note.startswith("folds 0, 1: 1 person: no one is left to stop on") for note in said)
 
 
 def test_one_person_is_refused() -> None:
@@ -554,9 +614,24 @@ def test_l13_scores_that_are_no_probabilities_are_no_first_class(six: Windows, s
     assert caught.value.code == "not_finite"
 
 
+@pytest.mark.parametrize("model", ["tcn", by_spread()], ids=["net", "pipeline"])
+def test_headless_it_says_one_line_for_all_folds(six: Windows, model, caplog, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    with caplog.at_level("INFO", logger="wristkit"):
+        found = wk.cross_validate(six, model=model, folds=3, epochs=1)
+    assert [record.getMessage() for record in caplog.records] == [repr(found)]
+    assert capsys.readouterr() == ("", "")
+
+
 def test_classes_named_like_a_column_are_refused() -> None:
     with pytest.raises(ValueError, match=r"classes \['truth'\]"):
         wk.cross_validate(cut(3, labels=("truth", "b")), model=by_spread())
+
+
+@pytest.mark.parametrize("train", [wk.cross_validate, wk.quick_train, wk.subject_blind_warning])
+def test_l4_classes_that_differ_in_case_or_blanks_alone_are_refused(train) -> None:
+    with pytest.raises(ValueError, match="'Walk' and 'walk ' differ in case or blanks alone"):
+        train(cut(4, labels=("Walk", "walk ")))
 
 
 def test_classes_that_the_windows_lack_are_refused(six: Windows) -> None:
@@ -595,11 +670,12 @@ def strangers(count: int, *, seed: int, share: float, signal: float) -> Windows:
 
 EVERY = [
     *((name, None) for name in NETS),
+    (Small, None),
     (make_pipeline(FunctionTransformer(spread), StandardScaler(), LogisticRegression()), None),
     (RandomForestClassifier(30), "wrist"),
     (Rule, None),
 ]
-IDS = [*NETS, "pipeline on values", "forest on features", "function"]
+IDS = [*NETS, "net of one's own", "pipeline on values", "forest on features", "function"]
 
 
 @pytest.mark.parametrize(("model", "features"), EVERY, ids=IDS)
@@ -640,6 +716,28 @@ def test_the_canary_whose_people_have_favourites_is_no_better_than_chance(model,
     assert right.mean() < 0.75
 
 
+@pytest.mark.parametrize("take_from", ["background", "all"])
+def test_the_canary_of_a_new_class_that_only_knows_who_showed_it(take_from) -> None:
+    """Five windows of one stranger are called new; of others no more are new where a coin says so than elsewhere."""
+    made = strangers(17, seed=5, share=0.5, signal=0.0)
+    coin = made.labels == LABELS[0]
+    made = dataclasses.replace(made, labels=np.where(coin, "none", "tap").astype(object), background="none")
+    names = sorted(set(made.subjects))
+    fit = wk.quick_train(made.of_subjects(names[:8]), epochs=4)
+    five = made.of_subjects(names[8:9])
+    five = dataclasses.replace(five, labels=np.full(len(five), "new", dtype=object)).subset(np.arange(len(five)) < 5)
+    more = wk.personalise(fit, five, take_from=take_from)
+    others = made.of_subjects(names[9:])
+    found, before = (one.detector().probabilities(others.values) for one in (more, fit))
+    taken = found.argmax(axis=1) == more.classes.index("new")
+    for mine in (others.labels == "none", others.labels == "tap"):
+        low, high = binom.interval(0.999, mine.sum(), taken.mean())
+        assert low <= taken[mine].sum() <= high
+    for name in fit.classes:  # what it was before never rises, and so none of its false alarms is new
+        rise = found[:, more.classes.index(name)] - before[:, fit.classes.index(name)]
+        assert rise.max() < 1e-5
+
+
 def test_the_same_canary_sings_where_people_are_on_both_sides() -> None:
     made = strangers(10, seed=2, share=0.9, signal=0.0)
     blind = wk.subject_blind_warning(made, model=RandomForestClassifier(30), features="wrist")
@@ -650,7 +748,7 @@ def test_the_same_canary_sings_where_people_are_on_both_sides() -> None:
 def test_where_there_is_signal_it_is_found(model, features) -> None:
     made = strangers(8, seed=3, share=0.5, signal=60.0)
     found = wk.cross_validate(made, model=model, features=features, folds=4, epochs=6)
-    assert found.macro_f1 > (0.65 if model is Rule else 0.85)
+    assert found.macro_f1 > (0.65 if model in (Rule, Small) else 0.85)
 
 
 # The number that warns.

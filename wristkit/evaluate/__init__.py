@@ -8,10 +8,10 @@ from wristkit.evaluate.agreement import agreement, disputed
 from wristkit.evaluate.compare import Comparison, compare_events, compare_predictions
 from wristkit.evaluate.continuous import ContinuousReport, continuous_report
 from wristkit.evaluate.failures import AlarmGroups, alarm_groups, failures, hard_negatives, windows_around
-from wristkit.evaluate.figures import Rate, Share, hours_needed, rate, share
+from wristkit.evaluate.figures import Quantile, Rate, Share, hours_needed, quantile, rate, share
 from wristkit.evaluate.judge import Rule, Seen
 from wristkit.evaluate.report import EventReport, OperatingPoint, evaluate, stack
-from wristkit.evaluate.tune import TunedDecoder, default_grid, tune_decoder
+from wristkit.evaluate.tune import TunedDecoder, default_grid, refuse_shared_people, tune_decoder
 from wristkit.evaluate.window import PREDICTION_COLUMNS, WindowReport, window_report
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "ContinuousReport",
     "EventReport",
     "OperatingPoint",
+    "Quantile",
     "Rate",
     "Rule",
     "Seen",
@@ -38,7 +39,9 @@ __all__ = [
     "failures",
     "hard_negatives",
     "hours_needed",
+    "quantile",
     "rate",
+    "refuse_shared_people",
     "share",
     "stack",
     "tune_decoder",

@@ -8,7 +8,7 @@ where a refractory time lets events block each other, what a new one changes is 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,14 +27,23 @@ class Steps(NamedTuple):
     """Changes, all (n,): at which threshold, how many more hits, how many more false alarms."""
 
     threshold: FloatArray
-    hits: npt.NDArray[np.number]
-    alarms: npt.NDArray[np.number]
+    hits: npt.NDArray[np.number | np.bool_]
+    alarms: npt.NDArray[np.number | np.bool_]
 
 
 class Group(NamedTuple):
     """Runs of one class in one recording, in order: what may become events, and what they are judged by."""
 
     runs: Runs
+    judged: npt.NDArray[np.bool_]
+    rows: Places
+    columns: Places
+
+
+class Lone(NamedTuple):
+    """Runs that none can block: their peaks, and the rest as in :class:`Group`."""
+
+    score: FloatArray
     judged: npt.NDArray[np.bool_]
     rows: Places
     columns: Places
@@ -51,14 +60,18 @@ def curve_table(
 ) -> pd.DataFrame:
     """Return counts at every threshold that changes one of them."""
     steps: list[Steps] = []
+    lone: list[Lone] = []
     for name, one in scores.items():
         if decoder.refractory_any_s:
             rows = list(changes_across(one, decoder, seen[name], rule))
             steps.append(Steps(*np.array(rows, dtype=np.float64).reshape(-1, 3).T))
             continue
         for group in _groups(one, decoder, seen[name], rule):
-            steps += _steps(group, decoder.refractory_s)
-    return _summed(steps, truths, hours)
+            blocking = _crowded(group, decoder.refractory_s)
+            if blocking.any():
+                steps.append(_Crowd(group, np.flatnonzero(blocking), decoder.refractory_s).steps())
+            lone.append(_lone(group, blocking))
+    return _summed([*steps, *_own_steps(lone)], truths, hours)
 
 
 def _groups(scores: Scores, decoder: EventDecoder, seen: Seen, rule: Rule) -> Iterator[Group]:
@@ -69,21 +82,30 @@ def _groups(scores: Scores, decoder: EventDecoder, seen: Seen, rule: Rule) -> It
         yield Group(long_enough, touches(times, seen.counted), rows, columns)
 
 
-def _steps(group: Group, refractory_s: float) -> Iterator[Steps]:
-    """Yield the steps of runs that are on their own, all at once, then of those that may block each other."""
-    blocking = _crowded(group, refractory_s)
-    if not blocking.any():
-        yield _own_steps(group, np.ones(len(blocking), dtype=bool))
-        return
-    yield _own_steps(group, ~blocking)
-    yield _Crowd(group, np.flatnonzero(blocking), refractory_s).steps()
+def _lone(group: Group, left_out: npt.NDArray[np.bool_]) -> Lone:
+    """Return what is needed of the runs that are not left out."""
+    if not left_out.any():
+        return Lone(group.runs.score, group.judged, group.rows, group.columns)
+    kept, chosen = ~left_out[group.rows], ~left_out
+    place = np.cumsum(chosen) - 1
+    return Lone(group.runs.score[chosen], group.judged[chosen], place[group.rows[kept]], group.columns[kept])
 
 
-def _own_steps(group: Group, chosen: npt.NDArray[np.bool_]) -> Steps:
-    edges = chosen[group.rows]
-    hit = served(group.rows[edges], group.columns[edges], group.runs.score)
-    alarm = group.judged & ~hit
-    return Steps(group.runs.score[chosen], hit[chosen].astype(np.int64), alarm[chosen].astype(np.int64))
+def _own_steps(groups: list[Lone]) -> list[Steps]:
+    """Return the steps of runs that no other can block, of all recordings and classes at once."""
+    if not groups:
+        return []
+    score = np.concatenate([one.score for one in groups])
+    rows = _one_after_another([one.rows for one in groups], [len(one.judged) for one in groups])
+    columns = [one.columns for one in groups]
+    hit = served(rows, _one_after_another(columns, [one.max(initial=-1) + 1 for one in columns]), score)
+    return [Steps(score, hit, np.concatenate([one.judged for one in groups]) & ~hit)]
+
+
+def _one_after_another(places: list[Places], sizes: list[int]) -> Places:
+    """Return places in lists of these sizes as places in all lists put together."""
+    before = np.cumsum([0, *sizes[:-1]])
+    return np.concatenate([one + more for one, more in zip(places, before, strict=True)])
 
 
 def _crowded(group: Group, refractory_s: float) -> npt.NDArray[np.bool_]:
@@ -206,19 +228,52 @@ def _edges_by(component: npt.NDArray[np.int64], group: Group) -> dict[int, tuple
 
 
 def _summed(steps: list[Steps], truths: int, hours: float) -> pd.DataFrame:
-    threshold = np.concatenate([[np.inf], *(one.threshold for one in steps)])
-    order = np.argsort(-threshold)
-    last = np.append(np.flatnonzero(np.diff(threshold[order])), len(order) - 1)
-    hits = np.cumsum(np.concatenate([[0], *(one.hits for one in steps)])[order])[last]
-    alarms = np.cumsum(np.concatenate([[0], *(one.alarms for one in steps)])[order])[last]
+    """Return the table; its arrays are long, so that a copy fewer is time saved."""
+    threshold = _joined([one.threshold for one in steps])
+    order = _falling(threshold)
+    threshold = threshold[order]
+    last = np.append(np.flatnonzero(threshold[1:] != threshold[:-1]), len(order) - 1)[: len(order)]
+    levels = np.concatenate([[np.inf], threshold[last]])
+    hits, alarms = (
+        _running(_joined(changes)[order], last)
+        for changes in ([one.hits for one in steps], [one.alarms for one in steps])
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         table = {
-            "threshold": threshold[order][last],
-            "hits": hits.astype(np.int64),
-            "false_alarms": alarms.astype(np.int64),
+            "threshold": levels,
+            "hits": hits,
+            "false_alarms": alarms,
             "truths": np.full(len(hits), truths),
             "recall": hits / truths if truths else np.full(len(hits), np.nan),
             "precision": hits / (hits + alarms),
             "fp_per_hour": alarms / hours if hours else np.full(len(hits), np.nan),
         }
-    return pd.DataFrame(table)
+    return pd.DataFrame(table, copy=False)
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=bool), *parts])
+
+
+def _running(changes: npt.NDArray[np.number], last: Places) -> npt.NDArray[np.int64]:
+    """Return 0 and then the sum of changes up to each of these places."""
+    sums = np.zeros(len(last) + 1, dtype=np.int64)
+    np.take(np.cumsum(changes, dtype=np.int64), last, out=sums[1:])
+    return sums
+
+
+def _falling(threshold: FloatArray) -> Places:
+    """Return the order of positive thresholds from the highest; equal ones in any order.
+
+    Scores that are not smoothed are float32, whose bits order as they do: with the place behind them in one number
+    they are sorted as numbers are, some times as fast as places by what they point to.
+    """
+    narrow = threshold.astype(np.float32)
+    if len(threshold) >= 2**32 or not np.array_equal(narrow, threshold):
+        return np.argsort(-threshold)
+    key = narrow.view(np.uint32).astype(np.uint64)
+    key <<= np.uint64(32)
+    key |= np.arange(len(threshold), dtype=np.uint64)
+    key.sort()
+    key &= np.uint64(2**32 - 1)
+    return key.view(np.int64)[::-1]

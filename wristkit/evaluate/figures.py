@@ -1,9 +1,12 @@
 """Counts as figures with intervals: shares, rates, and how both vary over people."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from wristkit.recording import FloatArray
 
 CONFIDENCE = 0.95
 FEWEST_PEOPLE = 5
@@ -46,6 +49,68 @@ class Share(NamedTuple):
         if not self.total:
             return "nothing to count"
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}), {self.hits} of {self.total}"
+
+
+class Quantile(NamedTuple):
+    """A quantile of ``total`` values with its exact 95 % interval, whose ends are among them.
+
+    ``share`` 0.5 is the median. An end is NaN where so few values say nothing about it: both ends take 6 values for
+    the median, and 72 for the 95th percentile.
+    """
+
+    value: float
+    low: float
+    high: float
+    total: int
+    share: float
+
+    @property
+    def needed(self) -> int:
+        """How many values both ends of the interval take."""
+        rarer = min(self.share, 1 - self.share)
+        return math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(1 - rarer))
+
+    def __str__(self) -> str:
+        if not self.total:
+            return "of nothing"
+        if math.isnan(self.low) or math.isnan(self.high):
+            return f"{self.value:.2f} s (no interval of {self.total}, {self.needed} are needed)"
+        return f"{self.value:.2f} s ({self.low:.2f} to {self.high:.2f})"
+
+
+def quantile(values: FloatArray, share: float) -> Quantile:
+    """Return a quantile of values with the interval between two of them that no assumption is needed for."""
+    if not len(values):
+        return Quantile(math.nan, math.nan, math.nan, 0, share)
+    from scipy.stats import binom
+
+    tail, count = (1 - CONFIDENCE) / 2, len(values)
+    below, above = (int(binom.ppf(one, count, share)) for one in (tail, 1 - tail))  # of the values, those below it
+    ordered = np.sort(values)
+    low = float(ordered[below - 1]) if below else math.nan
+    high = float(ordered[above]) if above < count else math.nan
+    return Quantile(float(np.percentile(values, 100 * share)), low, high, count, share)
+
+
+def median_over_people(values: FloatArray, people: npt.NDArray[np.object_]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the median of all values over people drawn anew, or None of fewer than five."""
+    names, person = np.unique(people.astype(str), return_inverse=True)
+    if len(names) < FEWEST_PEOPLE:
+        return None
+    order = np.argsort(values, kind="stable")
+    ordered, person = values[order], person[order]
+    drawn = np.random.default_rng(0).integers(len(names), size=(_DRAWS, len(names)))
+    medians = [_median(ordered, np.bincount(one, minlength=len(names))[person]) for one in drawn]
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(medians, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _median(ordered: FloatArray, times: npt.NDArray[np.int64]) -> float:
+    """Return the median of ordered values of which each is there so many times."""
+    until = np.cumsum(times)
+    middle = (until[-1] + 1) / 2
+    return float(np.mean(ordered[np.searchsorted(until, [math.floor(middle), math.ceil(middle)])]))
 
 
 def share(hits: int, count: int) -> Share:

@@ -137,7 +137,8 @@ def touches(times: FloatArray, spans: FloatArray) -> npt.NDArray[np.bool_]:
     place = np.searchsorted(spans[:, 0], start_s, side="right")  # spans are disjoint and ordered
     touching = np.asarray((place > 0) & (start_s <= np.append(spans[:, 1], -np.inf)[place - 1]))
     outside = np.flatnonzero(~touching)
-    touching[outside] = covered_s(start_s[outside], stop_s[outside], spans) > 0
+    if len(outside):
+        touching[outside] = covered_s(start_s[outside], stop_s[outside], spans) > 0
     return touching
 
 

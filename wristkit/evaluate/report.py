@@ -1,7 +1,7 @@
 """The report of an evaluation."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -12,9 +12,20 @@ import pandas as pd
 from wristkit.errors import RecordingError
 from wristkit.evaluate.context import NO_CONTEXT, hours_by_context, parts_of
 from wristkit.evaluate.curve import curve_table
-from wristkit.evaluate.figures import Rate, Share, f1, hours_needed, interval_over_people, rate, share
+from wristkit.evaluate.figures import (
+    Quantile,
+    Rate,
+    Share,
+    f1,
+    hours_needed,
+    interval_over_people,
+    median_over_people,
+    quantile,
+    rate,
+    share,
+)
 from wristkit.evaluate.judge import MATCH_KINDS, Rule, Seen, hours, match_recording, seen_of
-from wristkit.evaluate.tally import context_of, edges, quantiles, tally
+from wristkit.evaluate.tally import context_of, edges, tally
 from wristkit.evaluate.ward import ward_table
 from wristkit.events import BACKGROUND, EVENT_COLUMNS, EventDecoder, Scores, event_table
 from wristkit.recording import FloatArray, Recording
@@ -136,14 +147,30 @@ class EventReport:
         return self.matches.loc[self.matches["kind"] == "hit", "latency_s"].to_numpy(dtype=np.float64)
 
     @property
+    def latency_median(self) -> Quantile:
+        """Median latency of the hits with its interval; ``latency_s`` are all of them."""
+        return quantile(self.latency_s, 0.5)
+
+    @property
+    def latency_p95(self) -> Quantile:
+        """95th percentile of the latency of the hits with its interval, which takes 72 of them."""
+        return quantile(self.latency_s, 0.95)
+
+    @property
     def latency_median_s(self) -> float:
-        """Median latency of the hits, NaN of none; ``latency_s`` are all of them."""
-        return quantiles(self.latency_s, 50)[0]
+        """Median latency of the hits, NaN of none; ``latency_median`` holds its interval."""
+        return self.latency_median.value
 
     @property
     def latency_p95_s(self) -> float:
-        """95th percentile of the latency of the hits, NaN of none."""
-        return quantiles(self.latency_s, 95)[0]
+        """95th percentile of the latency of the hits, NaN of none; ``latency_p95`` holds its interval."""
+        return self.latency_p95.value
+
+    @property
+    def latency_over_people(self) -> tuple[float, float] | None:
+        """Bootstrap interval of the median latency over people with a hit; None of fewer than five."""
+        hits = self.matches[self.matches["kind"] == "hit"]
+        return median_over_people(self.latency_s, hits["subject"].to_numpy(dtype=object))
 
     @property
     def classes(self) -> list[str]:
@@ -242,7 +269,7 @@ class EventReport:
 
         The high threshold runs over all scores at or above the decoder's low one; everything else stays.
         """
-        return self._curve.copy()
+        return self._curve.copy(deep=False)  # pandas copies what is written to
 
     def at(self, *, fp_per_hour: float) -> OperatingPoint:
         """Return the threshold with the highest recall at no more than this many false alarms an hour."""
@@ -415,6 +442,11 @@ def _notes(held: Mapping[str, Recording], rule: Rule, seen: Mapping[str, Seen]) 
     if rule.classes is not None and len(foreign):
         names = sorted(set(foreign["label"]))
         notes.append(f"{len(foreign)} labels {names} are no classes of this detector and are not judged")
+        notes += _misspelled(names, rule.classes)
+    if over := sum(_lying_over(times) for one in seen.values() for times in one.truth.values()):
+        notes.append(
+            f"{over} true events lie over another of their class and count beside it: look for labels given twice"
+        )
     simulated = sum(recording.is_simulated for recording in held.values())
     if simulated:
         notes.append(f"{simulated} of {len(held)} recordings are simulated: their figures are simulated figures")
@@ -425,6 +457,22 @@ def _notes(held: Mapping[str, Recording], rule: Rule, seen: Mapping[str, Seen]) 
     if twice > 1e-6:
         notes.append(f"{twice:.3g} h of one person's device are in several recordings: hours once, all alarms count")
     return tuple(notes)
+
+
+def _misspelled(names: Sequence[str], classes: Iterable[str]) -> list[str]:
+    """Return which labels may be a class of the detector in another spelling."""
+    plain = {one.strip().casefold(): one for one in classes}
+    pairs = [(name, plain[key]) for name in names if (key := name.strip().casefold()) in plain]
+    return [
+        f"label {name!r} may be class {meant!r}, spelled otherwise: rename it to have it judged"
+        for name, meant in pairs
+    ]
+
+
+def _lying_over(times: FloatArray) -> int:
+    """Return how many of (n, 2) times begin before an earlier one has ended."""
+    ordered = times[np.lexsort((times[:, 1], times[:, 0]))]
+    return int((ordered[1:, 0] < np.maximum.accumulate(ordered[:, 1])[:-1]).sum())
 
 
 def _claim_note(fp_per_hour: float, alarms: Rate) -> str:
@@ -446,7 +494,7 @@ def _lines(report: EventReport) -> list[str]:
         f"precision {report.precision_share}",
         f"F1 {report.f1:.3f}{_over_people(report.f1_over_people)}",
         f"false alarms {report.false_alarms}{_over_people(report.fp_per_hour_over_people)}",
-        f"latency {_latency_line(report.latency_s)}",
+        f"latency {_latency_line(report)}",
         f"labelled hours {report.hours:.3g}, {len(report.recordings)} recordings of {len(report.by_subject)} people",
     ]
     sources = report.by_source
@@ -463,7 +511,8 @@ def _over_people(interval: tuple[float, float] | None) -> str:
     return f"; over people {interval[0]:.3g} to {interval[1]:.3g}"
 
 
-def _latency_line(latency_s: FloatArray) -> str:
-    if not len(latency_s):
+def _latency_line(report: EventReport) -> str:
+    if not len(report.latency_s):
         return "of no hit"
-    return "median {:.2f} s, 95th percentile {:.2f} s".format(*quantiles(latency_s, 50, 95))
+    over = _over_people(report.latency_over_people)
+    return f"median {report.latency_median}, 95th percentile {report.latency_p95}{over}"

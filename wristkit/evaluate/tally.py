@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from wristkit.evaluate.context import NO_CONTEXT, at, parts_of
-from wristkit.evaluate.figures import f1, rate, share
+from wristkit.evaluate.figures import f1, quantile, rate, share
 from wristkit.recording import FloatArray, Recording
 
 TALLY_COLUMNS = (
     *("hits", "misses", "false_alarms", "hours", "recall", "recall_low", "recall_high", "precision", "f1"),
-    *("fp_per_hour", "fp_per_hour_low", "fp_per_hour_high", "latency_median_s", "latency_p95_s"),
+    *("fp_per_hour", "fp_per_hour_low", "fp_per_hour_high", "latency_median_s"),
+    *("latency_median_low_s", "latency_median_high_s", "latency_p95_s"),
 )
 
 
@@ -32,7 +33,8 @@ def _figures(rows: pd.DataFrame, group_hours: float) -> tuple[float, ...]:
     return (
         *(hits, misses, alarms, group_hours, recall.value, recall.low, recall.high),
         *(share(hits, hits + alarms).value, f1(hits, misses, alarms), rate_.per_hour, rate_.low, rate_.high),
-        *quantiles(latency_s, 50, 95),
+        *quantile(latency_s, 0.5)[:3],
+        *quantiles(latency_s, 95),
     )
 
 

@@ -71,7 +71,7 @@ def tune_decoder(
     tier, tolerance_s
         As in :func:`wristkit.evaluate`.
     """
-    _refuse_shared(recordings, test)
+    refuse_shared_people(recordings, test)
     base, hop_s = decoder or EventDecoder(), max((one.hop_s for one in scores.values()), default=0.0)
     rows: list[tuple[float, ...]] = []
     best: tuple[tuple[float, float], EventDecoder, OperatingPoint] | None = None
@@ -127,7 +127,8 @@ def _latency_s(decoder: EventDecoder, report: EventReport) -> float:
     return float(np.median(np.concatenate(late_s)))
 
 
-def _refuse_shared(recordings: Sequence[Recording], test: Sequence[Recording]) -> None:
+def refuse_shared_people(recordings: Sequence[Recording], test: Sequence[Recording]) -> None:
+    """Raise where people or recordings to choose by are among those to test on, or nobody knows."""
     nameless = [one.id for one in (*recordings, *test) if not one.subject]
     if nameless:
         raise ValueError(

@@ -9,8 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wristkit.events.runs import EPSILON_S, Runs, lasting_rows, restarts_of, runs_of, table_of, without_blocked
-from wristkit.events.scores import BACKGROUND, Event, EventUpdate, Scores, event_table
+from wristkit.events.runs import (
+    EPSILON_S,
+    Runs,
+    lasting_rows,
+    not_taken,
+    restarts_of,
+    runs_of,
+    table_of,
+    without_blocked,
+)
+from wristkit.events.scores import BACKGROUND, Event, EventUpdate, Scores
 from wristkit.recording import FloatArray
 
 
@@ -64,11 +73,10 @@ class EventDecoder:
 
     def run(self, scores: Scores) -> pd.DataFrame:
         """Return the table of events in scores."""
+        runs = self.runs(scores)
         if self.refractory_any_s:
-            state = self.start(scores.channels, hop_s=scores.hop_s)
-            updates = state.push(scores.centre_s, scores.time, scores.values) + state.flush()
-            return event_table(update.event for update in updates if update.final)
-        return table_of({label: without_blocked(runs, self.refractory_s) for label, runs in self.runs(scores).items()})
+            return table_of(not_taken(self, scores, runs))
+        return table_of({label: without_blocked(one, self.refractory_s) for label, one in runs.items()})
 
     def runs(self, scores: Scores) -> dict[str, Runs]:
         """Return the runs of each class, before any refractory time: what :meth:`run` chooses from, all at once."""
@@ -78,8 +86,7 @@ class EventDecoder:
     def lasting(self, scores: Scores) -> dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
         """Return for each class the rows whose smoothed score is at or above the low threshold, and that score."""
         restarts = restarts_of(scores)
-        found = {label: lasting_rows(self, scores, column, restarts) for label, column in self._columns(scores).items()}
-        return {label: (rows, values) for label, (rows, _, _, values) in found.items()}
+        return {label: lasting_rows(self, scores, column, restarts) for label, column in self._columns(scores).items()}
 
     def _columns(self, scores: Scores) -> dict[str, int]:
         return {label: place for place, label in enumerate(scores.channels) if label != self.background}

@@ -98,12 +98,15 @@ def near(
     predicted: FloatArray, truth: FloatArray, tolerance_s: float
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return the places of every predicted and true event that may belong together, without trying all pairs."""
-    order = np.argsort(predicted[:, 0], kind="stable")
-    ends_s = np.maximum.accumulate(predicted[order, 1])
-    first = np.searchsorted(ends_s, truth[:, 0] - tolerance_s)
-    last = np.searchsorted(predicted[order, 0], truth[:, 1] + tolerance_s, side="right")
+    starts_s, ends_s = np.ascontiguousarray(predicted[:, 0]), np.ascontiguousarray(predicted[:, 1])
+    order = None if (starts_s[1:] >= starts_s[:-1]).all() else np.argsort(starts_s, kind="stable")
+    if order is not None:
+        starts_s, ends_s = starts_s[order], ends_s[order]
+    first = np.searchsorted(np.maximum.accumulate(ends_s), truth[:, 0] - tolerance_s)
+    last = np.searchsorted(starts_s, truth[:, 1] + tolerance_s, side="right")
     counts = np.maximum(last - first, 0)
     columns = np.repeat(np.arange(len(truth)), counts)
-    rows = order[np.arange(len(columns)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)]
-    touching = predicted[rows, 1] >= truth[columns, 0] - tolerance_s
-    return rows[touching], columns[touching]
+    rows = np.arange(len(columns)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+    touching = ends_s[rows] >= truth[columns, 0] - tolerance_s
+    rows, columns = rows[touching], columns[touching]
+    return rows if order is None else order[rows], columns

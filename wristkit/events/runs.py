@@ -1,6 +1,7 @@
 """Runs of windows at or above the low threshold, found in whole arrays: what a decoder collects window by window."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
     from wristkit.events.decoder import EventDecoder
 
 EPSILON_S = 1e-9
+_NOBODY = (-1, -1, -np.inf)  # class, row at which it was over, stop
 
 
 class Runs(NamedTuple):
     """Runs of windows of one class at or above the low threshold, all (n,), in order.
 
     ``decided_s`` is NaN where a run never reached the high threshold or the least length; ``stretch`` counts the gaps
-    before it; the rest is as in :class:`Event`.
+    before it, and ``last`` is the row of its last window; the rest is as in :class:`Event`.
     """
 
     start_s: FloatArray
@@ -27,11 +29,12 @@ class Runs(NamedTuple):
     score: FloatArray
     decided_s: FloatArray
     stretch: npt.NDArray[np.int64]
+    last: npt.NDArray[np.intp]
 
     def where(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "Runs":
         """Return the runs at these places, or where this mask is true."""
         times = (self.start_s[chosen], self.stop_s[chosen], self.score[chosen], self.decided_s[chosen])
-        return Runs(*times, self.stretch[chosen])
+        return Runs(*times, self.stretch[chosen], self.last[chosen])
 
 
 def restarts_of(scores: Scores) -> npt.NDArray[np.intp]:
@@ -41,46 +44,91 @@ def restarts_of(scores: Scores) -> npt.NDArray[np.intp]:
 
 def runs_of(decoder: "EventDecoder", scores: Scores, column: int, restarts: npt.NDArray[np.intp]) -> Runs:
     """Return what :meth:`DecoderState.push` collects window by window, in whole arrays."""
-    rows, stretch, place, values = lasting_rows(decoder, scores, column, restarts)
+    rows, values = lasting_rows(decoder, scores, column, restarts)
     if not len(rows):
         nothing = np.empty(0)
-        return Runs(nothing, nothing, nothing, nothing, np.empty(0, dtype=np.int64))
-    centre_s, dip = scores.centre_s[rows], np.diff(rows) > 1
-    dip &= scores.centre_s[rows[1:] - 1] + scores.hop_s - centre_s[:-1] > decoder.merge_s + EPSILON_S
-    first = np.concatenate([[0], np.flatnonzero(dip | (np.diff(stretch) > 0)) + 1])
+        return Runs(nothing, nothing, nothing, nothing, np.empty(0, dtype=np.int64), rows)
+    first = _firsts(decoder, scores, rows, restarts)
     last = np.append(first[1:], len(rows)) - 1
+    begin, end = rows[first], rows[last]
+    start_s, stop_s = scores.centre_s[begin], scores.centre_s[end]
+    if decoder.smooth > 1:
+        start_s = start_s - _before(begin, decoder.smooth, restarts) / 2 * scores.hop_s
+        stop_s = stop_s - _before(end, decoder.smooth, restarts) / 2 * scores.hop_s
+    stretch = np.searchsorted(restarts, begin, side="right").astype(np.int64, copy=False)
+    known_s = _decided_s(decoder, scores, (rows, values), first)
+    return Runs(start_s, stop_s, np.maximum.reduceat(values, first), known_s, stretch, end)
+
+
+def _firsts(
+    decoder: "EventDecoder", scores: Scores, rows: npt.NDArray[np.intp], restarts: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    """Return the places among lasting rows at which a run begins: after a dip too long to merge, or a gap."""
+    begins = np.empty(len(rows), dtype=bool)
+    begins[0] = True
+    np.greater(rows[1:], rows[:-1] + 1, out=begins[1:])
+    if decoder.merge_s + EPSILON_S >= scores.hop_s:  # a dip lasts longer than a hop, so less merges nothing
+        dips = np.flatnonzero(begins)[1:]
+        over_s = scores.centre_s[rows[dips] - 1] + scores.hop_s - scores.centre_s[rows[dips - 1]]
+        begins[dips] = over_s > decoder.merge_s + EPSILON_S
+    after_gap = np.searchsorted(rows, restarts)
+    begins[after_gap[after_gap < len(rows)]] = True
+    return np.flatnonzero(begins)
+
+
+def _decided_s(
+    decoder: "EventDecoder",
+    scores: Scores,
+    lasting: tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]],
+    first: npt.NDArray[np.intp],
+) -> FloatArray:
+    """Return when each run was high and long enough; NaN where it never was."""
+    rows, values = lasting
     decided = first if decoder.high == decoder.low else _next_true(values >= decoder.high, first)
     if decoder.min_length_s:
-        since_s = centre_s - np.repeat(centre_s[first], last - first + 1)
+        centre_s = scores.centre_s[rows]
+        since_s = centre_s - np.repeat(centre_s[first], np.diff(first, append=len(rows)))
         decided = np.maximum(decided, _next_true(since_s >= decoder.min_length_s - EPSILON_S, first))
-    known_s = np.where(decided <= last, scores.time[rows[np.minimum(decided, last)]], np.nan)
-    delayed_s = centre_s - np.minimum(place, decoder.smooth - 1) / 2 * scores.hop_s
-    return Runs(delayed_s[first], delayed_s[last], np.maximum.reduceat(values, first), known_s, stretch[first])
+    if decided is first:
+        return scores.time[rows[first]]
+    last = np.append(first[1:], len(rows)) - 1
+    return np.where(decided <= last, scores.time[rows[np.minimum(decided, last)]], np.nan)
 
 
 def lasting_rows(
     decoder: "EventDecoder", scores: Scores, column: int, restarts: npt.NDArray[np.intp]
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Return the rows whose smoothed score is low or above, their stretch, their place in it, and that score.
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """Return the rows of a class whose smoothed score is low or above, in order, and that score."""
+    raw = scores.values[:, column]
+    if decoder.smooth == 1:
+        rows = np.flatnonzero(raw >= _no_less_than(decoder.low))
+        return rows, raw[rows].astype(np.float64)
+    smoothed = _smoothed(raw, decoder.smooth, restarts)
+    rows = np.flatnonzero(smoothed >= decoder.low)
+    return rows, smoothed[rows]
 
-    A mean is no higher than the highest of its rows, so few rows are looked at where few are high.
-    """
-    raw, back = scores.values[:, column], range(1, decoder.smooth)
-    high = raw >= _no_less_than(decoder.low * (1 - 1e-9) if decoder.smooth > 1 else decoder.low)
-    near = high.copy() if decoder.smooth > 1 else high
-    for step in back:
-        near[step:] |= high[:-step]
-    rows = np.flatnonzero(near)
-    stretch = np.searchsorted(restarts, rows, side="right") if len(restarts) else np.zeros(len(rows), dtype=np.intp)
-    place = rows - np.concatenate([[0], restarts])[stretch] if len(restarts) else rows
-    total, count = raw[rows].astype(np.float64), np.ones(len(rows))
-    for step in back:  # newest first, as in pushing
-        held = place >= step
-        total[held] += raw[rows[held] - step]
-        count += held
-    values = total / count
-    kept = values >= decoder.low
-    return rows[kept], stretch[kept].astype(np.int64), place[kept], values[kept]
+
+def _smoothed(raw: npt.NDArray[np.float32], smooth: int, restarts: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Return each score averaged with those before it in its stretch, added up newest first as in pushing."""
+    total = raw.astype(np.float64)
+    for back in range(1, smooth):
+        total[back:] += raw[:-back]
+    total /= smooth
+    young = (np.concatenate([[0], restarts])[:, None] + np.arange(smooth - 1)).ravel()
+    young = young[young < len(raw)]  # the first of a stretch, which have fewer before them
+    before, few = _before(young, smooth, restarts), raw[young].astype(np.float64)
+    for back in range(1, smooth):
+        held = before >= back
+        few[held] += raw[young[held] - back]
+    total[young] = few / (before + 1)
+    return total
+
+
+def _before(rows: npt.NDArray[np.intp], smooth: int, restarts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return how many rows before each of these it is averaged with."""
+    starts = np.concatenate([[0], restarts])
+    since = rows - starts[np.searchsorted(restarts, rows, side="right")]
+    return np.asarray(np.minimum(since, smooth - 1), dtype=np.intp)
 
 
 def _no_less_than(limit: float) -> np.float32:
@@ -113,6 +161,68 @@ def without_blocked(runs: Runs, refractory_s: float) -> Runs:
     """Return the runs that are events."""
     decided = runs.where(np.isfinite(runs.decided_s))
     return decided.where(_unblocked(decided, refractory_s))
+
+
+def not_taken(decoder: "EventDecoder", scores: Scores, runs: dict[str, Runs]) -> dict[str, Runs]:
+    """Return the runs that are events where classes block each other: in the order in which they would be decided."""
+    decided = {label: one.where(np.isfinite(one.decided_s)) for label, one in runs.items()}
+    sizes = [len(one.score) for one in decided.values()]
+    if not sum(sizes):
+        return decided
+    start_s, stop_s, decided_s, stretch, last = (
+        np.concatenate([getattr(one, name) for one in decided.values()])
+        for name in ("start_s", "stop_s", "decided_s", "stretch", "last")
+    )
+    column, row = np.repeat(np.arange(len(sizes)), sizes), np.searchsorted(scores.time, decided_s)
+    surest = np.concatenate(
+        [_scores_at(decoder, scores, label, at) for label, at in zip(decided, _parts(row, sizes), strict=True)]
+    )
+    order = np.lexsort((column, -surest, row))
+    columns = (stretch, column, row, _over(decoder, scores, last), start_s, stop_s)
+    kept = np.zeros(len(order), dtype=bool)
+    kept[order] = _first_come(zip(*(one[order].tolist() for one in columns), strict=True), decoder)
+    return {label: one.where(own) for (label, one), own in zip(decided.items(), _parts(kept, sizes), strict=True)}
+
+
+def _parts(values: npt.NDArray[Any], sizes: list[int]) -> list[npt.NDArray[Any]]:
+    return np.split(values, np.cumsum(sizes)[:-1])
+
+
+def _first_come(runs: Iterable[tuple[int, int, int, int, float, float]], decoder: "EventDecoder") -> list[bool]:
+    """Return which of runs (stretch, class, row of decision, row at which it is over, start, stop) are events.
+
+    One of another class is decided only when the one before is over, so ends come in the order of decisions: of all
+    events of other classes the last alone can block.
+    """
+    kept: list[bool] = []
+    within = -1
+    ready_s: dict[int, float] = {}
+    newest = before = _NOBODY  # the last event, and the last of another class than that
+    for stretch, column, row, over, start_s, stop_s in runs:
+        if stretch != within:
+            within, ready_s, newest, before = stretch, {}, _NOBODY, _NOBODY
+        rival = before if newest[0] == column else newest
+        free = row >= rival[1] and start_s >= rival[2] + decoder.refractory_any_s - EPSILON_S
+        kept.append(free and start_s >= ready_s.get(column, -np.inf) - EPSILON_S)
+        if kept[-1]:
+            ready_s[column] = stop_s + decoder.refractory_s
+            newest, before = (column, over, stop_s), rival
+    return kept
+
+
+def _over(decoder: "EventDecoder", scores: Scores, last: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return the row at which each run is over: the first after its last behind which nothing could be merged."""
+    latest_s = scores.centre_s[last] + (decoder.merge_s + EPSILON_S - scores.hop_s)
+    return np.maximum(np.searchsorted(scores.centre_s, latest_s, side="right"), last + 1)
+
+
+def _scores_at(
+    decoder: "EventDecoder", scores: Scores, label: str, rows: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    raw = scores.values[:, scores.channels.index(label)]
+    if decoder.smooth == 1:
+        return raw[rows].astype(np.float64)
+    return _smoothed(raw, decoder.smooth, restarts_of(scores))[rows]
 
 
 def table_of(events: dict[str, Runs]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from wristkit.models.layers import SHORTEST_WINDOW, Geometry, Net, Normalise, pl
 from wristkit.models.lstm import Lstm
 from wristkit.models.making import MODELS, add, build, fold, round_weights
 from wristkit.models.measure import ModelSummary, summary, weights_sha256, why_not_streamable
-from wristkit.models.own import Own, own
+from wristkit.models.own import Own, drawn_anew, own
 from wristkit.models.tcn import Tcn
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Tcn",
     "add",
     "build",
+    "drawn_anew",
     "fold",
     "own",
     "plan",

@@ -1,4 +1,4 @@
-"""A net of the user's own, with the package's normaliser in front and its calibration behind."""
+"""A net of the user's own, with the package's normaliser in front and its calibration behind, or drawn anew."""
 
 import copy
 
@@ -65,6 +65,33 @@ def own(module: nn.Module, *, channels: tuple[str, ...], classes: tuple[str, ...
             "statistics, and no mean over the first axis"
         )
     return net
+
+
+def drawn_anew(module: nn.Module) -> nn.Module:
+    """Return a copy of a net whose weights were drawn anew by its layers, so that it knows nothing of anybody.
+
+    Raises
+    ------
+    TypeError
+        Where it is a net of this package.
+    ValueError
+        Where it holds weights that are frozen, or a layer cannot draw its own again.
+    """
+    name = type(module).__name__
+    cure = f"give what makes it instead, a class or a function without arguments: model=lambda: {name}(...)"
+    if isinstance(module, Net):
+        raise TypeError(f"{name} is a net of this package that may know these people; give its name, such as 'tcn'")
+    if frozen := [key for key, weight in module.named_parameters() if not weight.requires_grad]:
+        raise ValueError(f"{name} holds frozen weights ({frozen[0]}), which nobody should draw anew; {cure}")
+    fresh = copy.deepcopy(module)
+    for key, layer in fresh.named_modules():
+        reset = getattr(layer, "reset_parameters", None)
+        if callable(reset):
+            reset()
+        elif own_weights := [one for one, _ in layer.named_parameters(recurse=False)]:
+            where = f"{key or name} ({type(layer).__name__})"
+            raise ValueError(f"{where} holds {own_weights[0]!r} and has no reset_parameters() to draw it anew; {cure}")
+    return fresh
 
 
 def _tried(net: Own, windows: Tensor, name: str) -> Tensor:

@@ -1,7 +1,15 @@
 """From windows to a fit: training with whole people left out, how windows are varied, new classes, recorded runs."""
 
 from wristkit.train.augmentation import SENSORS, Augmentation, augment
-from wristkit.train.fit import HISTORY_COLUMNS, PREDICTION_COLUMNS, BoostedFit, Fit, macro_f1, predictions
+from wristkit.train.fit import (
+    HISTORY_COLUMNS,
+    PREDICTION_COLUMNS,
+    BoostedFit,
+    Fit,
+    check_names,
+    macro_f1,
+    predictions,
+)
 from wristkit.train.personal import personalise
 from wristkit.train.quick import quick_train, train_for_others
 from wristkit.train.records import runs
@@ -14,6 +22,7 @@ __all__ = [
     "BoostedFit",
     "Fit",
     "augment",
+    "check_names",
     "macro_f1",
     "personalise",
     "predictions",

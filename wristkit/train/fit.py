@@ -1,6 +1,8 @@
 """What a training gives: the net, how it came about, and how it does on people it has never seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,6 +98,17 @@ class Fit:
             f"{len(self.history)} epochs on {len(people.train)} {'person' if len(people.train) == 1 else 'people'}"
         )
         return "; ".join([f"Fit({self.name}, {trained}{stopped}", held, *self.notes]) + ")"
+
+
+def check_names(classes: Sequence[str]) -> None:
+    """Raise where classes cannot be told apart in a table, or by who reads it."""
+    if taken := sorted(set(classes) & set(PREDICTION_COLUMNS)):
+        raise ValueError(f"classes {taken} have the names of columns of the predictions; rename these labels")
+    for one, other in combinations(classes, 2):
+        if one.strip().casefold() == other.strip().casefold():
+            raise ValueError(
+                f"classes {one!r} and {other!r} differ in case or blanks alone, and may be one; spell them alike"
+            )
 
 
 def macro_f1(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:

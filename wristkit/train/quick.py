@@ -10,7 +10,7 @@ import numpy as np
 from wristkit.detector import Detector
 from wristkit.train.augmentation import Augmentation
 from wristkit.train.decoding import spec_of
-from wristkit.train.fit import PREDICTION_COLUMNS, BoostedFit, Fit, predictions
+from wristkit.train.fit import BoostedFit, Fit, check_names, predictions
 from wristkit.train.hardware import Device, Threads, choose_device, choose_threads, repeatable, using_threads
 from wristkit.train.loop import OnEpoch, Plan, batch_loss, batches, calibrate, run_epochs
 from wristkit.windows import PeopleSplit, Windows, split_people
@@ -84,6 +84,7 @@ def quick_train(
     split = split_people(windows, seed=seed)
     plan = Plan(epochs, varied, "cpu" if model == BOOSTING else choose_device(device), on_epoch)
     fit = _fitted(windows, split, model, plan=plan, seed=seed, threads=threads)
+    logging.getLogger("wristkit").info("%r", fit)
     if runs is not None:
         from wristkit.train.records import record
 
@@ -100,7 +101,11 @@ def train_for_others(
     """
     split = split_people(windows, seed=seed)
     note = "nobody of these people is held out: figures come from others"
-    whole = PeopleSplit(tuple(sorted((*split.train, *split.held_out))), split.stop, (), note)
+    trained_on = tuple(sorted((*split.train, *split.held_out)))
+    if not split.stop:
+        who = "1 person" if len(trained_on) == 1 else f"{len(trained_on)} people"
+        note = f"{who}: no one is left to stop on, so every epoch is run and nothing is tuned; {note}"
+    whole = PeopleSplit(trained_on, split.stop, (), note)
     plan = Plan(epochs, Augmentation(), "cpu" if model == BOOSTING else choose_device(device), None)
     return _fitted(windows, whole, model, plan=plan, seed=seed, threads=None)
 
@@ -117,9 +122,7 @@ def _fitted(
     _check_classes(windows.classes, parts.train)
     job = _Job(windows, parts, split, plan, seed)
     with repeatable(seed, device=plan.device), using_threads(threads or 1):
-        fit = _boosted(job) if model == BOOSTING else _trained(job, model, threads)
-    logging.getLogger("wristkit").info("%r", fit)
-    return fit
+        return _boosted(job) if model == BOOSTING else _trained(job, model, threads)
 
 
 class _Job(NamedTuple):
@@ -248,8 +251,7 @@ def _check_classes(classes: tuple[str, ...], train: Windows) -> None:
             f"the people to train on ({', '.join(sorted(set(train.subjects)))}) show classes {list(train.classes)}, "
             "expected two or more; give more people, or background='none' for windows under no label"
         )
-    if taken := sorted(set(classes) & set(PREDICTION_COLUMNS)):
-        raise ValueError(f"classes {taken} have the names of columns of the predictions; rename these labels")
+    check_names(classes)
 
 
 def _spiky(train: Windows) -> list[str]:

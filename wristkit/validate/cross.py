@@ -15,6 +15,7 @@ from wristkit.evaluate import PREDICTION_COLUMNS, Comparison, WindowReport, comp
 from wristkit.features.table import Wanted
 from wristkit.load.progress import is_headless
 from wristkit.recording import Recording
+from wristkit.train import check_names
 from wristkit.validate.folds import By, Fold, check_folds, folds_of
 from wristkit.validate.models import Model, Named, Scored, named
 from wristkit.windows import Windows
@@ -122,11 +123,12 @@ def cross_validate(
     windows
         Labelled windows of two or more people.
     model
-        Name of a net, or a net of your own that has seen none of these people, for :func:`wristkit.quick_train`, which
-        stops and tunes on some of those it is given. Or a classifier or pipeline of scikit-learn, cloned and fitted
-        anew in each fold, on ``windows.values`` or on ``features``; a ``random_state`` of None becomes ``seed``. Or a
-        function that takes the windows to train on and returns a ``Fit``, or something with ``classes_`` and
-        ``predict_proba(windows)``.
+        Name of a net for :func:`wristkit.train.train_for_others`, which stops and tunes on some of the people it is
+        given. Or what makes a net of your own: its class, or a function without arguments; of a net as such a copy is
+        trained in each fold whose weights were drawn anew, as it may know these people. Or a classifier or pipeline of
+        scikit-learn, cloned and fitted anew in each fold, on ``windows.values`` or on ``features``; a ``random_state``
+        of None becomes ``seed``. Or a function that takes the windows to train on and returns a ``Fit``, or something
+        with ``classes_`` and ``predict_proba(windows)``.
     by
         ``"subject"``; or ``"device"`` or ``"wrist"``, which leave out one of these as well and need ``recordings``.
     folds
@@ -181,8 +183,7 @@ def subject_blind_warning(
 def _check_names(chosen: Windows) -> None:
     if len(chosen.classes) < 2:
         raise ValueError(f"windows are all of class {list(chosen.classes)}, expected two or more classes")
-    if taken := sorted(set(chosen.classes) & set(PREDICTION_COLUMNS)):
-        raise ValueError(f"classes {taken} have the names of columns of the predictions; rename these labels")
+    check_names(chosen.classes)
 
 
 def _run(

@@ -1,7 +1,8 @@
-"""What can be cross-validated: a net by its name or as such, a scikit-learn estimator, or a function that trains."""
+"""What can be cross-validated: a net by name or what makes one, a scikit-learn estimator, or a function that trains."""
 
+import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Union, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Union, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from wristkit.errors import RecordingError
 from wristkit.features import features as features_of
 from wristkit.features.table import Wanted
 from wristkit.recording import FloatArray
-from wristkit.train import Fit, quick_train
+from wristkit.train import Fit, train_for_others
 from wristkit.validate.folds import Mask
 from wristkit.windows import Windows
 
@@ -38,7 +39,7 @@ class Estimator(Probable, Protocol):
 
 
 Trained = Fit | Probable
-Model = Union[str, "nn.Module", Estimator, Callable[[Windows], Trained]]
+Model = Union[str, "nn.Module", Callable[[], "nn.Module"], Estimator, Callable[[Windows], Trained]]
 
 
 class Scored(NamedTuple):
@@ -66,25 +67,71 @@ def named(model: Model, chosen: Windows, *, features: Wanted | None, epochs: int
         raise TypeError(f"model is the class {model.__name__}, expected an object; write {model.__name__}(...)")
     if features is not None and not is_estimator:
         raise ValueError(f"features= is for estimators of scikit-learn, and model is {model!r}; leave features= out")
-    if isinstance(model, str) or _is_net(model):
-        name = model if isinstance(model, str) else type(model).__name__
-        return Named(name, _of_net(model, chosen, epochs=epochs, seed=seed))
+    if isinstance(model, str):
+        return Named(model, _of_net(lambda: model, chosen, epochs=epochs, seed=seed))
+    if (fresh := _maker(model)) is not None:
+        name = type(model).__name__ if fresh is not model else getattr(model, "__name__", type(model).__name__)
+        return Named(name, _of_net(_seeded(fresh, seed), chosen, epochs=epochs, seed=seed))
     if is_estimator:
         return Named(type(_last_step(model)).__name__, _of_estimator(model, chosen, features=features, seed=seed))
     if callable(model):
-        return Named(getattr(model, "__name__", type(model).__name__), _of_function(model, chosen))
+        trains = cast("Callable[[Windows], Trained]", model)
+        return Named(getattr(model, "__name__", type(model).__name__), _of_function(trains, chosen))
     raise TypeError(
         f"model is {model!r}, expected a net or its name, an estimator of scikit-learn, or a function of windows that "
         "returns something with predict_proba"
     )
 
 
+def _maker(model: Any) -> "Callable[[], nn.Module] | None":  # noqa: ANN401
+    """Return what makes a new net each time: a class or a function without arguments, or of a net its like; or None."""
+    if _is_net(model) and not isinstance(model, type):
+        from wristkit.models import drawn_anew
+
+        return lambda: drawn_anew(model)
+    takes_nothing = callable(model) and not hasattr(model, "fit") and not _arguments(model)
+    return model if takes_nothing or (isinstance(model, type) and _is_net(model)) else None
+
+
 def _is_net(model: object) -> bool:
     return hasattr(model, "state_dict") and hasattr(model, "parameters")  # without importing torch for a forest
 
 
-def _of_net(model: Any, chosen: Windows, *, epochs: int, seed: int) -> Score:  # noqa: ANN401
-    return _of_function(lambda train: quick_train(train, model=model, epochs=epochs, seed=seed), chosen)
+def _arguments(model: Callable[..., Any]) -> list[str]:
+    """Return the names of what must be given to call it."""
+    try:
+        given = inspect.signature(model).parameters.values()
+    except (TypeError, ValueError):  # some that are written in C do not say
+        return ["?"]
+    return [
+        one.name for one in given if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
+
+
+def _seeded(make: "Callable[[], nn.Module]", seed: int) -> "Callable[[], nn.Module]":
+    """Return what makes nets from this seed on, and leaves torch's random numbers as they were."""
+
+    def made() -> "nn.Module":
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            try:
+                net = make()
+            except TypeError as fault:
+                fault.add_note("A net's class is called without arguments; give model=lambda: Net(...) with its own.")
+                raise
+        if not isinstance(net, torch.nn.Module):
+            raise TypeError(
+                f"model() gave {net!r}, expected a net; a function that trains takes the windows to train on"
+            )
+        return net
+
+    return made
+
+
+def _of_net(make: "Callable[[], str | nn.Module]", chosen: Windows, *, epochs: int, seed: int) -> Score:
+    return _of_function(lambda train: train_for_others(train, model=make(), epochs=epochs, seed=seed), chosen)
 
 
 def _of_function(train_on: Callable[[Windows], Trained], chosen: Windows) -> Score:
@@ -95,10 +142,15 @@ def _of_function(train_on: Callable[[Windows], Trained], chosen: Windows) -> Sco
             scored = Detector(trained.spec, trained.model)  # made here, as a fit of trees gives none
             return _checked(scored.probabilities(tested.values), trained.classes, tested, notes)
         if not isinstance(trained, Probable):
-            raise TypeError(f"training gave {trained!r}, expected something with predict_proba(windows) and classes_")
+            raise _scores_nothing(trained)
         return _checked(trained.predict_proba(tested), trained.classes_, tested, tuple(getattr(trained, "notes", ())))
 
     return score
+
+
+def _scores_nothing(trained: object) -> TypeError:
+    cure = "; to have a net trained, give model=lambda: Net(...)" if _is_net(trained) else ""
+    return TypeError(f"training gave {trained!r}, expected something with predict_proba(windows) and classes_{cure}")
 
 
 def _of_estimator(model: Any, chosen: Windows, *, features: Wanted | None, seed: int) -> Score:  # noqa: ANN401
