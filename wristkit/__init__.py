@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from wristkit.condition import Conditioning as Conditioning
     from wristkit.datasets import sample as sample
     from wristkit.datasets import samples as samples
+    from wristkit.detector import Cascade as Cascade
     from wristkit.detector import Detector as Detector
     from wristkit.detector import DetectorSpec as DetectorSpec
+    from wristkit.detector import Policy as Policy
     from wristkit.errors import RecordingError as RecordingError
     from wristkit.evaluate import EventReport as EventReport
     from wristkit.evaluate import agreement as agreement
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from wristkit.validate import cross_validate as cross_validate
     from wristkit.validate import robustness as robustness
     from wristkit.validate import subject_blind_warning as subject_blind_warning
+    from wristkit.view import report as report
     from wristkit.view import view as view
     from wristkit.view.gallery import gallery as gallery
     from wristkit.windows import Windows as Windows
@@ -62,6 +65,7 @@ __version__ = "0.1.0"
 _ROOM_OF = {
     "Augmentation": "train",
     "Bundle": "export",
+    "Cascade": "detector",
     "Conditioning": "condition",
     "Detector": "detector",
     "DetectorSpec": "detector",
@@ -71,6 +75,7 @@ _ROOM_OF = {
     "Filter": "filters",
     "Fit": "train",
     "LabelStore": "store",
+    "Policy": "detector",
     "Recording": "recording",
     "RecordingError": "errors",
     "Stream": "recording",
@@ -95,6 +100,7 @@ _ROOM_OF = {
     "load_mlpackage": "export",
     "personalise": "train",
     "quick_train": "train",
+    "report": "view",
     "robustness": "validate",
     "runs": "train",
     "sample": "datasets",

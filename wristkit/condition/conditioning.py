@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.audio import MelParams
-from wristkit.audio.sound import naming_fault, stretches
+from wristkit.audio.sound import chosen, naming_fault, stretches
 from wristkit.condition.frame import Frame, Kind, Source, Turn, frame_of, sides_of
 from wristkit.condition.resample import Grid, Resample
 from wristkit.condition.sound import MEL, SOUND, SoundFront, mel_source
@@ -174,6 +174,18 @@ class Conditioning:
             source.name: _run_source(state.states[source.name], self.stream(source, recording))
             for source in self.sources
         }
+
+    def check(self, recording: Recording) -> None:
+        """Raise what :meth:`run` raises about the streams of a recording, without running anything."""
+        self.frame.check_sides([recording])
+        for source in self.sources:
+            stream = self.stream(source, recording)
+            if self._is_heard(source) and stream.name == SOUND:
+                chosen(stream, None)
+                continue
+            values = np.asarray(stream.values[:, _columns(stream, source)], dtype=np.float64)
+            _check_rate(stream, source)
+            _check_plausible(stream, values, usable(source.name, values))
 
     def start(self, *, wrist: Side | None = None, crown: Side | None = None) -> "ConditioningState":
         """Return the state before the first packet; a wrist frame needs both sides."""

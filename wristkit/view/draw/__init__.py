@@ -5,6 +5,7 @@ They keep no state, leave ``rcParams`` alone and never touch pyplot, so that the
 
 from wristkit.view.draw.alignment import draw_alignment
 from wristkit.view.draw.augmentation import draw_augmentation
+from wristkit.view.draw.cascade import draw_policy, draw_surface, draw_trace
 from wristkit.view.draw.charts import draw_confusion, draw_curve, draw_history
 from wristkit.view.draw.evaluation import draw_bland_altman, draw_latency, draw_reliability
 from wristkit.view.draw.features import draw_distribution, draw_feature, draw_likeness, draw_relevance
@@ -26,6 +27,7 @@ __all__ = [
     "draw_labels",
     "draw_latency",
     "draw_likeness",
+    "draw_policy",
     "draw_recording",
     "draw_relevance",
     "draw_reliability",
@@ -33,6 +35,8 @@ __all__ = [
     "draw_scores",
     "draw_stream",
     "draw_subjects",
+    "draw_surface",
     "draw_timeline",
+    "draw_trace",
     "draw_wrist",
 ]
