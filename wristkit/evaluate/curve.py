@@ -228,38 +228,36 @@ def _edges_by(component: npt.NDArray[np.int64], group: Group) -> dict[int, tuple
 
 
 def _summed(steps: list[Steps], truths: int, hours: float) -> pd.DataFrame:
-    """Return the table; its arrays are long, so that a copy fewer is time saved."""
+    """Return the table, its numbers in two blocks: fresh memory in many pieces would cost more than what fills it."""
     threshold = _joined([one.threshold for one in steps])
     order = _falling(threshold)
     threshold = threshold[order]
     last = np.append(np.flatnonzero(threshold[1:] != threshold[:-1]), len(order) - 1)[: len(order)]
-    levels = np.concatenate([[np.inf], threshold[last]])
-    hits, alarms = (
-        _running(_joined(changes)[order], last)
-        for changes in ([one.hits for one in steps], [one.alarms for one in steps])
-    )
+    counts, shares = np.zeros((3, len(last) + 1), dtype=np.int64), np.empty((4, len(last) + 1))
+    hits, alarms, known = counts
+    levels, recall, precision, per_hour = shares
+    levels[0], levels[1:] = np.inf, threshold[last]
+    for sums, changes in ((hits, [one.hits for one in steps]), (alarms, [one.alarms for one in steps])):
+        np.take(np.cumsum(_joined(changes)[order], dtype=np.int64), last, out=sums[1:])
+    known[:] = truths
     with np.errstate(invalid="ignore", divide="ignore"):
-        table = {
-            "threshold": levels,
-            "hits": hits,
-            "false_alarms": alarms,
-            "truths": np.full(len(hits), truths),
-            "recall": hits / truths if truths else np.full(len(hits), np.nan),
-            "precision": hits / (hits + alarms),
-            "fp_per_hour": alarms / hours if hours else np.full(len(hits), np.nan),
-        }
+        np.divide(hits, truths or np.nan, out=recall)
+        np.divide(hits, np.add(hits, alarms, out=precision), out=precision)
+        np.divide(alarms, hours or np.nan, out=per_hour)
+    table = {
+        "threshold": levels,
+        "hits": hits,
+        "false_alarms": alarms,
+        "truths": known,
+        "recall": recall,
+        "precision": precision,
+        "fp_per_hour": per_hour,
+    }
     return pd.DataFrame(table, copy=False)
 
 
 def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=bool), *parts])
-
-
-def _running(changes: npt.NDArray[np.number], last: Places) -> npt.NDArray[np.int64]:
-    """Return 0 and then the sum of changes up to each of these places."""
-    sums = np.zeros(len(last) + 1, dtype=np.int64)
-    np.take(np.cumsum(changes, dtype=np.int64), last, out=sums[1:])
-    return sums
 
 
 def _falling(threshold: FloatArray) -> Places:

@@ -55,7 +55,9 @@ def runs_of(decoder: "EventDecoder", scores: Scores, column: int, restarts: npt.
     if decoder.smooth > 1:
         start_s = start_s - _before(begin, decoder.smooth, restarts) / 2 * scores.hop_s
         stop_s = stop_s - _before(end, decoder.smooth, restarts) / 2 * scores.hop_s
-    stretch = np.searchsorted(restarts, begin, side="right").astype(np.int64, copy=False)
+    stretch = np.zeros(len(begin), dtype=np.int64)
+    if len(restarts):
+        stretch[:] = np.searchsorted(restarts, begin, side="right")
     known_s = _decided_s(decoder, scores, (rows, values), first)
     return Runs(start_s, stop_s, np.maximum.reduceat(values, first), known_s, stretch, end)
 
