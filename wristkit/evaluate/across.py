@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.evaluate.judge import Rule, Seen, touches
-from wristkit.events import EventDecoder, Runs, Scores, near, served
+from wristkit.events import Event, EventDecoder, Runs, Scores, near, served
 from wristkit.recording import FloatArray
+
+_SHORT = 300  # windows
 
 
 class Piece(NamedTuple):
@@ -27,19 +29,28 @@ class Piece(NamedTuple):
 def changes_across(scores: Scores, decoder: EventDecoder, seen: Seen, rule: Rule) -> Iterator[tuple[float, int, int]]:
     """Yield threshold, more hits and more false alarms as the threshold falls, piece by piece."""
     for piece in _pieces(scores, decoder, seen, rule):
-        before = (0, 0)
+        before, part = (0, 0), scores.between(*_ends_s(piece, scores))
         for level in np.unique(piece.levels)[::-1].tolist():
-            now = _counts_of(piece, scores, replace(decoder, high=min(1.0, level)), seen, rule)
+            now = _counts_of(_events_of(part, replace(decoder, high=min(1.0, level))), seen, rule)
             yield level, now[0] - before[0], now[1] - before[1]
             before = now
 
 
-def _counts_of(piece: Piece, scores: Scores, decoder: EventDecoder, seen: Seen, rule: Rule) -> tuple[int, int]:
-    """Return hits and false alarms of what is decoded of a piece."""
-    rows = slice(piece.first, piece.last)
-    state = decoder.start(scores.channels, hop_s=scores.hop_s)
-    updates = [*state.push(scores.centre_s[rows], scores.time[rows], scores.values[rows]), *state.flush()]
-    events = [update.event for update in updates if update.final]
+def _ends_s(piece: Piece, scores: Scores) -> tuple[float, float]:
+    return float(scores.time[piece.first]), float(np.nextafter(scores.time[piece.last - 1], np.inf))
+
+
+def _events_of(part: Scores, decoder: EventDecoder) -> list[Event]:
+    """Return the events of one piece; of a short one window by window, which is done before whole arrays are made."""
+    if len(part) > _SHORT:
+        return [Event(*row) for row in decoder.run(part).itertuples(index=False)]
+    state = decoder.start(part.channels, hop_s=part.hop_s)
+    updates = [*state.push(part.centre_s, part.time, part.values), *state.flush()]
+    return [update.event for update in updates if update.final]
+
+
+def _counts_of(events: list[Event], seen: Seen, rule: Rule) -> tuple[int, int]:
+    """Return hits and false alarms of what was decoded of a piece."""
     hits = alarms = 0
     for label in {event.label for event in events}:
         own = [event for event in events if event.label == label]
