@@ -57,7 +57,7 @@ def _bar(row: Mapping[str, object], colour: str) -> _Bar:
     name, state = plain(row["label"]), row.get("state")
     what = str(row.get("remark") or row.get("verdict") or "")
     told = f"only {plain(row['rater'], most=12)}" if what == "disputed" else what
-    notes = [told] if state in {None, "accepted"} else [f"{state}, {told}", state]
+    notes = [f"{state}, {told}", state] if state == "rejected" else [told or (state if state == "open" else "")]
     fill = {"open": _OPEN, "rejected": _REJECTED}.get(str(state), _FULL)
     return _Bar(
         names=[*(f"{name} ({note})" for note in notes if note), name],
