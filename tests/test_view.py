@@ -38,8 +38,8 @@ from wristkit.view.draw import draw_wrist
 from wristkit.view.draw.panes import label_lanes, thinned
 from wristkit.view.draw.style import LOOKED, fitted, plain, text_width_in
 from wristkit.view.envelope import bin_edges
-from wristkit.view.packing import NOTHING, grid_of, packed
 from wristkit.view.judged import event_states, verdicts
+from wristkit.view.packing import NOTHING, grid_of, packed
 from wristkit.view.window import snapped
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "$\\frac", "a_$b^$", "_hidden", "x" * 10_000, "\u202eevil\u2066\n\x00"]
@@ -597,24 +597,34 @@ class Front:
         return self.ask("edit", operation=operation, **fields)[0]
 
 
-def lines_of(answer, buffers):
-    """Return time and lines of each pane of an answer as the browser unpacks them, none of a picture."""
+def unpacked(buffer, line):
+    (low, step), steps = line, np.frombuffer(buffer, np.uint16)
+    return np.where(steps == NOTHING, np.nan, low + step * steps.astype(np.float64))
+
+
+def parts_of(answer, buffers):
+    """Return gaps and lines of each pane of an answer as the browser unpacks them, none of a picture."""
     left, panes = list(buffers), []
     for part in answer["panes"]:
         if "image" in part:
             left.pop(0)
-            panes.append([])
+            panes.append(([], []))
             continue
-        lines = []
-        for low, step in part["lines"]:
-            steps = np.frombuffer(left.pop(0), np.uint16)
-            lines.append(np.where(steps == NOTHING, np.nan, low + step * steps.astype(np.float64)))
+        gaps = unpacked(left.pop(0), part["gaps"]).reshape(-1, 2)
+        lines = [np.frombuffer(left.pop(0), np.float32).astype(np.float64)] if part["exact"] else []
         if part["grid"]:
             first_s, width_s, count = part["grid"]
-            lines.insert(0, np.repeat(first_s + width_s * np.arange(count), 2))
-        panes.append([answer["start"] + lines[0], *lines[1:]])
+            counts = 2 if part["even"] else np.frombuffer(left.pop(0), np.uint8)
+            lines.append(np.repeat(first_s + width_s * np.arange(count), counts))
+        lines += [unpacked(left.pop(0), line) for line in part["lines"]]
+        panes.append(((answer["start"] + gaps).tolist(), [answer["start"] + lines[0], *lines[1:]]))
     assert not left
     return panes
+
+
+def lines_of(answer, buffers):
+    """Return time and lines of each pane of an answer, none of a picture."""
+    return [lines for _, lines in parts_of(answer, buffers)]
 
 
 def test_the_window_goes_to_the_front_end_and_comes_from_it():
@@ -633,7 +643,7 @@ def test_a_window_is_what_lies_in_it_thinned():
     answer, buffers = front.ask("window", start=5.0, stop=9.0, bins=200, columns=200)
     names = [pane["name"] for pane in front.live.meta["panes"]]
     assert names == list(recording.streams)
-    for name, part, (time_s, *lines) in zip(names, answer["panes"], lines_of(answer, buffers), strict=True):
+    for name, (gaps, (time_s, *lines)) in zip(names, parts_of(answer, buffers), strict=True):
         stream = recording[name]
         assert len(lines) == len(stream.channels)
         for channel, values in enumerate(lines):
@@ -643,7 +653,7 @@ def test_a_window_is_what_lies_in_it_thinned():
             assert np.nanmin(values) <= inside.min() + step
             assert np.nanmax(values) >= inside.max() - step
         assert (np.diff(time_s) >= 0).all()
-        assert len(time_s) <= 2 * 203 + 2 * len(part["gaps"])
+        assert len(time_s) <= 2 * 203 + 2 * len(gaps)
 
 
 @given(st.lists(st.floats(width=32), min_size=1, max_size=60))
@@ -659,11 +669,34 @@ def test_a_packed_line_is_itself_to_a_step(numbers):
         np.testing.assert_allclose(shown[~np.isnan(line)], held, rtol=1e-9, atol=0.5001 * step)
 
 
-def test_bins_that_all_gave_two_points_are_told_as_a_grid():
-    centres_s = 3.0 + 0.25 * np.arange(50)
-    assert grid_of(np.repeat(centres_s, 2)) == (3.0, 0.25, 50)
-    for apart in (centres_s, np.repeat(np.delete(centres_s, 9), 2), np.repeat(centres_s, 2)[1:], np.repeat(3.0, 8)):
+@pytest.mark.parametrize("empty", [[], [9], [3, 4, 5, 30]])
+def test_bins_that_gave_two_points_are_told_as_a_grid(empty):
+    centres_s, counts = 3.0 + 0.25 * np.arange(50), np.full(50, 2)
+    counts[empty] = 0
+    counts[[0, 20]] = 3  # the line breaks after these
+    first_s, width_s, told = grid_of(np.repeat(centres_s, counts))
+    assert (first_s, width_s, told.tolist()) == (3.0, 0.25, counts.tolist())
+    for apart in (centres_s, np.repeat(centres_s, 2)[1:], np.repeat(3.0, 8), np.repeat([0.0, 1.0, 9000.0], 2)):
         assert grid_of(apart) is None
+    assert grid_of(np.repeat(centres_s + 0.01 * np.sin(centres_s), 2)) is None
+
+
+def test_a_window_with_many_gaps_is_told_in_few_bytes_and_shows_them_all():
+    time_s = np.arange(0, 6000, 0.04)
+    time_s = time_s[time_s % 3 >= 0.5]  # 2000 gaps
+    recording = Recording.of([Stream.measured("accel", time_s, np.zeros((len(time_s), 3)))])
+    front = Front(view(recording))
+    answer, buffers = front.ask("window", start=0.0, stop=6000.0, bins=2300, columns=1)
+    assert len(json.dumps(answer)) + sum(map(len, buffers)) < 40_000
+    ((gaps, _),) = parts_of(answer, buffers)
+    assert len(gaps) <= 501
+    assert gaps[-1][1] > 5997
+    answer, buffers = front.ask("window", start=600.0, stop=900.0, bins=2300, columns=1)
+    ((gaps, (told_s, *_)),) = parts_of(answer, buffers)
+    within = np.clip(recording["accel"].gaps, 600, 900)
+    np.testing.assert_allclose(gaps, within[within[:, 0] < within[:, 1]], atol=300 / 20_000)
+    for start_s, stop_s in gaps:
+        assert not ((told_s > start_s + 0.3) & (told_s < stop_s - 0.3)).any()
 
 
 def test_seconds_of_a_window_are_finer_than_a_pixel():
@@ -674,6 +707,17 @@ def test_seconds_of_a_window_are_finer_than_a_pixel():
         told_s = lines_of(answer, buffers)[0][0]
         nearest_s = (np.round((told_s - 1e6) * 100) / 100 + 1e6) if width_s < 2 else told_s
         np.testing.assert_allclose(told_s, nearest_s, rtol=0, atol=width_s / 20_000)
+
+
+@pytest.mark.parametrize("width_s", [0.001, 0.5, 20.0])
+def test_seconds_beside_a_gap_of_hours_are_as_fine(width_s):
+    time_s = np.r_[np.arange(0, 10, 0.02), np.arange(36_000, 36_100, 0.02)]
+    front = Front(view(Recording.of([Stream.measured("accel", time_s, np.zeros((len(time_s), 3)))])))
+    for start_s in (36_000 - width_s / 2, 10 - width_s / 2):
+        answer, buffers = front.ask("window", start=start_s, stop=start_s + width_s, bins=1000, columns=1000)
+        told_s, inside_s = lines_of(answer, buffers)[0][0], time_s[np.abs(time_s - start_s - width_s / 2) < width_s / 2]
+        nearest_s = np.abs(told_s - inside_s[:, None]).min(axis=1)
+        np.testing.assert_allclose(nearest_s, 0, atol=width_s / 20_000 if width_s < 10 else 0.01)
 
 
 @pytest.mark.parametrize("tone_hz", [500.0, 3000.0])
@@ -689,14 +733,14 @@ def test_sound_is_seen_as_power_by_frequency(tone_hz):
         ("mel", True),
     ]
     answer, buffers = front.ask("window", start=2.0, stop=6.0, bins=400, columns=400)
-    assert len(buffers) == 1 + 1 + 1  # the waveform is on a grid
+    assert len(buffers) == 2 + 1 + 1  # no gaps, and a waveform that is on a grid
     rows, columns, start_s, stop_s = answer["panes"][1]["image"]
     assert (rows, columns, start_s, stop_s) == (64, 400, 2.0, 6.0)
-    seen = np.frombuffer(buffers[1], np.uint8).reshape(rows, columns)
+    seen = np.frombuffer(buffers[2], np.uint8).reshape(rows, columns)
     assert abs((seen[:, 300].argmax() + 0.5) * 8000 / 64 - tone_hz) <= 8000 / 64
     assert seen[:, :195].max() == 0
     rows, columns, *_ = answer["panes"][2]["image"]
-    bands = np.frombuffer(buffers[2], np.uint8).reshape(rows, columns)
+    bands = np.frombuffer(buffers[3], np.uint8).reshape(rows, columns)
     assert bands[:, 300].argmax() == np.abs(np.array(MelParams().centres_hz) - tone_hz).argmin()
     beyond, _ = front.ask("window", start=9.0, stop=10.0, bins=400, columns=400)
     assert beyond["panes"][1]["image"][:2] == [1, 1]
@@ -1029,8 +1073,8 @@ def test_devices_beside_are_panes_on_one_axis():
     assert list(panes) == ["accel", "heart_rate", "phone accel", "phone audio", "phone spectrum"]
     assert panes["phone accel"]["findings"] == ["gaps"]
     assert panes["phone accel"]["found"] == [[41.0, 42.0]]
-    early = front.ask("window", start=30.0, stop=42.0, bins=100, columns=100)[0]["panes"]
-    assert [pane["gaps"] for pane in early] == [[], [], [[30.0, 40.0]], [[30.0, 42.0]], []]  # where nobody listened
+    early = parts_of(*front.ask("window", start=30.0, stop=42.0, bins=100, columns=100))
+    assert [gaps for gaps, _ in early] == [[], [], [[30.0, 40.0]], [[30.0, 42.0]], []]  # where nobody listened
     assert front.live.meta["span"] == [0.0, phone.stop_s]
     assert viewer.recording is watch
     assert viewer.store.recording == watch.id
@@ -1095,7 +1139,8 @@ def test_handlers_on_many_threads_leave_one_consistent_state():
                     {"kind": "window", "id": (seed, step), "start": 0.0, "stop": 9.0, "bins": 99, "columns": 99},
                     [],
                 )
-                fields = {"start": float(seed), "stop": seed + 1.0, "label": f"{seed} {step}", "tier": "truth"}
+                start_s = seed + 0.125 * step  # of one class, since the colours of others come in the order of edits
+                fields = {"start": start_s, "stop": start_s + 1.0, "label": "tap", "tier": "truth"}
                 front.live._receive(None, {"kind": "edit", "id": (seed, step, 1), "operation": "add", **fields}, [])
                 pixels(viewer.png())
             except (RuntimeError, ValueError, IndexError) as fault:
@@ -1108,8 +1153,8 @@ def test_handlers_on_many_threads_leave_one_consistent_state():
         thread.join()
     assert not faults
     assert len(front.got) == 24
-    added = set(viewer.labels["label"]) & {f"{seed} {step}" for seed in range(4) for step in range(3)}
-    assert len(added) == 12
+    added = {seed + 0.125 * step for seed in range(4) for step in range(3)}
+    assert sorted(viewer.labels.query("rater == 'me'")["start_s"]) == sorted(added)
     assert len(front.live.labels) == len(viewer.labels)
     fresh = view(person(), labels=viewer.labels)
     fresh.show(viewer.start_s, viewer.width_s)

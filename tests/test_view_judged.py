@@ -251,3 +251,15 @@ def test_classes_are_told_alike_by_many_threads():
         told = list(pool.map(viewer.classes_of, tables))
     assert sorted(viewer.classes) == list("abcdefgh")
     assert all(viewer.classes[: len(one)] == one for one in told)
+
+
+def test_a_viewer_that_is_gone_answers_no_window_as_though_it_were_empty():
+    viewer = view(person())
+    live = viewer.panel()
+    ask(live, "here", page="page", view="a")
+    ask(live, "here", page="elsewhere", view="b")  # on another machine: the first page is still there
+    ask(live, "left", page="elsewhere", view="b")
+    del viewer
+    gc.collect()
+    with pytest.raises(ValueError, match="run its cell again"):
+        ask(live, "window", start=0.0, stop=1.0, bins=100, columns=100)

@@ -22,11 +22,10 @@ from wristkit.view.draw.picture import DRAWING
 from wristkit.view.draw.style import plain
 from wristkit.view.edits import Edits
 from wristkit.view.judged import judge
-from wristkit.view.packing import grid_of, packed
+from wristkit.view.packing import packed, told_lines
 from wristkit.view.raters import agreement_rows
 from wristkit.view.watch import Watch
 from wristkit.view.window import (
-    MOST_GAPS,
     Pane,
     described,
     image,
@@ -224,7 +223,9 @@ class Live(anywidget.AnyWidget):
         if answer is not None:
             with self._lock:
                 try:
+                    viewer = None if message["kind"] == "left" else self._viewer  # what is gone is not shown as empty
                     content, buffers = answer(message)
+                    del viewer  # nor may it go in the midst of an answer
                 except Exception as fault:
                     self.send({"id": message["id"], "fault": plain(fault, most=240)})  # or it would wait for good
                     raise
@@ -241,16 +242,14 @@ class Live(anywidget.AnyWidget):
         for pane in self._panes:
             if pane.is_image:
                 seen = image(pane, start_s=start_s, stop_s=stop_s, columns=columns)
-                parts.append({"gaps": [], "image": [*seen.levels.shape, seen.start_s, seen.stop_s]})
+                parts.append({"image": [*seen.levels.shape, seen.start_s, seen.stop_s]})
                 buffers.append(seen.levels.tobytes())
                 continue
             time, values = window(pane, start_s=start_s, stop_s=stop_s, bins=bins)
-            gaps = unrecorded(pane, start_s=start_s, stop_s=stop_s)[:MOST_GAPS]
-            grid = grid_of(time - start_s)
-            lines = [packed(line) for line in (*([] if grid else [time - start_s]), *values)]
-            ranges = [[line.low, line.step] for line in lines]
-            parts.append({"gaps": gaps.tolist(), "grid": grid, "lines": ranges})
-            buffers += [line.steps.tobytes() for line in lines]
+            gaps = packed(unrecorded(pane, start_s=start_s, stop_s=stop_s).ravel() - start_s)
+            part, told = told_lines(time - start_s, values, width_s=stop_s - start_s)
+            parts.append({"gaps": gaps[:2], **part})
+            buffers += [gaps.steps.tobytes(), *told]
         return {"start": start_s, "stop": stop_s, "bins": bins, "panes": parts}, buffers
 
     def _labels(self, message: Mapping[str, Any]) -> _Answer:

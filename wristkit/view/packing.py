@@ -3,7 +3,7 @@
 A step is at most a 65,534th of what is drawn: less than a hundredth of a pixel of any pane, and of a screen's width.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from wristkit.recording import FloatArray
 
 NOTHING = 0xFFFF  # stands for NaN
+_FAR = 1.25  # widths of a window
 _REGULAR = 1e-3  # of a bin: how far from the grid a centre may lie by rounding
 
 
@@ -20,6 +21,14 @@ class Packed(NamedTuple):
     low: float
     step: float
     steps: npt.NDArray[np.uint16]
+
+
+class Grid(NamedTuple):
+    """Points at the centres of bins of one width: the first centre, the width, and how many points each bin gave."""
+
+    first_s: float
+    width_s: float
+    counts: npt.NDArray[np.uint8]
 
 
 def packed(line: npt.NDArray[np.floating]) -> Packed:
@@ -33,11 +42,39 @@ def packed(line: npt.NDArray[np.floating]) -> Packed:
     return Packed(float(low), float(step), steps)
 
 
-def grid_of(time_s: FloatArray) -> tuple[float, float, int] | None:
-    """Return first centre, width and count of the bins of which each gave two points, None where points lie apart."""
-    if len(time_s) < 4 or len(time_s) % 2 or (time_s[::2] != time_s[1::2]).any():
+def grid_of(time_s: FloatArray) -> Grid | None:
+    """Return the bins of which each gave two points, three before a gap or none; None where points lie apart."""
+    steps_s = np.diff(time_s)
+    if not (steps_s > 0).any():
         return None
-    count = len(time_s) // 2
-    width_s = (time_s[-1] - time_s[0]) / (count - 1)
-    off_s = np.abs(time_s[::2] - (time_s[0] + width_s * np.arange(count))).max()
-    return (float(time_s[0]), float(width_s), count) if width_s > 0 and off_s <= _REGULAR * width_s else None
+    span_s = float(time_s[-1] - time_s[0])
+    count = round(span_s / steps_s[steps_s > 0].min())
+    if count > 2 * len(time_s):  # nearly all of them are empty
+        return None
+    width_s = span_s / count
+    bins = np.round((time_s - time_s[0]) / width_s)
+    counts = np.bincount(bins.astype(np.int64))
+    off_s = np.abs(time_s - (time_s[0] + width_s * bins)).max()
+    is_grid = off_s <= _REGULAR * width_s and np.isin(counts, (0, 2, 3)).all()
+    return Grid(float(time_s[0]), width_s, counts.astype(np.uint8)) if is_grid else None
+
+
+def told_lines(
+    since_s: FloatArray, values: npt.NDArray[np.floating], *, width_s: float
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Return how lines (c, m) of a window of this width are told, and the bytes of their times and of each of them.
+
+    Times on a grid are told by it, with the counts of its bins unless all are two; others as a line. Where the sample
+    before a gap lies hours away, its 16 bits would be coarse within the window: then each time is told by itself.
+    """
+    grid = grid_of(since_s)
+    is_even = grid is not None and bool((grid.counts == 2).all())
+    is_far = grid is None and len(since_s) > 0 and bool(since_s[-1] - since_s[0] > _FAR * width_s)
+    lines = [packed(line) for line in (*([] if grid or is_far else [since_s]), *values)]
+    times = [] if grid is None or is_even else [grid.counts.tobytes()]
+    if is_far:
+        times = [since_s.astype(np.float32).tobytes()]
+    told = None if grid is None else [grid.first_s, grid.width_s, len(grid.counts)]
+    ranges = [line[:2] for line in lines]
+    part = {"grid": told, "even": is_even, "exact": is_far, "lines": ranges}
+    return part, [*times, *(line.steps.tobytes() for line in lines)]

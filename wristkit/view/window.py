@@ -166,12 +166,19 @@ def gaps_in(pane: Pane, *, start_s: float, stop_s: float) -> FloatArray:
 
 
 def unrecorded(pane: Pane, *, start_s: float, stop_s: float) -> FloatArray:
-    """Return where nothing was recorded (k, 2) in a window: the gaps, and what lies before and after the stream."""
+    """Return where nothing was recorded (k, 2) in a window: the gaps, and what lies before and after the stream.
+
+    Of more than can be told apart by eye, those are one that lie next to each other.
+    """
     stream = pane.stream
     ends = np.array([[start_s, stream.start_s], [stream.stop_s, stop_s]])
     long = ends[:, 1] - ends[:, 0] > max(4 / stream.rate_hz if np.isfinite(stream.rate_hz) else 0.0, 0.1)
-    ends = np.clip(ends[long], start_s, stop_s)
-    return np.concatenate([ends, gaps_in(pane, start_s=start_s, stop_s=stop_s)])
+    gaps: FloatArray = np.concatenate([ends[long], gaps_in(pane, start_s=start_s, stop_s=stop_s)])
+    gaps = np.clip(gaps[np.argsort(gaps[:, 0])], start_s, stop_s)
+    if len(gaps) <= MOST_GAPS:
+        return gaps
+    apart = gaps[1:, 0] - gaps[:-1, 1] >= (stop_s - start_s) / MOST_GAPS
+    return np.column_stack([gaps[np.append(True, apart), 0], gaps[np.append(apart, True), 1]])
 
 
 def overview(recording: Recording) -> list[float]:

@@ -13,10 +13,17 @@ export class Held {
     this.round = 0;
   }
 
-  // The answer that shows the window best: in full if there is one, else one that covers it.
+  // The answer that shows the window best: in full if there is one, else the one that shows most of it.
   best() {
     const both = [this.near, this.far].filter(Boolean);
-    return both.find((one) => this.isFull(one)) || both.find((one) => this.covers(one)) || this.near;
+    const most = Math.max(...both.map((one) => this.seen(one)));
+    return both.find((one) => this.isFull(one)) || both.find((one) => this.seen(one) === most);
+  }
+
+  // Seconds of the window that an answer shows.
+  seen({ start, stop }) {
+    const [first, last] = this.viewer.axis.view;
+    return Math.max(0, Math.min(stop, last) - Math.max(start, first));
   }
 
   covers({ start, stop }) {
@@ -30,11 +37,12 @@ export class Held {
     return this.covers(answer) && (answer.stop - answer.start) / answer.bins <= 1.0001 * this.viewer.axis.perPixel;
   }
 
+  // The window may have moved on before its answer comes: what shows it best by then may be another.
   ask(drawn) {
     const round = (this.round += 1);
     this.viewer.kernel.window(this.request(...this.viewer.axis.view, AHEAD), (message, buffers) => {
       this.near = answerOf(message, buffers, this.shades);
-      drawn(this.near);
+      drawn(this.best());
       if (round === this.round) this.askFar(round);
     });
   }
@@ -68,11 +76,14 @@ export class Held {
 function answerOf({ start, stop, bins, panes }, buffers, shades) {
   let at = 0;
   const next = (Kind) => new Kind(aligned(buffers[at++], Kind.BYTES_PER_ELEMENT));
-  const parts = panes.map(({ gaps, image, grid, lines }) => {
-    if (image) return { gaps, image: picture(next(Uint8Array), image, shades) };
-    const held = lines.map((line) => unpacked(next(Uint16Array), line));
-    if (grid) return { gaps, time: centres(start, grid), values: held };
-    return { gaps, time: held[0].map((since) => start + since), values: held.slice(1) };
+  const parts = panes.map(({ gaps, image, grid, even, exact, lines }) => {
+    if (image) return { gaps: [], image: picture(next(Uint8Array), image, shades) };
+    const edges = unpacked(next(Uint16Array), gaps).map((since) => start + since);
+    const part = { gaps: edges.flatMap((edge, at) => (at % 2 ? [] : [[edge, edges[at + 1]]])) };
+    if (grid) part.time = centres(start, grid, even ? null : next(Uint8Array));
+    else part.time = (exact ? Array.from(next(Float32Array)) : unpacked(next(Uint16Array), lines[0])).map((since) => start + since);
+    part.values = lines.slice(grid || exact ? 0 : 1).map((line) => unpacked(next(Uint16Array), line));
+    return part;
   });
   return { start, stop, bins, parts };
 }
@@ -82,10 +93,11 @@ function aligned(view, size) {
   return buffer.slice(byteOffset, byteOffset + byteLength - (byteLength % size));
 }
 
-// The lowest and the highest value of a bin share its centre.
-function centres(start, [first, width, count]) {
-  const time = new Float64Array(2 * count);
-  for (let bin = 0; bin < count; bin += 1) time[2 * bin] = time[2 * bin + 1] = start + first + bin * width;
+// The lowest and the highest value of a bin share its centre, and where the line breaks after it, that does too.
+function centres(start, [first, width, count], counts) {
+  const time = [];
+  for (let bin = 0; bin < count; bin += 1)
+    for (let point = counts ? counts[bin] : 2; point > 0; point -= 1) time.push(start + first + bin * width);
   return time;
 }
 

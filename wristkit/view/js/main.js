@@ -102,6 +102,8 @@ function render({ model, el }) {
   root.wristkit = viewer; // for tests: what is on the screen, as numbers
   return () => {
     for (const [name, react] of changes) model.off(name, react);
+    clearTimeout(viewer.told);
+    cancelAnimationFrame(viewer.waiting);
     resized.disconnect();
     themed.disconnect();
     style.removeEventListener("change", viewer.redraw);

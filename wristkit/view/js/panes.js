@@ -6,6 +6,7 @@ import { gripOf, heightOf } from "./resize.js";
 import { LEFT, RIGHT, STEPS, clock, digitsFor } from "./time.js";
 
 const AXIS = 30;
+const MOST_LETTERS = 9; // beside a pane
 const FOUND = "#a86500";
 
 export class Panes {
@@ -37,14 +38,15 @@ export class Panes {
     return heightOf(this.viewer.model, panes[number]) + (number === panes.length - 1 ? AXIS : 0);
   }
 
+  // Out of sight nothing can be built: what was there goes, and the next resize builds.
   build() {
-    const width = this.viewer.root.clientWidth;
-    if (!width) return;
     this.clear();
     this.locked.clear(); // its buttons are new
-    this.shades = colours(this.viewer.root);
     this.held = new Held(this.viewer); // of another recording
     this.drawn = null;
+    const width = this.viewer.root.clientWidth;
+    if (!width) return;
+    this.shades = colours(this.viewer.root);
     const { panes } = this.viewer.meta();
     this.plots = panes.map((pane, number) => this.pane(pane, number, width));
     this.ask();
@@ -94,7 +96,7 @@ export class Panes {
       },
       axes: [
         { ...line, incrs: STEPS, space: () => this.room(), size: last ? AXIS : 0, values: last ? seconds : () => [], ticks: { ...line.ticks, show: last } },
-        { ...line, size: LEFT, space: 26, gap: 4, values: (_, ticks) => ticks.map((tick) => String(Number(tick.toPrecision(6))).replace("-", "−")) },
+        { ...line, size: LEFT, space: 26, gap: 4, values: (_, ticks, _axis, _space, step) => ticks.map((tick) => figure(tick, step)) },
       ],
       series: pane.image ? [{}, { show: true, stroke: "transparent" }] : [{}, ...pane.channels.map((name, channel) => ({ label: name, stroke: pane.colours[channel], width: 1, points: { show: false } }))],
       hooks: { drawClear: [(plot) => this.shade(plot, number)], draw: [(plot) => this.mark(plot, pane)] },
@@ -225,7 +227,7 @@ export class Panes {
 
   // New data are on their way to the screen; it is counted when the whole window has them in full.
   use(answer) {
-    if (!answer) return;
+    if (!answer || !this.plots.length) return;
     if (answer !== this.drawn) this.put(answer);
     if (!this.held.isFull(answer)) return;
     this.pictures += 1;
@@ -244,6 +246,13 @@ export class Panes {
       one.plot.setScale("x", { min: this.viewer.axis.view[0], max: this.viewer.axis.view[1] });
     }
   }
+}
+
+// A tick with as many digits as tell it from the next, however far from zero both are.
+function figure(tick, step) {
+  const digits = Math.min(100, Math.max(0, 1 - Math.floor(Math.log10(step))));
+  const text = String(Number(tick.toFixed(digits))).replace("-", "−");
+  return text.length > MOST_LETTERS && !text.includes("e") ? `…${text.slice(1 - MOST_LETTERS)}` : text;
 }
 
 function hatched(ctx, ink) {

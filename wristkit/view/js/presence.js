@@ -8,7 +8,8 @@ export function presence({ model, root, kernel }) {
   const tell = (kind) => kernel.send({ kind, page: PAGE, view }, () => {});
   tell("here");
   let place = null; // the notebook that it is in, known once it is in one
-  const seen = new ResizeObserver(() => (place = root.closest(".jp-NotebookPanel") || document.body));
+  // A cell that is scrolled out of sight may be taken off the page: it says nothing of where it is.
+  const seen = new ResizeObserver(() => root.isConnected && (place = root.closest(".jp-NotebookPanel") || document.body));
   seen.observe(root);
   return () => {
     seen.disconnect();
