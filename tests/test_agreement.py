@@ -9,7 +9,8 @@ from sklearn.metrics import cohen_kappa_score
 
 import wristkit as wk
 from wristkit.evaluate import disputed
-from wristkit.evaluate.agreement import AGREEMENT_COLUMNS, LABELLED, LOOKED_AT, closest_pairs
+from wristkit.evaluate.agreement import AGREEMENT_COLUMNS, LABELLED, LOOKED_AT
+from wristkit.events import match
 from wristkit.recording import label_table
 
 SECONDS = st.integers(0, 12)
@@ -62,7 +63,7 @@ def slow_kappa(ann, ben, spans):
 @given(one=SPANS, other=SPANS, tolerance_s=st.sampled_from([0.0, 1.0]))
 def test_pairs_are_the_most_and_the_nearest_that_can_be(one, other, tolerance_s):
     arrays = [np.array(spans, dtype=np.float64).reshape(-1, 2) for spans in (one, other)]
-    pairs = closest_pairs(*arrays, tolerance_s=tolerance_s)
+    pairs = match(*arrays, tolerance_s=tolerance_s)
     assert all(len(set(side)) == len(pairs) for side in pairs.T)
     most, _ = slow_pairs(one, other, tolerance_s)
     assert len(pairs) == most
@@ -113,7 +114,7 @@ def test_what_raters_share_and_miss_is_counted_by_class():
 
 def test_neighbours_are_not_paired_crosswise():
     spans = np.array([[0.0, 2.0], [2.0, 4.0], [4.0, 6.0]])  # each touches the next, so that crossed pairs would do too
-    np.testing.assert_array_equal(closest_pairs(spans, spans, tolerance_s=0.5), [[0, 0], [1, 1], [2, 2]])
+    np.testing.assert_array_equal(match(spans, spans, tolerance_s=0.5), [[0, 0], [1, 1], [2, 2]])
 
 
 def test_three_raters_are_compared_by_twos_and_other_tiers_left_out():

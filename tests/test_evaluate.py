@@ -11,9 +11,9 @@ from scipy.stats import poisson
 
 from wristkit.errors import RecordingError
 from wristkit.evaluate import EventReport, evaluate, failures, hours_needed, quantile, rate, share, stack
-from wristkit.evaluate.figures import median_over_people
+from wristkit.evaluate.judge import touches
 from wristkit.events import Event, EventDecoder, Scores, event_table
-from wristkit.recording import Recording, Stream, label_table
+from wristkit.recording import Recording, Stream, finding_table, label_table
 
 
 def make_recording(
@@ -103,14 +103,183 @@ def test_a_share_of_nothing_is_nan_and_never_zero() -> None:
     assert share(9, 10).low < 0.9 < share(9, 10).high
 
 
-def test_simulated_hours_are_named() -> None:
-    real, made = make_recording([], seed=1), make_recording([], seed=2, source={"format": "simulated"})
-    report = evaluate(stack({}), [real, made])
-    assert (report.hours, report.simulated_hours) == (pytest.approx(2.0), pytest.approx(1.0))
-    assert "simulated" in report.notes[0]
-    assert report.by_source["hours"].to_dict() == {"real": pytest.approx(1.0), "simulated": pytest.approx(1.0)}
-    assert "\nreal: recall" in repr(report)
-    assert "\nsimulated: recall" in repr(report)
+def test_beside_real_hours_simulated_ones_are_neither_counted_nor_claimed() -> None:
+    made = [
+        make_recording([(10, 12, "tap")], seed=seed, subject=f"s{seed}", source={"format": "simulated"})
+        for seed in range(5)
+    ]
+    real = make_recording([(10, 12, "tap"), (30, 32, "tap")], seed=9, subject="r")
+    centre_s = np.arange(3600.0)
+    values = np.full(3600, 0.01, dtype=np.float32)
+    values[10:13] = 0.9
+    alarming = values.copy()
+    alarming[100::300] = 0.8
+    scores = {
+        one.id: Scores.of(
+            centre_s, np.column_stack([1 - own, own]), classes=("none", "tap"), centre_s=centre_s, hop_s=1.0
+        )
+        for one, own in [*((one, values) for one in made), (real, alarming)]
+    }
+    decoder = EventDecoder(high=0.5, low=0.4)
+
+    def report_of(*held: Recording) -> EventReport:
+        found = stack({one.id: decoder.run(scores[one.id]) for one in held})
+        return evaluate(found, held, scores={one.id: scores[one.id] for one in held}, decoder=decoder)
+
+    both, alone = report_of(*made, real), report_of(real)
+    assert (both.hours, both.false_alarms.alarms, both.recall_share.total) == (alone.hours, 12, 2)
+    assert both.simulated_hours == pytest.approx(5.0, rel=1e-3)
+    for table in ("by_class", "by_subject", "edge_errors", "error_kinds"):
+        pd.testing.assert_frame_equal(getattr(both, table), getattr(alone, table))
+    pd.testing.assert_frame_equal(both.curve(), alone.curve())
+    assert str(both.at(fp_per_hour=1.0)).split(";")[:3] == str(alone.at(fp_per_hour=1.0)).split(";")[:3]
+    assert both.latency_s.tolist() == alone.latency_s.tolist()
+    assert both.by_source["hours"].to_dict() == {
+        "real": pytest.approx(1.0, 1e-3),
+        "simulated": pytest.approx(5.0, 1e-3),
+    }
+    assert both.by_source["false_alarms"].to_dict() == {"real": 12, "simulated": 0}
+    assert "5 of 6 recordings are simulated: figures are of the 1 others" in both.notes[0]
+    assert "\nreal: recall" in repr(both)
+    assert "\nsimulated: recall" in repr(both)
+    simulated = both.of_source("simulated")
+    assert (simulated.hours, simulated.recall) == (simulated.simulated_hours, 1.0)
+    assert "simulated hours are none to claim 1 per hour: 3 real h without alarm" in simulated.at(fp_per_hour=1.0).note
+    assert "are simulated: their figures are simulated figures" in repr(report_of(*made))
+    with pytest.raises(ValueError, match=r"'injected' is not in the report, expected one of \['real', 'simulated'\]"):
+        both.of_source("injected")
+
+
+def test_of_injected_events_recall_is_simulated_and_hours_are_real() -> None:
+    plain = make_recording([(10, 12, "tap")], seed=1)
+    source = {"content_hash": plain.id, "injected": "simulated events"}
+    copies = [make_recording([(50 + k, 51 + k, "tap")], seed=k + 2, source=source) for k in range(3)]
+    made = make_recording([], seed=8, source={**source, "format": "simulated"})
+    assert [one.origin for one in (plain, copies[0], made)] == ["real", "injected", "simulated"]
+    hits = {one.id: events((50.5 + k, 51 + k, "tap", 0.9, 51 + k)) for k, one in enumerate(copies)}
+    report = evaluate(stack(hits), [plain, *copies])
+    assert report.by_source["recall"].to_dict() == {"real": 0.0, "injected": 1.0}
+    assert report.by_source["hours"].to_dict() == {"real": pytest.approx(1.0), "injected": 0.0}
+    assert "events were injected into 3 of 4 recordings: recall and latency of these are simulated" in repr(report)
+    alone = evaluate(stack(hits), copies)
+    assert alone.by_source.index.tolist() == ["injected"]
+    assert alone.hours == pytest.approx(1.0)
+    assert alone.simulated_hours == 0
+
+
+@pytest.mark.parametrize("across_s", [0.0, 1.0])
+def test_alarms_count_in_the_hours_that_count(across_s: float) -> None:
+    source = {"content_hash": "f00d"}
+    copies = [make_recording([(50 + 10 * k, 52 + 10 * k, "tap")], seed=k, source=source) for k in range(10)]
+    centre_s = np.arange(3600.0)
+    scores = {}
+    for k, one in enumerate(copies):
+        score = np.zeros(3600, dtype=np.float32)
+        score[[50 + 10 * k, 2000]] = 0.9, 0.8
+        values = np.column_stack([1 - score, score])
+        scores[one.id] = Scores.of(centre_s, values, classes=("none", "tap"), centre_s=centre_s, hop_s=1.0)
+    decoder = EventDecoder(high=0.5, low=0.5, refractory_any_s=across_s)
+    found = stack({name: decoder.run(one) for name, one in scores.items()})
+    report = evaluate(found, copies, scores=scores, decoder=decoder)
+    assert (report.recall_share.hits, report.recall_share.total) == (10, 10)
+    assert (report.false_alarms.alarms, report.hours) == (1, pytest.approx(1.0, rel=1e-3))
+    assert report.fp_per_hour == pytest.approx(evaluate(decoder.run(scores[copies[0].id]), copies[0]).fp_per_hour, 1e-3)
+    assert report.matches["kind"].value_counts().to_dict() == {"hit": 10, "counted elsewhere": 9, "false alarm": 1}
+    assert report.precision_share[3:] == (1, 2)  # what happened in that one hour
+    assert report.f1 == report.by_class.loc["tap", "f1"] == pytest.approx(2 / 3)
+    assert report.by_class.loc["tap", "precision"] == 0.5
+    last = report.curve().iloc[-1]
+    assert (last["hits"], last["false_alarms"]) == (10, 1)
+    assert np.isnan(report.curve()["precision"]).all()
+    assert report.at(fp_per_hour=1.1).recall == 1.0
+    assert "the false alarms in them count once, in the first; recall and latency are of all" in repr(report)
+
+
+def test_hours_that_findings_call_not_worn_are_no_hours() -> None:
+    recording = make_recording([(100, 101, "tap")], labelled={"truth": [(0.0, 3000.0)]})
+    rows = [
+        ("not_worn", "accel", 600.0, 1800.0, 1, "", ""),
+        ("not_worn", "accel", 2900.0, np.nan, 1, "", ""),
+        ("wear_unknown", "accel", 0.0, 300.0, 1, "", ""),
+    ]
+    off = recording.with_findings(finding_table(rows))
+    found = events((700, 701, "tap", 1, 701), (590, 601, "tap", 1, 601), (2950, 2951, "tap", 1, 2951))
+    report = evaluate(found, off)
+    assert report.hours == pytest.approx(1700 / 3600)
+    assert report.matches["kind"].value_counts().to_dict() == {"not labelled": 2, "false alarm": 1, "miss": 1}
+    assert report.notes == ("0.361 labelled hours were not worn, say findings: neither they nor alarms in them count",)
+    assert evaluate(found, recording).hours == pytest.approx(3000 / 3600)
+
+
+def test_a_detector_that_is_always_on_claims_nothing() -> None:
+    taps = [make_recording([(1800, 1800.5, "tap")], seed=seed, subject=f"p{seed}") for seed in range(10)]
+    centre_s, decoder = np.arange(3600.0), EventDecoder()
+    values = np.full((3600, 2), [0.1, 0.9], dtype=np.float32)
+    scores = {
+        one.id: Scores.of(centre_s + 0.5, values, classes=("none", "tap"), centre_s=centre_s, hop_s=1.0) for one in taps
+    }
+    report = evaluate(stack({k: decoder.run(one) for k, one in scores.items()}), taps, scores=scores, decoder=decoder)
+    assert (report.recall, report.early_hits) == (1.0, 10)
+    np.testing.assert_allclose(report.early_longer_s, 3598.5)
+    assert report.by_class.loc["tap", ["early_hits", "early_longer_s"]].tolist() == [10, 3598.5]
+    said = (
+        "10 of 10 hits were decided more than 0.5 s before the true event began, and outlast it by 3.6e+03 s (median)"
+    )
+    assert said in repr(report)
+    point = report.at(fp_per_hour=0.6)
+    assert point.early_hits == 10
+    assert "enough" not in point.note
+    assert "10 of 10 hits were decided before the true event began" in point.note
+
+
+def test_few_early_hits_are_counted_and_leave_the_claim() -> None:
+    recording = make_recording([(100 * k, 100 * k + 2, "tap") for k in range(1, 31)])
+    values = np.zeros(3600, dtype=np.float32)
+    for k in range(1, 31):
+        values[100 * k : 100 * k + 2] = 0.9
+    values[95:100] = 0.9
+    values[199] = 0.9  # half a second before, which the tolerance forgives
+    centre_s, decoder = np.arange(3600.0), EventDecoder(high=0.5, low=0.5)
+    both = np.column_stack([1 - values, values])
+    scores = Scores.of(centre_s + 0.5, both, classes=("none", "tap"), centre_s=centre_s, hop_s=1.0)
+    report = evaluate(decoder.run(scores), recording, scores=scores, decoder=decoder)
+    assert (report.early_hits, report.early_longer_s.tolist()) == (1, [4.0])
+    assert "1 of 30 hits were decided more than 0.5 s before" in report.notes[0]
+    assert "hours are enough to claim 10 per hour" in report.at(fp_per_hour=10).note
+    assert report.at(fp_per_hour=10).early_hits == 1
+
+
+def test_a_report_has_the_point_of_its_own_decoder_and_that_of_each_person() -> None:
+    report, recordings, _ = random_case(3, EventDecoder(high=0.7, low=0.4))
+    point = report.point
+    assert (point.threshold, point.recall, point.fp_per_hour) == (0.7, report.recall, report.fp_per_hour)
+    assert point.early_hits == report.early_hits
+    alone = report.of_subject("s1")
+    assert list(alone.recordings) == [recordings[1].id]
+    assert alone.recall == report.by_subject.loc["s1", "recall"]
+    assert alone.curve()["truths"].iloc[0] == alone.recall_share.total < report.recall_share.total
+    parts = [report.of_subject(name).error_kinds for name in ("s0", "s1")]
+    pd.testing.assert_frame_equal(parts[0] + parts[1], report.error_kinds)
+    with pytest.raises(ValueError, match="'s2' is not in the report"):
+        report.of_subject("s2")
+    with pytest.raises(ValueError, match="needs scores= and decoder="):
+        evaluate(events(), recordings[0]).point  # noqa: B018
+
+
+def test_recordings_without_a_subject_are_nobodys() -> None:
+    held = [make_recording([], seed=seed, subject=who) for seed, who in enumerate(["a", "a", None, "b", None])]
+    assert "5 recordings of 2 people, 2 of nobody known" in repr(evaluate(stack({}), held))
+    assert repr(evaluate(stack({}), held[:2])).endswith("2 recordings of 1 person")
+
+
+def test_times_share_more_than_nothing_with_spans() -> None:
+    spans = np.array([[0.0, 10.0], [20.0, 30.0]])
+    times = np.array([[10, 12], [-2, 0], [10, 20], [10, 21], [9, 12], [10, 10], [0, 0], [15, 15], [20, 20], [-5, 40]])
+    assert touches(times.astype(float), spans).tolist() == [
+        *(False, False, False, True, True),
+        *(True, True, False, True, True),
+    ]
+    assert not touches(times.astype(float), np.empty((0, 2))).any()
 
 
 def test_failures_carry_their_recordings() -> None:
@@ -121,7 +290,7 @@ def test_failures_carry_their_recordings() -> None:
     assert list(table.columns) == ["recording", "subject", "kind", "label", "start_s", "stop_s", "score", "decided_s"]
 
 
-def random_case(seed: int, decoder: EventDecoder, *, apart_s: int = 40, labelled=None):
+def random_case(seed: int, decoder: EventDecoder, *, apart_s: int = 40, labelled=None, source=None):
     rng = np.random.default_rng(seed)
     recordings, scores = [], {}
     for number in range(2):
@@ -129,7 +298,10 @@ def random_case(seed: int, decoder: EventDecoder, *, apart_s: int = 40, labelled
             (float(at), float(at + rng.integers(1, 9)), str(rng.choice(["tap", "turn"])))
             for at in range(5, 290, apart_s)
         ]
-        recording = make_recording(rows, seed=seed * 2 + number, span_s=300.0, subject=f"s{number}", labelled=labelled)
+        spans = labelled[number] if isinstance(labelled, tuple) else labelled
+        recording = make_recording(
+            rows, seed=seed * 2 + number, span_s=300.0, subject=f"s{number}", labelled=spans, source=source
+        )
         values = np.round(rng.dirichlet([0.6, 0.6, 0.6], size=300), 2).astype(np.float32)
         centre_s = np.arange(300.0)
         kept = rng.random(300) > 0.02  # gaps, which reset the decoder
@@ -194,11 +366,20 @@ def test_the_curve_of_classes_that_block_each_other_equals_decoding_anew(seed, a
 
 @pytest.mark.parametrize("refractory_s", [0.0, 9.0])
 @pytest.mark.parametrize("across_s", [0.0, 2.0])
-def test_the_curve_equals_brute_force_over_all_thresholds(refractory_s: float, across_s: float) -> None:
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_the_curve_equals_brute_force_over_all_thresholds(
+    refractory_s: float, across_s: float, is_shared: bool
+) -> None:
     decoder = EventDecoder(high=0.5, low=0.4, refractory_s=refractory_s, refractory_any_s=across_s)
+    looked_at = {"truth": [(0.0, 130.0), (160.0, 300.0)]}
     report, recordings, scores = random_case(
-        11, decoder, apart_s=12, labelled={"truth": [(0.0, 130.0), (160.0, 300.0)]}
+        11,
+        decoder,
+        apart_s=12,
+        labelled=({"truth": [(0.0, 80.0)]}, looked_at) if is_shared else looked_at,
+        source={"content_hash": "f00d"} if is_shared else None,
     )
+    assert ("counted elsewhere" in set(report.matches["kind"])) == is_shared
     rows = [(0, 0)]
     for threshold in np.arange(100, 38, -2) / 100:
         again = dataclasses.replace(decoder, high=float(np.float32(threshold)))
@@ -294,6 +475,10 @@ def test_classes_that_the_scores_do_not_know_are_not_judged() -> None:
     swim = recordings[0].with_labels(label_table([(1.0, 2.0, "swim", "truth", "me")]))
     again = evaluate(stack({}), [swim, recordings[1]], scores=scores, decoder=EventDecoder())
     assert "swim" not in set(again.matches["label"])
+    with pytest.raises(
+        ValueError, match=r"events are of \['swim'\], expected the classes of the scores \['tap', 'turn'\]"
+    ):
+        evaluate(stack({swim.id: events((1, 2, "swim", 1, 2))}), [swim, recordings[1]], scores=scores)
 
 
 @pytest.mark.parametrize(
@@ -306,6 +491,8 @@ def test_classes_that_the_scores_do_not_know_are_not_judged() -> None:
         ({"latency_from": "middle"}, "expected 'start' or 'stop'"),
         ({"recordings": []}, "no recordings"),
         ({"scores": {}}, "scores are of recordings"),
+        ({"events": events((0, 1, "tap", 1, np.nan))}, "1 of 1 events have no decided_s"),
+        ({"events": events((0, 1, "none", 1, 1))}, r"events are of \['none'\], expected any class and no background"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict, says: str) -> None:
@@ -339,7 +526,7 @@ def test_a_quiet_day_has_a_row_for_every_class_and_its_bound() -> None:
 
 def test_labels_and_tiers_that_do_not_fit_are_named() -> None:
     report, recordings, scores = random_case(1, EventDecoder())
-    assert not report.notes
+    assert not [note for note in report.notes if "hits were decided" not in note]
     misspelt = recordings[0].with_labels(label_table([(1.0, 2.0, "Tap", "truth", "me")]))
     again = evaluate(stack({}), [misspelt, recordings[1]], scores=scores, decoder=EventDecoder())
     assert "1 labels ['Tap'] are no classes of this detector" in again.notes[0]
@@ -453,15 +640,6 @@ def test_the_interval_of_a_quantile_holds_it_19_times_of_20(share: float) -> Non
     assert quantile(np.arange(20.0), 0.5)[:3] == (9.5, 5.0, 14.0)  # as tables have it: the 6th and the 15th of 20
 
 
-def test_the_median_over_people_equals_drawing_them_one_by_one() -> None:
-    rng = np.random.default_rng(1)
-    people = rng.choice(list("abcdefg"), size=90).astype(object)
-    values = rng.normal(size=90).round(1)
-    names, draws = sorted(set(people)), np.random.default_rng(0).integers(7, size=(2000, 7))
-    medians = [np.median(np.concatenate([values[people == names[one]] for one in draw])) for draw in draws]
-    assert median_over_people(values, people) == pytest.approx(tuple(np.percentile(medians, [2.5, 97.5])))
-
-
 def test_people_with_equal_recall_are_ordered_by_their_false_alarms() -> None:
     people = [make_recording([], seed=number, subject=f"p{number}") for number in range(3)]
     found = stack({people[1].id: events((5, 6, "tap", 1.0, 6))})
@@ -503,17 +681,18 @@ def test_every_context_has_its_hours_and_alarms() -> None:
         report.by_context("noise")
 
 
-def test_hours_that_two_recordings_share_count_once_and_their_alarms_twice() -> None:
+def test_hours_that_two_recordings_share_count_once_with_the_alarms_in_them() -> None:
     def part(start_s: float, seed: int, subject: str = "a") -> Recording:
         made = make_recording([], seed=seed, subject=subject, span_s=3600.0)
         return dataclasses.replace(made, start=pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(seconds=start_s))
 
     first, again, other = part(0.0, 1), part(1800.0, 2), part(1800.0, 3, subject="b")
-    alarm = events((2000, 2001, "tap", 1, 2001))
+    alarm = events((1000, 1001, "tap", 1, 1001), (2000, 2001, "tap", 1, 2001))
     report = evaluate(stack({first.id: alarm, again.id: alarm, other.id: alarm}), [first, again, other])
     assert report.hours == pytest.approx(2.5)
     assert report.by_subject.loc["a", "hours"] == pytest.approx(1.5)
-    assert report.false_alarms.alarms == 3
+    assert report.false_alarms.alarms == 5  # of the second recording's first half hour, the first one's count
+    assert report.matches.loc[report.matches["kind"] == "counted elsewhere", "start_s"].tolist() == [1000.0]
     assert "0.5 h of one person's device are in several recordings" in repr(report)
 
 

@@ -63,7 +63,8 @@ def test_p_values_are_those_of_all_swaps(count):
     ]
     p_value = np.mean(np.abs(others) >= np.abs(seen) - 1e-9, axis=0)
     np.testing.assert_allclose(told.table["p_value"], p_value)
-    assert (told.table["low"].isna() == (count < 5)).all()
+    alike = {"fp_per_hour"}  # each has two alarms fewer, so that nothing is seen of how people differ
+    assert set(told.table.index[told.table["low"].isna()]) == (alike if count >= 5 else set(told.table.index))
     assert f"all {2**count} ways" in told.notes[0]
 
 
@@ -75,7 +76,8 @@ def test_the_interval_is_of_the_same_people_drawn_for_both():
     spread = one.recall_over_people[1] - one.recall_over_people[0] + other.recall_over_people[1]
     assert told["high"] - told["low"] < spread
     same = wk.compare_events(one, one).table
-    assert (same[["difference", "low", "high"]] == 0).all(axis=None)
+    assert (same["difference"] == 0).all()
+    assert same[["low", "high"]].isna().all(axis=None)  # and no interval of 0 to 0
     assert (same["p_value"] == 1).all()
 
 
@@ -125,6 +127,37 @@ def test_tables_of_predictions_are_compared():
     assert 0 < row["low"] < row["difference"] < row["high"]
     assert row["p_value"] == 2 / 2**6
     assert "table" in wk.compare_predictions(one, other)._repr_html_()
+
+
+def test_no_alarm_is_a_bound_and_what_is_simulated_is_said():
+    people = [replace(person(number), source={"device": "simulated"}) for number in range(6)]
+    quiet, loud = (
+        evaluate(stack({one.id: found_of(3, share=0.8, alarms=more) for one in people}), people) for more in (0, 2)
+    )
+    told = wk.compare_events(quiet, loud)
+    assert told.table.loc["fp_per_hour", "one"] == 0
+    assert told.false_alarms == (quiet.false_alarms, loud.false_alarms)
+    for shown in (repr(told), told._repr_html_()):
+        assert "at most 0.5" in shown
+        assert "one has no false alarm: 0 in 6 h, so at most 0.5 per hour, at most 12 a day" in shown
+        assert "6 of 6 recordings are simulated" in shown
+        assert "NaN" not in shown
+    assert "other has no" not in repr(told)
+    noted = predictions(0)
+    noted.attrs["notes"] = ("3 recordings are simulated",)
+    assert "3 recordings are simulated" in wk.compare_predictions(predictions(1), noted).notes
+
+
+def test_nobody_in_particular_enters_no_interval():
+    people = [person(number) for number in range(7)]
+    nameless = [replace(one, subject=None) if k > 4 else one for k, one in enumerate(people)]
+    one, other = (report_of(nameless, share=share, alarms=3, seed=4) for share in (0.5, 0.9))
+    told = wk.compare_events(one, other)
+    assert told.people == 5
+    assert "what has no subject enters neither" in repr(told)
+    alone = wk.compare_events(*(report_of(people[:5], share=share, alarms=3, seed=4) for share in (0.5, 0.9)))
+    reach = [one.table.loc["recall", "high"] - one.table.loc["recall", "low"] for one in (told, alone)]
+    assert reach[0] == pytest.approx(reach[1])
 
 
 @pytest.mark.parametrize(

@@ -156,3 +156,18 @@ def test_wrong_subjects_and_edges_are_named():
     for edges in ((), (2, 1), (1, 1), (np.nan,)):
         with pytest.raises(ValueError, match="expected one or more increasing"):
             wk.continuous_report([1.0], [1.0]).by_intensity(edges)
+
+
+def test_values_of_nobody_enter_no_interval():
+    measured, reference, subjects = case(4, missing=0.0)
+    known = wk.continuous_report(measured, reference, subjects=subjects)
+    more = [np.concatenate([one, [60.0, 70.0]]) for one in (measured, reference)]
+    report = wk.continuous_report(*more, subjects=[*subjects, "", ""])
+    wide = [np.ptp(one.figures.loc["bias", ["low", "high"]].to_numpy(dtype=float)) for one in (known, report)]
+    assert wide[0] == pytest.approx(wide[1])
+    assert "2 values have no subject and are left out of intervals over people" in report.notes
+    four = [name if name < "p4" else "" for name in subjects]
+    few = wk.continuous_report(measured, reference, subjects=four)
+    assert few.figures["low"].isna().all()
+    assert few.agreement["low"].isna().all()
+    assert "4 people are too few" in few.notes[0]

@@ -187,6 +187,21 @@ def test_true_labels_near_an_alarm_stay(people):
     assert "tap" in set(marked.labels["label"])
 
 
+@pytest.mark.parametrize("around_s", [1.0, 0.0])
+def test_a_true_point_near_an_alarm_is_no_background(people, around_s):
+    points = people[0].labels.assign(stop_s=people[0].labels["start_s"])
+    pointed = people[0].with_labels(points, labelled=people[0].labelled)
+    at_s = float(points["start_s"].iloc[0])
+    found = event_table([Event(at_s - 0.4, at_s + 2.0, "other", 0.9, at_s + 2.0)])
+    (marked,) = wk.hard_negatives(wk.failures(evaluate(found, pointed)), around_s=around_s)
+    spans = marked.labelled["truth"]
+    room_s = max(around_s, 0.5)
+    assert len(spans)
+    assert (np.minimum(np.abs(spans - at_s).min(axis=1), 99) >= room_s - 1e-9).all()
+    assert not ((spans[:, 0] < at_s) & (spans[:, 1] > at_s)).any()
+    assert len(marked.labels[marked.labels["label"] != "none"]) == len(points)
+
+
 def test_only_what_was_marked_comes_back(people, failed):
     marked = failed.assign(mark=None)
     marked.attrs = failed.attrs

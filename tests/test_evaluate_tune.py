@@ -120,3 +120,66 @@ def test_a_wrong_grid_is_named(held):
     recordings, scores = held
     with pytest.raises(ValueError, match=r"grid has \['high'\]"):
         wk.tune_decoder(scores, recordings, fp_per_hour=1.0, grid={"high": (0.5,)})
+
+
+def of_score(recording, score):
+    """Return the scores of one class in a recording."""
+    time_s = np.arange(0, SPAN_S, HOP_S)
+    values = np.column_stack([1 - score, score]).astype(np.float32)
+    return Scores.of(time_s + 0.5, values, classes=("none", "wash"), centre_s=time_s, hop_s=HOP_S)
+
+
+def test_what_is_decided_before_the_event_is_not_soon():
+    recording, _ = person(0)
+    truth = recording.labels[["start_s", "stop_s"]].to_numpy()
+    time_s = np.arange(0, SPAN_S, HOP_S)
+    score = np.full(len(time_s), 0.01)
+    for start, stop in truth:
+        score[(time_s >= start - 30) & (time_s < start - 29)] = 0.9  # a spike that a long merge joins to the event
+        score[(time_s >= start + 0.5) & (time_s < stop)] = 0.9
+    grid = {"low": (0.3,), "merge_s": (40.0, 0.0)}
+    tuned = wk.tune_decoder({recording.id: of_score(recording, score)}, [recording], fp_per_hour=100.0, grid=grid)
+    joined, apart = tuned.table.set_index("merge_s").loc[[40.0, 0.0], ["recall", "latency_median_s"]].to_numpy()
+    assert joined[0] == apart[0] == 1
+    assert joined[1] < -25 < 0 < apart[1]
+    assert tuned.decoder.merge_s == 0.0
+
+
+def test_latency_may_count_from_the_stop(held):
+    recordings, scores = held
+    given = {"fp_per_hour": 100.0, "grid": {"low": (0.3,)}}
+    start, stop = (wk.tune_decoder(scores, recordings, latency_from=one, **given) for one in ("start", "stop"))
+    late_s = [one.table["latency_median_s"].iloc[0] for one in (start, stop)]
+    assert late_s[1] == pytest.approx(late_s[0] - 6.0)
+    with pytest.raises(ValueError, match="latency_from is 'end'"):
+        wk.tune_decoder(scores, recordings, latency_from="end", **given)
+
+
+def test_what_blocks_other_classes_is_tuned_where_its_values_are_named(held):
+    assert "refractory_any_s" not in default_grid(0.5)
+    recordings, scores = held[0][:1], {held[0][0].id: held[1][held[0][0].id]}
+    tuned = wk.tune_decoder(scores, recordings, fp_per_hour=100.0, grid={"low": (0.3,), "refractory_any_s": (0.0, 9.0)})
+    assert tuned.table["refractory_any_s"].tolist() == [0.0, 9.0]
+
+
+def test_names_and_files_that_are_the_same_are_refused(held):
+    recordings, scores = held
+    other, _ = person(5)
+    with pytest.raises(ValueError, match=r"\['p0'\] are among the test people too"):
+        wk.tune_decoder(scores, recordings, fp_per_hour=1.0, test=[replace(other, subject=" P0")])
+    with pytest.raises(ValueError, match="have no subject"):
+        wk.tune_decoder(scores, recordings, fp_per_hour=1.0, test=[replace(other, subject="  ")])
+    part, whole = (replace(one, source={"content_hash": "abc"}) for one in (recordings[0], other))
+    with pytest.raises(ValueError, match="are of the same file as some of the test set"):
+        wk.tune_decoder(scores, [part, *recordings[1:]], fp_per_hour=1.0, test=[whole])
+
+
+def test_what_is_missing_or_simulated_is_said(held):
+    recordings, scores = held
+    given = {"fp_per_hour": 100.0, "grid": {"low": (0.3,)}}
+    assert "no test people were named" in repr(wk.tune_decoder(scores, recordings, **given))
+    made = [replace(one, source={"device": "simulated"}) for one in recordings]
+    tuned = wk.tune_decoder(scores, made, test=[person(5)[0]], **given)
+    assert tuned.notes == tuned.point.notes != ()
+    assert repr(tuned).count("3 of 3 recordings are simulated") == 1
+    assert "no test people" not in repr(tuned)

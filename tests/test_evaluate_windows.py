@@ -11,7 +11,7 @@ from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
 import wristkit as wk
-from wristkit.evaluate import PREDICTION_COLUMNS
+from wristkit.evaluate import PREDICTION_COLUMNS, confusion_counts, macro_f1
 
 CLASSES = ("none", "tap", "wash")
 
@@ -89,20 +89,19 @@ def test_the_calibration_error_by_hand():
     assert report.reliability()["windows"].tolist() == [1, 1, 2]
 
 
-def test_intervals_are_those_of_people_drawn_one_after_another():
+def test_intervals_are_of_each_person_left_out():
     table = table_of(4, count=90, people=6)
     report = wk.window_report(table)
-    people = sorted(set(table["subject"]))
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(len(people), size=(2000, len(people)))
     values = []
-    for draw in drawn[:400]:
-        chosen = pd.concat([table[table["subject"] == people[one]] for one in draw])
-        labels = sorted(set(chosen["truth"]))
-        values.append(metrics.f1_score(chosen["truth"], chosen["predicted"], labels=labels, average="macro"))
+    for who in sorted(set(table["subject"])):
+        others = table[table["subject"] != who]
+        values.append(metrics.f1_score(others["truth"], others["predicted"], average="macro"))
     row = report.over_people.loc["macro_f1"]
+    spread = np.sqrt(5 / 6 * sum((one - row["value"]) ** 2 for one in values))
+    reach = 2.5706 * spread / (row["value"] * (1 - row["value"]))  # t of 5 degrees of freedom, on log odds
+    odds = np.log(row["value"] / (1 - row["value"])) + np.array([-reach, reach])
+    np.testing.assert_allclose(row[["low", "high"]].to_numpy(dtype=float), 1 / (1 + np.exp(-odds)), rtol=1e-3)
     assert row["low"] < row["value"] < row["high"]
-    np.testing.assert_allclose(np.percentile(values, [2.5, 97.5]), [row["low"], row["high"]], atol=0.02)
     tap = report.by_class.loc["tap"]
     assert tap["recall_low"] < tap["recall"] < tap["recall_high"]
 
@@ -181,3 +180,48 @@ def test_wrong_bins_and_labels_are_named():
         report.reliability(bins=0)
     with pytest.raises(ValueError, match="label is 'swim'"):
         report.reliability(label="swim")
+
+
+def test_a_class_that_few_people_show_has_no_interval():
+    table = table_of(2, count=90, people=7)
+    rare = (table["truth"] == "tap") & table["subject"].isin(["p0", "p1", "p2", "p3"])
+    table.loc[rare, "truth"] = "none"
+    shown = wk.window_report(table).by_class
+    assert np.isnan(shown.loc["tap", "recall_low"])
+    assert np.isfinite(shown.loc["wash", "recall_low"])
+    rare &= table["subject"] != "p3"
+    assert np.isnan(shown.loc["tap", "f1_high"])
+
+
+def test_notes_of_predictions_are_notes_of_the_report():
+    table = table_of(0)
+    table.attrs["notes"] = ("all 6 recordings are simulated",)
+    assert wk.window_report(table).notes[0] == "all 6 recordings are simulated"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1, max_size=40))
+def test_macro_f1_and_confusion_equal_scikit_learn(pairs):
+    truth, said = (list(one) for one in zip(*pairs, strict=True))
+    names = sorted(set(truth))
+    wanted = metrics.f1_score(truth, said, labels=names, average="macro", zero_division=0)
+    assert macro_f1(truth, said) == pytest.approx(wanted)
+    counts = confusion_counts(truth, said, list("abcd"))
+    np.testing.assert_array_equal(counts, metrics.confusion_matrix(truth, said, labels=list("abcd")))
+    assert np.isnan(macro_f1([], []))
+
+
+def test_html_is_narrow():
+    html_ = wk.window_report(table_of(0, people=4))._repr_html_()
+    assert "recall_low" not in html_
+    assert "NaN" not in html_
+    row = wk.window_report(table_of(0, count=90, people=6)).by_class.loc["tap"]
+    shown = wk.window_report(table_of(0, count=90, people=6))._repr_html_()
+    assert f"{row['recall']:.3g} ({row['recall_low']:.3g} to {row['recall_high']:.3g})" in shown
+
+
+def test_all_right_has_no_interval_and_it_is_said():
+    report = wk.window_report(table_of(0).assign(predicted=lambda one: one["truth"]))
+    assert report.macro_f1 == 1
+    assert report.over_people[["low", "high"]].isna().all(axis=None)
+    assert "macro-F1 1.000; no interval over people, as they do not differ" in repr(report)

@@ -476,7 +476,7 @@ def test_an_added_class_takes_from_its_donor_alone(donor):
     model, windows = steered(donor)
     with torch.no_grad():
         old, new = model.base(windows).softmax(1), model(windows).softmax(1)
-        share = model.share(windows)[:, 0]
+        share = model.share(model.embed(windows))[:, 0]
     assert share.min() == 0
     assert share.max() > 0.9
     kept = [place for place, name in enumerate(CLASSES) if donor not in (None, name)]
@@ -485,6 +485,16 @@ def test_an_added_class_takes_from_its_donor_alone(donor):
     torch.testing.assert_close(new[share == 0][:, :3], old[share == 0], rtol=0, atol=2e-6)
     taken = old.sum(1) if donor is None else old[:, CLASSES.index(donor)]
     torch.testing.assert_close(new[:, 3], taken * share, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("base", ["tcn", "branches"])
+def test_an_added_class_costs_one_direction_more(base):
+    """The frozen net runs once for all classes, and reaches as far as it did."""
+    model, _ = steered("none", base=base)
+    before, after = summary(model.base), summary(model)
+    assert after.macs == before.macs + model.direction.in_features
+    told = (after.receptive_field, after.stride, after.state, after.streamable)
+    assert told == (before.receptive_field, before.stride, before.state, before.streamable)
 
 
 def test_a_net_with_added_classes_is_built_again():

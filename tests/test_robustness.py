@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import t
 from torch import nn
 
 import wristkit as wk
@@ -16,7 +17,7 @@ from wristkit.evaluate import EventReport
 from wristkit.events import EventDecoder
 from wristkit.recording import Recording, Stream, label_table
 from wristkit.validate import DAMAGES
-from wristkit.validate.damage import clipped, jitter, loose_strap, packet_loss, scaled, wrong_rate, wrong_wrist
+from wristkit.validate.damage import clipped, jitter, loose_strap, pace, packet_loss, scaled, wrong_rate, wrong_wrist
 
 SPAN_S = 60.0
 
@@ -85,8 +86,17 @@ def test_a_row_each_the_undamaged_first(table: pd.DataFrame) -> None:
     np.testing.assert_allclose(table["recall_drop"], 1 - table["recall"])
     np.testing.assert_allclose(table["fp_per_hour_rise"], table["fp_per_hour"] - clean["fp_per_hour"])
     for name in ("recall_drop", "fp_per_hour_rise"):
-        assert (table[f"{name}_low"] <= table[name]).all()
-        assert (table[name] <= table[f"{name}_high"]).all()
+        differs = table[f"{name}_low"].notna()
+        assert (table[f"{name}_low"] <= table[name])[differs].all()
+        assert (table[name] <= table[f"{name}_high"])[differs].all()
+        assert not differs[0]  # that nothing differs from itself is no measurement
+
+
+def test_no_false_alarm_is_an_upper_bound_in_words(table: pd.DataFrame) -> None:
+    clean = table.iloc[0]
+    assert (clean["false_alarms"], clean["fp_per_hour_low"]) == (0, 0)
+    assert clean["fp_per_hour_high"] == pytest.approx(3 / clean["hours"])
+    assert f"at most {3 / clean['hours']:.3g} per hour" in clean["note"]
 
 
 @pytest.mark.parametrize("name", ["gyro in deg/s as rad/s", "accel in m/s2 as g"])
@@ -141,29 +151,30 @@ def test_seed_name_and_recording_fix_what_is_drawn(people: list[Recording]) -> N
     assert drawn[5] not in drawn[:5]
 
 
-def test_the_interval_equals_drawing_people_one_by_one(people: list[Recording]) -> None:
+def test_the_interval_equals_leaving_people_out_one_by_one(people: list[Recording]) -> None:
     def some(recording: Recording, rng: np.random.Generator) -> Recording:
         return scaled(recording, rng, factors={"accel": 0.2}) if recording.subject in ("p1", "p4") else recording
 
-    held = [*people, shaker(20, subject="p1")]  # a second recording of one person is drawn with the first
+    held = [*people, shaker(20, subject="p1")]  # a second recording of one person is left out with the first
     detector = loud_detector(held)
     row = wk.robustness(detector, held, damages={"some": some}).iloc[1]
     lost = {"p0": 0, "p1": 12, "p2": 0, "p3": 0, "p4": 6, "p5": 0}
     names = sorted(lost)
-    draws = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), size=2000)
-    drops = []
-    for times in draws:
-        chosen = [name for name, count in zip(names, times, strict=True) for _ in range(count)]
-        drops.append(sum(lost[name] for name in chosen) / sum(12 if name == "p1" else 6 for name in chosen))
+    moved = []
+    for left_out in names:
+        others = [name for name in names if name != left_out]
+        moved.append(sum(lost[name] for name in others) / sum(12 if name == "p1" else 6 for name in others) - 18 / 42)
+    reach = t.ppf(0.975, 5) * np.sqrt(5 / 6 * np.sum(np.square(moved)))
     assert row["recall_drop"] == pytest.approx(18 / 42)
-    assert (row["recall_drop_low"], row["recall_drop_high"]) == pytest.approx(tuple(np.percentile(drops, [2.5, 97.5])))
+    assert (row["recall_drop_low"], row["recall_drop_high"]) == pytest.approx((18 / 42 - reach, 18 / 42 + reach))
 
 
-def test_few_people_are_drawn_by_recording_and_fewer_not_at_all() -> None:
-    def weaker(recording: Recording, rng: np.random.Generator) -> Recording:
-        return scaled(recording, rng, factors={"accel": 0.3})
-
+def test_few_people_are_left_out_by_recording_and_fewer_not_at_all() -> None:
     held = [shaker(number, subject=f"p{number % 2}") for number in range(5)]
+
+    def weaker(recording: Recording, rng: np.random.Generator) -> Recording:
+        return recording if recording is held[4] else scaled(recording, rng, factors={"accel": 0.3})
+
     row = wk.robustness(loud_detector(held), held, damages={"weaker": weaker}).iloc[1]
     assert row["over"] == "recordings"
     assert np.isfinite(row["recall_drop_low"])
@@ -185,7 +196,50 @@ def test_what_some_recordings_refuse_is_counted_and_left_out_of_both_sides(peopl
 
 def test_damage_that_changes_nothing_says_so(people: list[Recording]) -> None:
     row = wk.robustness(loud_detector(people), people[:1], damages={"of sound": lambda one, _: one}).iloc[1]
-    assert row["note"] == "changes nothing of these recordings"
+    assert row["note"].startswith("changes nothing of these recordings; false alarms: 0 in ")
+
+
+def test_a_slow_clock_makes_no_false_alarms_of_its_own(people: list[Recording]) -> None:
+    """The same alarms within the same true hours, whatever the clock says of them."""
+    silent = [one.with_labels(one.labels.iloc[:0], labelled=one.labelled) for one in people]
+    made = wk.robustness(loud_detector(silent), silent, damages={"slow": DAMAGES["clock 5 % slow"]})
+    assert made["false_alarms"].iloc[0] > 0
+    assert made["hours"].iloc[1] == pytest.approx(made["hours"].iloc[0], rel=0.01)
+    assert made["false_alarms"].iloc[1] == made["false_alarms"].iloc[0]
+    assert abs(made["fp_per_hour_rise"].iloc[1]) < 0.01 * made["fp_per_hour"].iloc[0]
+
+
+def test_a_slow_clock_stamps_life_too_early() -> None:
+    one = shaker(0)
+    slow = DAMAGES["clock 5 % slow"](one, np.random.default_rng(0))
+    assert (slow.labels["start_s"] < one.labels["start_s"]).all()
+    assert pace(one, slow) == pytest.approx(1.05)
+    for name in ("5 % of packets of 0.2 s lost", "gain 10 % high"):
+        assert pace(one, DAMAGES[name](one, np.random.default_rng(0))) == 1
+    assert pace(one, jitter(one, np.random.default_rng(0), share=0.2)) == pytest.approx(1, abs=1e-3)
+
+
+def test_hours_that_copies_share_count_once_as_in_a_report(people: list[Recording]) -> None:
+    copies = [
+        dataclasses.replace(
+            scaled(people[0], None, factors={"accel": 1 + place / 1000}), source={"content_hash": "one"}
+        )
+        for place in range(3)
+    ]
+    silent = [one.with_labels(one.labels.iloc[:0], labelled=one.labelled) for one in copies]
+    detector = loud_detector(silent)
+    report, made = detector.evaluate(silent), wk.robustness(detector, silent, damages={})
+    assert made["hours"].iloc[0] == pytest.approx(report.hours) == pytest.approx(SPAN_S / 3600, rel=0.05)
+    assert made["fp_per_hour"].iloc[0] == pytest.approx(report.fp_per_hour)
+    assert made["false_alarms"].iloc[0] == report.false_alarms.alarms == 6
+
+
+def test_simulated_hours_are_not_pooled_with_real_ones(people: list[Recording]) -> None:
+    simulated = [shaker(number, source={"format": "simulated"}) for number in (30, 31)]
+    made = wk.robustness(loud_detector(people), [*people, *simulated], damages={"weak": DAMAGES["gain 10 % high"]})
+    assert (made["recordings"] == 6).all()
+    assert made["hours"].iloc[0] == pytest.approx(6 * SPAN_S / 3600, rel=0.02)
+    assert any("simulated" in note for note in made.attrs["notes"])
 
 
 def test_simulated_figures_are_said_to_be() -> None:
@@ -284,13 +338,13 @@ def test_a_loose_strap_turns_all_vectors_alike() -> None:
 def test_a_wrong_clock_takes_labels_and_hours_with_it() -> None:
     audio = Stream.uniform("audio", np.zeros(8000), rate_hz=8000.0, start_s=2.0)
     one = shaker(0).with_streams(audio)
-    fast = wrong_rate(one, np.random.default_rng(0), factor=1.25)
-    np.testing.assert_allclose(fast.accel.time * 1.25, one.accel.time)
-    np.testing.assert_allclose(fast.labels["start_s"] * 1.25, one.labels["start_s"])
-    np.testing.assert_allclose(fast.labelled["truth"] * 1.25, one.labelled["truth"])
-    assert fast.accel.rate_hz == pytest.approx(1.25 * one.accel.rate_hz)
-    assert (fast.audio.rate_hz, fast.audio.start_s) == (10_000.0, 1.6)
-    assert fast.subject == one.subject
+    slow = wrong_rate(one, np.random.default_rng(0), factor=1.25)
+    np.testing.assert_allclose(slow.accel.time * 1.25, one.accel.time)
+    np.testing.assert_allclose(slow.labels["start_s"] * 1.25, one.labels["start_s"])
+    np.testing.assert_allclose(slow.labelled["truth"] * 1.25, one.labelled["truth"])
+    assert slow.accel.rate_hz == pytest.approx(1.25 * one.accel.rate_hz)
+    assert (slow.audio.rate_hz, slow.audio.start_s) == (10_000.0, 1.6)
+    assert slow.subject == one.subject
 
 
 def test_sensors_end_at_their_limits() -> None:

@@ -185,7 +185,11 @@ def test_no_false_alarm_is_a_bound_in_every_place(tmp_path):
     text, tables, _ = card(report_of(a=([10], [10])), tmp_path)
     assert "at most 3" in text
     assert "No false alarm in 1 h is not none: up to 3 an hour (72 a day)" in text
-    assert tables[0][1][8] == "0 (at most 3)"
+    assert tables[0][1][8] == "at most 3"
+    assert "0 in 1 h; at most 72 a day; too few people" in text
+    rate = costs().assign(fp_per_hour=0.0, hours=2.0)
+    text, _, tree = card(report_of(a=([10], [10])), tmp_path, robustness=rate)
+    assert table_under(tree, "On a worse watch")[1][3] == "at most 1.5"
     assert "1 person cannot say how the next one fares" in text
     assert "Recall rests on 1 true event;" in text
 
@@ -196,9 +200,14 @@ def test_simulated_figures_are_called_simulated(tmp_path):
     assert "real wearers: there is no real recording" in all_
     mixed = [person([10], subject="a", source={"format": "simulated"}), person([10], subject="b", seed=1)]
     text, _, tree = card(evaluate(stack({one.id: found(10) for one in mixed}), mixed), tmp_path)
+    assert "figures are of the others" in tree.select_one(".failed").get_text()
     assert "1 of 2 hours are simulated" in tree.select_one(".failed").get_text()
     assert {row[0] for row in table_under(tree, "Real and simulated")[1:]} == {"real", "simulated"}
     assert "real wearers" not in text
+    put_in = dataclasses.replace(mixed[1], source={**mixed[1].source, "injected": "tap"})
+    text, _, tree = card(evaluate(stack({put_in.id: found(10)}), [put_in]), tmp_path)
+    assert "Simulated events were injected into 1 of 1 recordings" in tree.select_one(".failed").get_text()
+    assert table_under(tree, "Data")[1][2] == "a wearer, events injected"
     none, _, tree = card(report_of(a=([10], [10])), tmp_path)
     assert tree.select_one(".failed") is None
     assert "simulated" not in none
@@ -331,6 +340,37 @@ def test_windows_have_a_card(tmp_path):
     assert "Windows are no events" in text
     assert report.notes[0] in text
     assert [row[1] for row in tables[0][1:]] == [str(one) for one in report.by_class["windows"]]
+
+
+def test_windows_of_simulated_people_are_called_so(tmp_path):
+    report = window_report(predictions())
+    text, _, tree = card(report, tmp_path)
+    assert tree.select_one(".failed") is None
+    assert "a table of predictions does not say" in text
+    fit = dataclasses.replace(fit_of(), notes=("all recordings are simulated",))
+    noted = dataclasses.replace(report, notes=("5 of 5 recordings are simulated",))
+    for asked, words in (((report, fit), "all recordings"), ((noted, None), "5 of 5 recordings")):
+        text, _, tree = card(asked[0], tmp_path, model=asked[1])
+        assert words in tree.select_one(".failed").get_text()
+        assert "does not say" not in text
+
+
+def test_who_has_no_name_is_nobody(tmp_path):
+    held = [person([10, 20], subject=name, seed=seed) for seed, name in enumerate(["a", "b", None, None])]
+    text, _, tree = card(evaluate(stack({one.id: found(10) for one in held}), held), tmp_path)
+    assert "4 recordings of 2 people" in text
+    assert "2 people cannot say how the next one fares" in text
+    assert "Recordings without a subject are nobody's" in text
+    recall = tree.select(".tiles div")[0].get_text(" ")
+    assert "2 with data, as what has no subject is nobody's, 5 are needed" in recall
+
+
+def test_all_hits_have_no_interval_over_people_and_it_is_said(tmp_path):
+    _, _, tree = card(report_of(**{f"P{one}": ([10, 20], [10, 20]) for one in range(6)}), tmp_path)
+    tiles = [one.get_text(" ") for one in tree.select(".tiles div")]
+    assert "no interval over people, as all are hits" in tiles[0]
+    assert "no interval over people, as the count is 0" in tiles[1]
+    assert "at most 12 a day" in tiles[1]
 
 
 def test_measures_have_a_card(tmp_path):

@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 from wristkit.evaluate import OperatingPoint, continuous_report, evaluate, quantile, rate, share, stack, window_report
 from wristkit.events import Event, EventDecoder, Scores, event_table
 from wristkit.recording import Recording, Stream, label_table
+from wristkit.validate import SubjectBlindWarning
 from wristkit.view import (
     Picture,
     draw_bland_altman,
+    draw_blind_warning,
     draw_confusion,
     draw_curve,
     draw_latency,
@@ -89,14 +91,23 @@ def test_subjects_are_the_rows_of_the_table_worst_first(people):
     np.testing.assert_allclose(ends, [(3.0 / table.loc["good", "hours"], 1)])
     assert spans(right) == list(zip(table["fp_per_hour_low"], table["fp_per_hour_high"], strict=True))
     texts = {one.get_text() for one in (*left.texts, *right.texts)}
-    assert {"1 of 3", "3 of 3", "0 of 0", "no event", "worst first", "all 0.667", "2 in 1 h", "0 in 1 h"} <= texts
+    assert {
+        "1 of 3",
+        "3 of 3",
+        "0 of 0",
+        "no event",
+        "worst first",
+        "all 3 rows: 0.667",
+        "2 in 1 h",
+        "0 in 1 h",
+    } <= texts
     assert left.lines[0].get_xdata()[0] == people.recall
     assert right.lines[0].get_xdata()[0] == pytest.approx(people.fp_per_hour)
 
 
 def test_no_false_alarm_of_anybody_is_told_with_its_hours():
     _, right = draw_subjects(axes(2), report_of(a=([10], [10])).by_subject)
-    assert "all 0 in 1 h" in {one.get_text() for one in right.texts}
+    assert "all: 0 in 1 h" in {one.get_text() for one in right.texts}
     filled, hollow, ends = dots(right)
     assert (len(filled), len(hollow), len(ends)) == (0, 1, 1)
     assert right.get_xlim()[1] > 3.0
@@ -124,6 +135,12 @@ def test_class_tables_are_drawn_like_people(people):
     assert [one.get_text() for one in left.get_yticklabels()] == ["tap"]
 
 
+def test_hours_of_classes_are_the_same_hours():
+    both = evaluate(pd.concat([found(10, 50), found(90, label="wash")]), person([10]))
+    _, right = draw_subjects(axes(2), both.by_class)
+    assert right.lines[0].get_xdata()[0] == pytest.approx(2.0)  # alarms in the one hour there is
+
+
 def predictions(count=400, seed=0, people=6):
     rng = np.random.default_rng(seed)
     classes = np.array(["rest", "walk", "wash"], dtype=object)
@@ -141,6 +158,38 @@ def predictions(count=400, seed=0, people=6):
         "predicted": classes[probabilities.argmax(axis=1)],
     }
     return pd.DataFrame(rows).join(pd.DataFrame(probabilities, columns=list(classes)))
+
+
+def test_people_of_windows_are_drawn_too():
+    table = window_report(predictions()).by_subject
+    left, right = draw_subjects(axes(2), table, most=4)
+    assert [one.get_text() for one in left.get_yticklabels()] == table.index[:4].tolist()
+    np.testing.assert_allclose(dots(left)[0][:, 0], table["macro_f1"][:4])
+    np.testing.assert_allclose(dots(right)[0][:, 0], table["accuracy"][:4])
+    right_ones = (predictions()["truth"] == predictions()["predicted"]).mean()
+    assert right.lines[0].get_xdata()[0] == pytest.approx(right_ones)
+    texts = {one.get_text() for one in (*left.texts, *right.texts)}
+    assert {"3 classes", f"of {table['windows'].iloc[0]} windows", "worst first, 4 of 6"} <= texts
+    assert not [one for one in left.collections if isinstance(one, LineCollection) and len(one.get_segments())]
+    with pytest.raises(ValueError, match="by_subject of a WindowReport"):
+        draw_subjects([left, right], table.drop(columns="accuracy"))
+
+
+def test_what_a_blind_test_makes_up_is_drawn_as_no_result():
+    report = window_report(predictions())
+    ax = draw_blind_warning(axes(), report, SubjectBlindWarning(0.97, "forest", ("all is simulated",)))
+    value, low, high = report.over_people.loc["macro_f1"]
+    honest, blind = ax.lines
+    assert honest.get_xdata()[0] == value
+    assert (blind.get_xdata()[0], blind.get_marker()) == (0.97, "X")
+    assert spans(ax) == [(low, high)]
+    texts = {one.get_text() for one in ax.texts}
+    assert f"made up: {0.97 - value:+.2f}" in texts
+    assert [one.get_text() for one in ax.get_yticklabels()] == ["no result: blind to people", "people kept apart"]
+    assert ax.get_xlabel() == "macro-F1 of forest, simulated"
+    few = draw_blind_warning(axes(), window_report(predictions(people=3)), SubjectBlindWarning(0.97, HOSTILE[1]))
+    assert not [one for one in few.collections if isinstance(one, LineCollection)]
+    few.figure.canvas.draw()
 
 
 def test_reliability_draws_its_table_with_counts():

@@ -1,5 +1,6 @@
 """Windows: where they lie, what they are called, what is left out and said, and who is kept apart."""
 
+import dataclasses
 from itertools import product
 
 import numpy as np
@@ -222,8 +223,34 @@ def test_the_split_prefers_a_training_part_that_shows_every_class() -> None:
 
 def test_people_without_a_name_cannot_be_kept_apart() -> None:
     made = windows([make_recording(None), make_recording("b", seed=1)], **GRID)
-    with pytest.raises(ValueError, match="have no subject"):
+    with pytest.raises(RecordingError, match="have no subject") as caught:
         split_people(made, seed=0)
+    assert caught.value.code == "no_subject"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "says"),
+    [("Ann", "ann ", "'Ann' and 'ann '"), ("b", "unknown", "are of subject 'unknown'"), ("?", "c", "of subject '?'")],
+)
+def test_people_who_may_be_one_are_not_split(one: str, other: str, says: str) -> None:
+    made = windows([make_recording(one), make_recording(other, seed=1), make_recording("d", seed=2)], **GRID)
+    with pytest.raises(RecordingError, match=says.replace("?", r"\?")):
+        split_people(made, seed=0)
+
+
+def test_one_signal_under_two_names_is_not_split() -> None:
+    held = people(4)
+    accel = held[1]["accel"]
+    again = Recording.of(
+        [Stream.measured("accel", accel.time + 0.4, accel.values)], labels=held[1].labels, subject="somebody else"
+    )
+    made = windows([*held, again], **GRID)
+    with pytest.raises(RecordingError, match=r"of 'p1'|of 'somebody else'") as caught:
+        split_people(made, seed=0)
+    assert caught.value.code == "duplicate_signal"
+    assert "'somebody else'" in str(caught.value)
+    whose = np.where(made.subjects == "somebody else", "p1", made.subjects).astype(object)
+    split_people(dataclasses.replace(made, subjects=whose), seed=0)  # of one person, it is on one side
 
 
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), max_size=6).map(

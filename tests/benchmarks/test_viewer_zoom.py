@@ -135,6 +135,7 @@ class Measured:
     def jump(self, part: float) -> None:
         """Press on our map of the whole recording, where no data were asked for ahead."""
         page = self.book.page
+        page.locator(".wk-map").scroll_into_view_if_needed()
         box = page.locator(".wk-map").bounding_box()
         page.evaluate("meter.reset()")
         page.mouse.move(

@@ -12,7 +12,7 @@ from wristkit.evaluate.figures import Quantile, Rate, Share, hours_needed, quant
 from wristkit.evaluate.judge import Rule, Seen
 from wristkit.evaluate.report import EventReport, OperatingPoint, evaluate, stack
 from wristkit.evaluate.tune import TunedDecoder, default_grid, refuse_shared_people, tune_decoder
-from wristkit.evaluate.window import PREDICTION_COLUMNS, WindowReport, window_report
+from wristkit.evaluate.window import PREDICTION_COLUMNS, WindowReport, confusion_counts, macro_f1, window_report
 
 __all__ = [
     "PREDICTION_COLUMNS",
@@ -32,6 +32,7 @@ __all__ = [
     "alarm_groups",
     "compare_events",
     "compare_predictions",
+    "confusion_counts",
     "continuous_report",
     "default_grid",
     "disputed",
@@ -39,6 +40,7 @@ __all__ = [
     "failures",
     "hard_negatives",
     "hours_needed",
+    "macro_f1",
     "quantile",
     "rate",
     "refuse_shared_people",

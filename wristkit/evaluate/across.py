@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.evaluate.judge import Rule, Seen, touches
-from wristkit.events import Event, EventDecoder, Runs, Scores, near, served
+from wristkit.events import EPSILON_S, Event, EventDecoder, Runs, Scores, near, served
 from wristkit.recording import FloatArray
 
 _SHORT = 300  # windows
@@ -60,7 +60,7 @@ def _counts_of(events: list[Event], seen: Seen, rule: Rule) -> tuple[int, int]:
         linked = near(times[order], truth, rule.tolerance_s)
         hit = served(*linked, np.array([event.score for event in own])[order])
         hits += int(hit.sum())
-        alarms += int((touches(times[order], seen.counted) & ~hit).sum())
+        alarms += int((touches(times[order], seen.distinct) & ~hit).sum())
     return hits, alarms
 
 
@@ -82,7 +82,7 @@ def _pieces(scores: Scores, decoder: EventDecoder, seen: Seen, rule: Rule) -> li
         if not len(own):
             continue
         peaks_here = peaks[own]
-        first = int(np.searchsorted(scores.centre_s, runs[own, 0].min() - 1e-9))
+        first = int(np.searchsorted(scores.centre_s, runs[own, 0].min() - EPSILON_S))
         last = int(np.searchsorted(scores.centre_s, runs[own, 1].max() + settling_s, side="right"))
         first = int(first_rows[first])
         while pieces and first < pieces[-1].last:

@@ -72,14 +72,9 @@ def disputed(labels: pd.DataFrame, *, tier: str = "truth", tolerance_s: float = 
     for pair in combinations(sorted(set(raters[own])), 2):
         for name in sorted(set(names[own])):
             here, there = (np.flatnonzero(own & (raters == rater) & (names == name)) for rater in pair)
-            pairs = closest_pairs(spans[here], spans[there], tolerance_s=tolerance_s)
+            pairs = match(spans[here], spans[there], tolerance_s=tolerance_s)
             alone |= {*np.delete(here, pairs[:, 0]).tolist(), *np.delete(there, pairs[:, 1]).tolist()}
     return sorted(alone)
-
-
-def closest_pairs(one: FloatArray, other: FloatArray, *, tolerance_s: float) -> npt.NDArray[np.int64]:
-    """Return (pairs, 2) places of spans that belong together: as many as possible, and of those the nearest edges."""
-    return match(one, other, tolerance_s=tolerance_s)
 
 
 def kappa(one: pd.DataFrame, other: pd.DataFrame, spans: FloatArray) -> float:
@@ -127,7 +122,7 @@ def _of_pair(
     errors: list[FloatArray] = []
     for name in sorted({*mine["label"], *theirs["label"]}):
         here, there = mine[mine["label"] == name], theirs[theirs["label"] == name]
-        pairs = closest_pairs(_spans(here), _spans(there), tolerance_s=tolerance_s)
+        pairs = match(_spans(here), _spans(there), tolerance_s=tolerance_s)
         errors.append(np.abs(_spans(here)[pairs[:, 0]] - _spans(there)[pairs[:, 1]]))
         counts = (len(pairs), len(here) - len(pairs), len(there) - len(pairs))
         yield (name, *counts, kappa(here, there, spans), seconds, over, *_apart(errors[-1]))

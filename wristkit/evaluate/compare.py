@@ -1,16 +1,20 @@
 """Whether one detector is better than another: on the same recordings, person by person."""
 
 import html
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from wristkit.evaluate.figures import FEWEST_PEOPLE
+from wristkit.evaluate.figures import FEWEST_PEOPLE, Rate, of_simulation, rate
 from wristkit.evaluate.people import MOST_EXACT, Figures, interval_of_difference, swap_p
 from wristkit.evaluate.report import EventReport
+from wristkit.evaluate.shown import narrow, table_html
 from wristkit.evaluate.window import counts_of_people, window_figures, window_report
 from wristkit.recording import FloatArray
+
+KINDS = ("hit", "miss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,24 +25,36 @@ class Comparison:
     ----------
     table
         One row a figure: ``one, other, difference, low, high, p_value``. The difference is other minus one, with its
-        95 % interval over people, NaN of fewer than five; ``p_value`` is how often it would be as large if each
-        person's two results had been swapped at random.
+        95 % interval over people, NaN of fewer than five and where all differ alike; ``p_value`` is how often
+        it would be as large if each person's two results had been swapped at random.
     people
-        How many there are.
+        How many have a name, and so enter intervals and p-values.
     notes
         What a reader must know beside the figures.
+    false_alarms
+        Of events, the rate of each: no alarm at all is an upper bound, and shown as one.
     """
 
     table: pd.DataFrame
     people: int
     notes: tuple[str, ...]
+    false_alarms: tuple[Rate, Rate] | None = None
 
     def __repr__(self) -> str:
-        return "\n".join([self.table.to_string(float_format="{:.3g}".format), *self.notes])
+        shown = self._shown()
+        return "\n".join([narrow(shown).to_string(float_format="{:.3g}".format, na_rep=""), *self.notes])
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        return f"{self.table.to_html(escape=True, float_format='{:.3g}'.format)}<ul>{notes}</ul>"
+        return f"{table_html(self._shown())}<ul>{notes}</ul>"
+
+    def _shown(self) -> pd.DataFrame:
+        """Return the table with its interval named after the difference, and no alarm as its upper bound."""
+        shown = self.table.rename(columns={"low": "difference_low", "high": "difference_high"}).astype(object)
+        for column, alarms in zip(("one", "other"), self.false_alarms or (), strict=False):
+            if alarms.hours and not alarms.alarms:
+                shown.loc["fp_per_hour", column] = f"at most {alarms.high:.3g}"
+        return shown
 
 
 def compare_events(one: EventReport, other: EventReport) -> Comparison:
@@ -51,9 +67,16 @@ def compare_events(one: EventReport, other: EventReport) -> Comparison:
     """
     _refuse_unmatched(one, other)
     people = sorted(one.by_subject.index)
-    names = ["hits", "misses", "false_alarms", "hours"]
-    mine, theirs = (report.by_subject.loc[people, names].to_numpy(dtype=np.float64) for report in (one, other))
-    return _compared(mine, theirs, _event_figures, ("recall", "precision", "f1", "fp_per_hour"))
+    mine, theirs = (_event_counts(report, people) for report in (one, other))
+    told = _compared(mine, theirs, _event_figures, ("recall", "precision", "f1", "fp_per_hour"), people)
+    rates = [rate(int(counts[:, 2].sum()), float(counts[:, 3].sum())) for counts in (mine, theirs)]
+    bounds = [
+        f"{name} has no false alarm: {alarms}"
+        for name, alarms in zip(("one", "other"), rates, strict=True)
+        if alarms.hours and not alarms.alarms
+    ]
+    notes = (*told.notes, *bounds, *dict.fromkeys(of_simulation((*one.notes, *other.notes))))
+    return replace(told, notes=notes, false_alarms=(rates[0], rates[1]))
 
 
 def compare_predictions(one: pd.DataFrame, other: pd.DataFrame) -> Comparison:
@@ -75,16 +98,26 @@ def compare_predictions(one: pd.DataFrame, other: pd.DataFrame) -> Comparison:
     classes = tuple(sorted({*tables[0].classes, *tables[1].classes}))
     people = sorted(set(rows[0]["subject"]))
     mine, theirs = (counts_of_people(table.predictions, people, classes) for table in tables)
-    return _compared(mine, theirs, window_figures, ("macro_f1", "balanced_accuracy", "accuracy"))
+    told = _compared(mine, theirs, window_figures, ("macro_f1", "balanced_accuracy", "accuracy"), people)
+    simulated = dict.fromkeys(of_simulation((*tables[0].notes, *tables[1].notes)))
+    return replace(told, notes=(*told.notes, *simulated))
 
 
-def _compared(one: FloatArray, other: FloatArray, figures: Figures, names: tuple[str, ...]) -> Comparison:
+def _compared(
+    one: FloatArray, other: FloatArray, figures: Figures, names: tuple[str, ...], people: Sequence[str]
+) -> Comparison:
+    """Return figures of counts (people, ...); who has no name enters the figures alone."""
     value = [figures(counts.sum(axis=0, keepdims=True))[0] for counts in (one, other)]
-    low, high = interval_of_difference(one, other, figures)
+    named = np.array([bool(name) for name in people])
+    low, high = interval_of_difference(one[named], other[named], figures)
     columns = {"one": value[0], "other": value[1], "difference": value[1] - value[0], "low": low, "high": high}
-    p_value = swap_p(one, other, figures)
+    p_value = swap_p(one[named], other[named], figures)
     table = pd.DataFrame({**columns, "p_value": p_value}, index=pd.Index(names, name="figure"))
-    return Comparison(table, len(one), tuple(_notes(len(one))))
+    count = int(named.sum())
+    left_out = () if named.all() else ("what has no subject enters neither intervals nor p-values",)
+    alike = ", ".join(table.index[table["low"].isna() & table["difference"].notna()]) if count >= FEWEST_PEOPLE else ""
+    unknown = [f"{alike}: no interval, as too few people have data, or all differ alike"] if alike else []
+    return Comparison(table, count, (*_notes(count), *left_out, *unknown))
 
 
 def _notes(people: int) -> list[str]:
@@ -100,12 +133,20 @@ def _least_p(people: int) -> float:
     return 2 / 2**people if people <= MOST_EXACT else 1 / 2000
 
 
+def _event_counts(report: EventReport, people: list[str]) -> FloatArray:
+    """Return (people, 6) hits, misses, alarms, hours, and hits and misses in hours that are counted once."""
+    counts = report.by_subject.loc[people, ["hits", "misses", "false_alarms", "hours"]]
+    own = report.matches[report.matches["recording"].isin(report.basis) & ~report.matches["repeated"]]
+    once = [own.loc[own["kind"] == kind, "subject"].value_counts().reindex(people, fill_value=0) for kind in KINDS]
+    return np.column_stack([counts, *once]).astype(np.float64)
+
+
 def _event_figures(counts: FloatArray) -> FloatArray:
-    """Return (sets, 4) recall, precision, F1 and false alarms per hour of (sets, 4) hits, misses, alarms and hours."""
-    hits, misses, alarms, hours = counts.T
+    """Return (sets, 4) recall, precision, F1 and false alarms per hour of (sets, 6) counts."""
+    hits, misses, alarms, hours, once, lost = counts.T
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.column_stack(
-            [hits / (hits + misses), hits / (hits + alarms), 2 * hits / (2 * hits + misses + alarms), alarms / hours]
+            [hits / (hits + misses), once / (once + alarms), 2 * once / (2 * once + lost + alarms), alarms / hours]
         )
 
 

@@ -36,7 +36,7 @@ def parts_of(recording: Recording, tier: str | None) -> Parts:
     return Parts(edges_s, np.array(names, dtype=object))
 
 
-def at(moments_s: FloatArray, parts: Parts) -> npt.NDArray[np.object_]:
+def names_at(moments_s: FloatArray, parts: Parts) -> npt.NDArray[np.object_]:
     """Return the context of each moment (n,)."""
     return parts.names[np.searchsorted(parts.edges_s, moments_s, side="right")]
 
@@ -47,6 +47,6 @@ def hours_by_context(spans: FloatArray, parts: Parts) -> dict[str, float]:
     middles_s, widths_s = (cuts[:-1] + cuts[1:]) / 2, np.diff(cuts)
     inside = np.searchsorted(spans.ravel(), middles_s, side="right") % 2 == 1
     hours: dict[str, float] = {}
-    for name, width_s in zip(at(middles_s[inside], parts).tolist(), widths_s[inside].tolist(), strict=True):
+    for name, width_s in zip(names_at(middles_s[inside], parts).tolist(), widths_s[inside].tolist(), strict=True):
         hours[name] = hours.get(name, 0.0) + width_s / 3600
     return hours

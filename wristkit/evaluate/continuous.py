@@ -17,11 +17,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from wristkit.evaluate.figures import CONFIDENCE, FEWEST_PEOPLE, Share, share
-from wristkit.evaluate.people import interval_of
+from wristkit.evaluate.people import Scale, interval_of
+from wristkit.evaluate.shown import table_html
 from wristkit.recording import FloatArray
 
 LIMIT = 1.96
 FIGURES = ("mae", "mape", "bias", "rmse")
+SCALES: tuple[Scale, ...] = ("amount", "amount", "any", "amount")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,23 +65,22 @@ class ContinuousReport:
     @cached_property
     def figures(self) -> pd.DataFrame:
         """MAE, MAPE, bias and RMSE over all values with their 95 % interval over people, NaN of fewer than five."""
-        sums = _sums_of_people(self._held)
-        low, high = interval_of(sums, _means)
-        value = _means(sums.sum(axis=0, keepdims=True))[0]
+        value = _means(np.array([_sums(self._held)]))[0]
+        low, high = interval_of(_sums_of_people(self._held), _means, SCALES)
         return pd.DataFrame({"value": value, "low": low, "high": high}, index=pd.Index(FIGURES, name="figure"))
 
     @cached_property
     def agreement(self) -> pd.DataFrame:
         """Bias and the limits within which 95 % of differences lie, with 95 % intervals.
 
-        Over people drawn anew where there are five or more; of one value a person after Bland and Altman's formula;
+        Over people where there are five or more; of one value a person after Bland and Altman's formula;
         else NaN.
         """
         middle = float(self._held["error"].mean()) if len(self._held) else 0.0  # keeps sums of squares exact
-        groups = [rows["error"].to_numpy(dtype=np.float64) - middle for _, rows in self._held.groupby("subject")]
-        sums = np.array([_spread_sums(one) for one in groups]).reshape(-1, 6)
+        whose, errors = zip(*self._held.groupby("subject")["error"], strict=True) if len(self._held) else ((), ())
+        sums = np.array([_spread_sums(one.to_numpy(dtype=np.float64) - middle) for one in errors]).reshape(-1, 6)
         value = _limits(sums.sum(axis=0, keepdims=True))[0]
-        low, high = _limits_interval(sums, value) + middle
+        low, high = _limits_interval(sums[[bool(name) for name in whose]], value) + middle
         value += middle
         index = pd.Index(["bias", "lower_limit", "upper_limit"], name="figure")
         return pd.DataFrame({"value": value, "low": low, "high": high}, index=index)
@@ -104,7 +105,8 @@ class ContinuousReport:
         bounds = np.concatenate([[-np.inf], cuts, [np.inf]])
         parts = {f"{low:g} to {high:g}": self.table[place == one] for one, (low, high) in enumerate(pairwise(bounds))}
         table = _group_table({name: _row(part) for name, part in parts.items()}, "reference")
-        spans = [interval_of(_sums_of_people(part[part["error"].notna()]), _means) for part in parts.values()]
+        sums = [_sums_of_people(part[part["error"].notna()]) for part in parts.values()]
+        spans = [interval_of(of_part, _means, SCALES) for of_part in sums]
         for column, name in ((0, "mae"), (2, "bias")):
             table[f"{name}_low"], table[f"{name}_high"] = np.array([span[:, column] for span in spans]).T
         return table
@@ -122,7 +124,7 @@ class ContinuousReport:
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in _lines(self))
         tables = (self.figures, self.agreement, self.by_subject)
-        return f"<ul>{lines}</ul>" + "".join(one.to_html(escape=True, float_format="{:.3g}".format) for one in tables)
+        return f"<ul>{lines}</ul>" + "".join(map(table_html, tables))
 
 
 def continuous_report(
@@ -156,11 +158,14 @@ def continuous_report(
 
 
 def _notes(table: pd.DataFrame, *, named: bool) -> list[str]:
-    people, notes = table["subject"].nunique(), []
+    people, notes = len(set(table["subject"]) - {""}), []
+    nameless = int((table["subject"] == "").sum())
     if not named:
         notes.append("no subjects are given: values count as one person's, and nothing follows about people")
     elif people < FEWEST_PEOPLE:
         notes.append(f"{people} people are too few for an interval over them: {FEWEST_PEOPLE} are needed")
+    if named and nameless:
+        notes.append(f"{nameless} values have no subject and are left out of intervals over people")
     if (table["reference"] == 0).any():
         notes.append(f"{int((table['reference'] == 0).sum())} references are 0, so a share of them is not defined")
     if missing := int(table["error"].isna().sum()):
@@ -177,7 +182,8 @@ def _sums(rows: pd.DataFrame) -> tuple[float, ...]:
 
 
 def _sums_of_people(rows: pd.DataFrame) -> FloatArray:
-    return np.array([_sums(own) for _, own in rows.groupby("subject")], dtype=np.float64).reshape(-1, 5)
+    """Return the sums of each person who has a name."""
+    return np.array([_sums(own) for name, own in rows.groupby("subject") if name], dtype=np.float64).reshape(-1, 5)
 
 
 def _means(sums: FloatArray) -> FloatArray:
@@ -213,7 +219,7 @@ def _limits_interval(sums: FloatArray, value: FloatArray) -> FloatArray:
     """Return (2, 3) the interval of bias and limits."""
     people, total = len(sums), sums[:, 1].sum()
     if people != total or people < 2:
-        return interval_of(sums, _limits)
+        return interval_of(sums, _limits, ["any"] * 3, held=np.ones((people, 3), dtype=bool))
     from scipy.stats import t  # one value a person: Bland and Altman, 1986
 
     deviation = (value[2] - value[0]) / LIMIT

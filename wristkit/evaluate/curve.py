@@ -16,7 +16,7 @@ import pandas as pd
 
 from wristkit.evaluate.across import changes_across
 from wristkit.evaluate.judge import Rule, Seen, touches
-from wristkit.events import EventDecoder, Runs, Scores, near, served
+from wristkit.events import EPSILON_S, EventDecoder, Runs, Scores, near, served
 from wristkit.recording import FloatArray
 
 Places = npt.NDArray[np.intp]
@@ -79,7 +79,7 @@ def _groups(scores: Scores, decoder: EventDecoder, seen: Seen, rule: Rule) -> It
         long_enough = runs if not decoder.min_length_s else runs.where(np.isfinite(runs.decided_s))
         times = np.column_stack([long_enough.start_s, long_enough.stop_s])
         rows, columns = near(times, seen.truth.get(label, NOTHING), rule.tolerance_s)
-        yield Group(long_enough, touches(times, seen.counted), rows, columns)
+        yield Group(long_enough, touches(times, seen.distinct), rows, columns)
 
 
 def _lone(group: Group, left_out: npt.NDArray[np.bool_]) -> Lone:
@@ -176,7 +176,7 @@ class _Crowd:
     def _free(self) -> list[int]:
         """Return for each run the place of the first later one that it does not block; a gap frees all."""
         runs = self.group.runs
-        ready = np.searchsorted(runs.start_s, runs.stop_s + self.refractory_s - 1e-9)
+        ready = np.searchsorted(runs.start_s, runs.stop_s + self.refractory_s - EPSILON_S)
         ready = np.minimum(ready, np.searchsorted(runs.stretch, runs.stretch, side="right"))
         free: list[int] = np.maximum(ready, np.arange(len(ready)) + 1).tolist()
         return free

@@ -22,6 +22,7 @@ LEAST_SILHOUETTE = 0.2  # below it, groups are no better told apart than one clo
 MOST_COMPARED = 2000  # alarms of which every two are compared
 HARD_NEGATIVE = "hard negative"
 _SETTLE_S = 2.0
+_POINT_S = 0.5  # of what a label without length is about, before it and after, at the least
 
 
 def failures(report: EventReport, *, context: str | None = None) -> pd.DataFrame:
@@ -217,8 +218,8 @@ def hard_negatives(
 
     ``wristkit.windows([*people, *hard_negatives(table)], background="none", ...)`` takes the windows over them, and no
     other silence of these recordings, as background; windows under their other labels are taken as ever. What is
-    labelled otherwise within ``around_s`` of an alarm is left as it is. Who gave a hard negative was trained on and is
-    no test person any more.
+    labelled otherwise within ``around_s`` of an alarm is left as it is, a point with as much around it. Who gave a hard
+    negative was trained on and is no test person any more.
 
     Parameters
     ----------
@@ -249,13 +250,19 @@ def _with_negatives(
     times = alarms[["start_s", "stop_s"]].to_numpy(dtype=np.float64) + reach_s
     spans = union(np.clip(times, recording.start_s, recording.stop_s))
     own = recording.labels[recording.labels["tier"] == tier]
-    spans = subtract(spans, own[["start_s", "stop_s"]].to_numpy(dtype=np.float64))
+    spans = subtract(spans, _with_room(own[["start_s", "stop_s"]].to_numpy(dtype=np.float64), around_s))
     added = label_table([(start_s, stop_s, background, tier, HARD_NEGATIVE) for start_s, stop_s in spans.tolist()])
     note = f"{len(alarms)} false alarms were labelled {background!r} in {len(spans)} spans, and no other silence counts"
     row = ("hard_negative", "", recording.start_s, recording.stop_s, len(spans), note, "evaluate on other people")
     labels = pd.concat([recording.labels, added], ignore_index=True)
     marked = recording.with_labels(labels, labelled={**recording.labelled, tier: spans})
     return marked.with_findings(join_findings(marked.findings, finding_table([row])))
+
+
+def _with_room(times: FloatArray, around_s: float) -> FloatArray:
+    """Return (n, 2) times, those of points with room around them: a window over one is no background."""
+    points = (times[:, 0] == times[:, 1])[:, None]
+    return np.asarray(times + points * max(around_s, _POINT_S) * np.array([-1.0, 1.0]))
 
 
 def recordings_of(failures: pd.DataFrame) -> Mapping[str, Recording]:

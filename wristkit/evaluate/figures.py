@@ -1,16 +1,15 @@
-"""Counts as figures with intervals: shares, rates, and how both vary over people."""
+"""Counts as figures with intervals: shares, rates, quantiles."""
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from wristkit.recording import FloatArray
 
 CONFIDENCE = 0.95
 FEWEST_PEOPLE = 5
-_DRAWS = 2000
 
 
 class Rate(NamedTuple):
@@ -31,7 +30,8 @@ class Rate(NamedTuple):
         if not self.hours:
             return "no labelled hours, so no rate"
         if not self.alarms:
-            return f"0 in {self.hours:.3g} h, so at most {self.high:.3g} per hour, {24 * self.high:.3g} a day (95 %)"
+            bound = f"at most {self.high:.3g} per hour, at most {24 * self.high:.3g} a day"
+            return f"0 in {self.hours:.3g} h, so {bound} (95 %)"
         rates = f"{self.per_hour:.3g} per hour ({self.low:.3g} to {self.high:.3g}), {self.per_day:.3g} a day"
         return f"{rates}, {self.alarms} in {self.hours:.3g} h"
 
@@ -92,27 +92,6 @@ def quantile(values: FloatArray, share: float) -> Quantile:
     return Quantile(float(np.percentile(values, 100 * share)), low, high, count, share)
 
 
-def median_over_people(values: FloatArray, people: npt.NDArray[np.object_]) -> tuple[float, float] | None:
-    """Return the 95 % interval of the median of all values over people drawn anew, or None of fewer than five."""
-    names, person = np.unique(people.astype(str), return_inverse=True)
-    if len(names) < FEWEST_PEOPLE:
-        return None
-    order = np.argsort(values, kind="stable")
-    ordered, person = values[order], person[order]
-    drawn = np.random.default_rng(0).integers(len(names), size=(_DRAWS, len(names)))
-    medians = [_median(ordered, np.bincount(one, minlength=len(names))[person]) for one in drawn]
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(medians, [tail, 100 - tail])
-    return float(low), float(high)
-
-
-def _median(ordered: FloatArray, times: npt.NDArray[np.int64]) -> float:
-    """Return the median of ordered values of which each is there so many times."""
-    until = np.cumsum(times)
-    middle = (until[-1] + 1) / 2
-    return float(np.mean(ordered[np.searchsorted(until, [math.floor(middle), math.ceil(middle)])]))
-
-
 def share(hits: int, count: int) -> Share:
     """Return hits of count with Wilson's 95 % interval."""
     if not count:
@@ -149,20 +128,6 @@ def f1(hits: float, misses: float, alarms: float) -> float:
     return 2 * hits / total if total else float("nan")
 
 
-def interval_over_people(
-    counts: npt.NDArray[np.float64], totals: npt.NDArray[np.float64]
-) -> tuple[float, float] | None:
-    """Return the 95 % interval of sum(counts) / sum(totals) over people drawn anew, or None of fewer than five.
-
-    Events of one person are alike, so intervals over events are too narrow for a claim about people. A percentile
-    bootstrap over n people, with a fixed seed; of a handful of people it would be narrower than the truth.
-    """
-    if len(counts) < FEWEST_PEOPLE or not totals.sum():
-        return None
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(len(counts), size=(_DRAWS, len(counts)))
-    sums = totals[drawn].sum(axis=1)
-    held = sums > 0
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(counts[drawn].sum(axis=1)[held] / sums[held], [tail, 100 - tail])
-    return float(low), float(high)
+def of_simulation(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return those of notes that say that a figure is simulated, which go wherever it goes."""
+    return tuple(note for note in notes if "simulated" in note)

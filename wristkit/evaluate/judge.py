@@ -27,13 +27,15 @@ class Rule:
 class Seen(NamedTuple):
     """What of a recording can be judged, in spans (k, 2).
 
-    ``recorded``: where a true event can be missed. ``counted``: where a false alarm counts. ``distinct``: the part of
-    that whose hours no other recording has counted. ``truth``: class to the true events (n, 2) that were recorded.
+    ``recorded``: where a true event can be missed. ``counted``: what was looked at, recorded and worn. ``distinct``:
+    the part of that which no recording before it held, where hours and false alarms count. ``not_worn``: what else
+    would have counted. ``truth``: class to the true events (n, 2) that were recorded.
     """
 
     recorded: FloatArray
     counted: FloatArray
     distinct: FloatArray
+    not_worn: FloatArray
     truth: Mapping[str, FloatArray]
 
 
@@ -49,6 +51,8 @@ MATCH_KINDS = {
     "score": float,
     "decided_s": float,
     "latency_s": float,
+    "early": bool,
+    "repeated": bool,
 }
 
 
@@ -62,7 +66,9 @@ def seen_of(recordings: Mapping[str, Recording], rule: Rule, scores: Mapping[str
     seen = {}
     for name, recording in recordings.items():
         recorded = recorded_spans(recording, rule)
-        counted = counted_spans(recording, rule, recorded, None if scores is None else scores[name])
+        looked_at = looked_at_spans(recording, rule, recorded, None if scores is None else scores[name])
+        not_worn = intersect(looked_at, _not_worn(recording))
+        counted = subtract(looked_at, not_worn) if len(not_worn) else looked_at
         clock, offset_s = _clock(recording)
         before = known.get(clock, np.empty((0, 2)))
         known[clock] = union(np.concatenate([before, counted + offset_s]))
@@ -74,7 +80,7 @@ def seen_of(recordings: Mapping[str, Recording], rule: Rule, scores: Mapping[str
             if (label != BACKGROUND if rule.classes is None else label in rule.classes)
         }
         kept = {label: times[touches(times, recorded)] for label, times in truth.items()}
-        seen[name] = Seen(recorded, counted, distinct, kept)
+        seen[name] = Seen(recorded, counted, distinct, not_worn, kept)
     return seen
 
 
@@ -110,8 +116,15 @@ def _spans_of(stream: Stream) -> FloatArray:
     return subtract(np.array([[time_s[0], time_s[-1]]]), gaps)
 
 
-def counted_spans(recording: Recording, rule: Rule, recorded: FloatArray, scores: Scores | None) -> FloatArray:
-    """Return the spans in which false alarms and hours count: looked at, recorded and, with scores, within a window."""
+def _not_worn(recording: Recording) -> FloatArray:
+    """Return the spans in which findings say that nobody wore it; a time that is not known reaches to the end."""
+    findings = recording.findings
+    spans = findings.loc[findings["code"] == "not_worn", ["start_s", "stop_s"]].to_numpy(dtype=np.float64)
+    return union(np.where(np.isnan(spans), [-np.inf, np.inf], spans))
+
+
+def looked_at_spans(recording: Recording, rule: Rule, recorded: FloatArray, scores: Scores | None) -> FloatArray:
+    """Return the spans that were looked at, recorded and, with scores, within a window."""
     spans = intersect(recorded, union(recording.labelled.get(rule.tier, np.empty((0, 2)))))
     return spans if scores is None else intersect(spans, _scored_spans(scores))
 
@@ -135,11 +148,38 @@ def touches(times: FloatArray, spans: FloatArray) -> npt.NDArray[np.bool_]:
     """Return which of (n, 2) times share more than nothing with spans; points count where they lie inside."""
     start_s, stop_s = times[:, 0], times[:, 1]
     place = np.searchsorted(spans[:, 0], start_s, side="right")  # spans are disjoint and ordered
-    touching = np.asarray((place > 0) & (start_s <= np.append(spans[:, 1], -np.inf)[place - 1]))
+    ends_s = np.append(spans[:, 1], -np.inf)[place - 1]
+    touching = np.asarray(start_s < ends_s)
     outside = np.flatnonzero(~touching)
     if len(outside):
-        touching[outside] = covered_s(start_s[outside], stop_s[outside], spans) > 0
+        start_s, stop_s, ends_s = start_s[outside], stop_s[outside], ends_s[outside]
+        point_at_end = (start_s == stop_s) & (start_s == ends_s)
+        touching[outside] = point_at_end | (covered_s(start_s, stop_s, spans) > 0)
     return touching
+
+
+def is_repeated(times: FloatArray, seen: Seen) -> npt.NDArray[np.bool_]:
+    """Return which of (n, 2) times lie in what another recording has counted."""
+    if seen.distinct is seen.counted:
+        return np.zeros(len(times), dtype=bool)
+    return touches(times, seen.counted) & ~touches(times, seen.distinct)
+
+
+def match_all(
+    events: pd.DataFrame,
+    recordings: Mapping[str, Recording],
+    rule: Rule,
+    seen: Mapping[str, Seen],
+    scores: Mapping[str, Scores] | None,
+) -> pd.DataFrame:
+    """Return one row a predicted or true event of recordings, of several with the column ``recording`` of events."""
+    parts = [
+        match_recording(
+            events[events["recording"] == name], one, rule, seen[name], None if scores is None else scores[name]
+        )
+        for name, one in recordings.items()
+    ]
+    return pd.concat(parts, ignore_index=True).astype(MATCH_KINDS)
 
 
 def match_recording(
@@ -161,7 +201,8 @@ def match_recording(
 def _match_class(found: pd.DataFrame, wanted: pd.DataFrame, rule: Rule, seen: Seen) -> list[dict[str, object]]:
     predicted = found[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
     truth = wanted[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
-    judged, recorded = touches(predicted, seen.counted), touches(truth, seen.recorded)
+    judged, recorded = touches(predicted, seen.distinct), touches(truth, seen.recorded)
+    again, true_again = is_repeated(predicted, seen), is_repeated(truth, seen)
     places = np.flatnonzero(recorded)  # what no sensor saw can neither be hit nor missed
     score = found["score"].to_numpy(dtype=np.float64)
     found_pairs = match(predicted, truth[recorded], tolerance_s=rule.tolerance_s, score=score)
@@ -169,16 +210,20 @@ def _match_class(found: pd.DataFrame, wanted: pd.DataFrame, rule: Rule, seen: Se
     rows: list[dict[str, object]] = []
     for place, event in enumerate(found.itertuples()):
         row = {name: getattr(event, name) for name in ("start_s", "stop_s", "score", "decided_s")}
+        row |= {"early": False, "repeated": again[place]}
         if place not in pairs:
-            rows.append({**row, "kind": "false alarm" if judged[place] else "not labelled"})
+            unjudged = "counted elsewhere" if again[place] else "not labelled"
+            rows.append({**row, "kind": "false alarm" if judged[place] else unjudged})
             continue
         true_start_s, true_stop_s = truth[pairs[place]]
         since_s = true_start_s if rule.latency_from == "start" else true_stop_s
         times = {"true_start_s": true_start_s, "true_stop_s": true_stop_s, "latency_s": row["decided_s"] - since_s}
-        rows.append({**row, **times, "kind": "hit"})
+        early = row["decided_s"] < true_start_s - rule.tolerance_s
+        rows.append({**row, **times, "early": early, "kind": "hit"})
     for place in sorted(set(range(len(truth))) - set(pairs.values())):
         start_s, stop_s = truth[place]
         times = {"start_s": start_s, "stop_s": stop_s, "true_start_s": start_s, "true_stop_s": stop_s}
+        times |= {"early": False, "repeated": true_again[place]}
         rows.append({**times, "kind": "miss" if recorded[place] else "not recorded"})
     return rows
 

@@ -1,8 +1,8 @@
 """The report of an evaluation."""
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -17,28 +17,35 @@ from wristkit.evaluate.figures import (
     Rate,
     Share,
     f1,
-    hours_needed,
-    interval_over_people,
-    median_over_people,
+    of_simulation,
     quantile,
     rate,
     share,
 )
-from wristkit.evaluate.judge import MATCH_KINDS, Rule, Seen, hours, match_recording, seen_of
-from wristkit.evaluate.tally import context_of, edges, tally
+from wristkit.evaluate.given import by_id, check_events, judged_classes, scores_by_id, sources_of
+from wristkit.evaluate.judge import Rule, Seen, hours, match_all, seen_of
+from wristkit.evaluate.notes import claim_note, lines_of, notes_of
+from wristkit.evaluate.people import OverPeople, figure_over_people, median_over_people
+from wristkit.evaluate.shown import table_html
+from wristkit.evaluate.tally import context_of, counts_of, edges, longer_than_true, tally
 from wristkit.evaluate.ward import ward_table
-from wristkit.events import BACKGROUND, EVENT_COLUMNS, EventDecoder, Scores, event_table
+from wristkit.events import EVENT_COLUMNS, EventDecoder, Scores, event_table
 from wristkit.recording import FloatArray, Recording
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """One threshold of a curve and what it costs."""
+    """One threshold of a curve and what it costs.
+
+    ``early_hits`` of the hits were decided before the true event began, beyond the tolerance.
+    """
 
     threshold: float
     recall_share: Share
     false_alarms: Rate
     note: str
+    notes: tuple[str, ...] = ()  # what is simulated
+    early_hits: int = 0
 
     @property
     def recall(self) -> float:
@@ -51,21 +58,25 @@ class OperatingPoint:
         return self.false_alarms.per_hour
 
     def __str__(self) -> str:
-        return (
-            f"threshold {self.threshold:.3f}: recall {self.recall_share}; false alarms {self.false_alarms}. {self.note}"
-        )
+        told = f"threshold {self.threshold:.3f}: recall {self.recall_share}; false alarms {self.false_alarms}"
+        return f"{told}. {'; '.join(one for one in (self.note, *self.notes) if one)}"
 
 
 @dataclass(frozen=True, eq=False)
 class EventReport:
     """Events against truth.
 
+    Where real and simulated recordings are both given, all figures are of the real ones; ``by_source`` has a row of
+    each kind, and :meth:`of_source` a report.
+
     Parameters
     ----------
     matches
         One row an event, predicted or true: ``recording, subject, label, kind``, its times, ``score``, ``decided_s``
         and ``latency_s``. Kinds are hit, miss, false alarm, and what is not judged: a predicted event where nobody
-        looked (``not labelled``), a true one where nothing was recorded (``not recorded``).
+        looked or wore it (``not labelled``), one in hours that another recording has counted (``counted elsewhere``),
+        a true one where nothing was recorded (``not recorded``). ``early``: a hit decided before the true event began,
+        beyond the tolerance. ``repeated``: whether it lies in hours that another recording has counted.
     recordings
         Recording id to recording.
     seen
@@ -91,14 +102,20 @@ class EventReport:
         """Recording id to labelled and recorded hours that no recording before it held."""
         return {name: hours(seen.distinct) for name, seen in self.seen.items()}
 
+    @cached_property
+    def basis(self) -> tuple[str, ...]:
+        """Ids of the recordings that figures are of: those not simulated, or all where all are."""
+        real = tuple(name for name, one in self.recordings.items() if not one.is_simulated)
+        return real or tuple(self.recordings)
+
     @property
     def hours(self) -> float:
-        """Labelled and recorded hours, each once."""
-        return sum(self.hours_of.values())
+        """Labelled, recorded and worn hours, each once; simulated ones only where there are no others."""
+        return sum(self.hours_of[name] for name in self.basis)
 
     @property
     def simulated_hours(self) -> float:
-        """How many of the hours are simulated."""
+        """How many simulated hours were given; beside real ones they are not among ``hours``."""
         return sum(hours for name, hours in self.hours_of.items() if self.recordings[name].is_simulated)
 
     @property
@@ -108,13 +125,13 @@ class EventReport:
 
     @property
     def precision(self) -> float:
-        """Share of judged detections that were true."""
+        """Share of judged detections that were true, in the hours that count."""
         return self.precision_share.value
 
     @property
     def f1(self) -> float:
         """Harmonic mean of recall and precision; ``f1_over_people`` is its interval."""
-        return f1(*self._counts())
+        return f1(*counts_of(self._once))
 
     @property
     def fp_per_hour(self) -> float:
@@ -133,8 +150,9 @@ class EventReport:
 
     @property
     def precision_share(self) -> Share:
-        """Precision with its interval and counts."""
-        return share(self._count("hit"), self._count("hit") + self._count("false alarm"))
+        """Precision with its interval and counts; hits in hours that another recording has counted are left out."""
+        hits, _, alarms = counts_of(self._once)
+        return share(hits, hits + alarms)
 
     @property
     def false_alarms(self) -> Rate:
@@ -144,7 +162,17 @@ class EventReport:
     @property
     def latency_s(self) -> FloatArray:
         """Seconds from the true event to the decision, of every hit."""
-        return self.matches.loc[self.matches["kind"] == "hit", "latency_s"].to_numpy(dtype=np.float64)
+        return self._hits["latency_s"].to_numpy(dtype=np.float64)
+
+    @property
+    def early_hits(self) -> int:
+        """How many hits were decided before the true event began, beyond the tolerance."""
+        return int(self._hits["early"].sum())
+
+    @property
+    def early_longer_s(self) -> FloatArray:
+        """By how many seconds each early hit outlasts its true event."""
+        return longer_than_true(self._hits[self._hits["early"]])
 
     @property
     def latency_median(self) -> Quantile:
@@ -168,9 +196,8 @@ class EventReport:
 
     @property
     def latency_over_people(self) -> tuple[float, float] | None:
-        """Bootstrap interval of the median latency over people with a hit; None of fewer than five."""
-        hits = self.matches[self.matches["kind"] == "hit"]
-        return median_over_people(self.latency_s, hits["subject"].to_numpy(dtype=object))
+        """Interval of the median latency over people with a hit; None of fewer than five."""
+        return self.over_people["latency"].span
 
     @property
     def classes(self) -> list[str]:
@@ -180,21 +207,21 @@ class EventReport:
     @property
     def by_class(self) -> pd.DataFrame:
         """One row a class, lowest recall first."""
-        return tally(self.matches, "label", dict.fromkeys(self.classes, self.hours))
+        return tally(self._own, "label", dict.fromkeys(self.classes, self.hours))
 
     @property
     def by_subject(self) -> pd.DataFrame:
         """One row a person, the worst first: lowest recall, then most false alarms an hour."""
-        hours: dict[str, float] = {}
-        for name, recording in self.recordings.items():
-            who = recording.subject or ""
-            hours[who] = hours.get(who, 0.0) + self.hours_of[name]
-        return tally(self.matches, "subject", hours)
+        return tally(self._own, "subject", self._hours_of_people)
 
     @property
     def by_source(self) -> pd.DataFrame:
-        """One row for real and one for simulated recordings, which say nothing about each other."""
-        kind_of = {name: "simulated" if one.is_simulated else "real" for name, one in self.recordings.items()}
+        """One row each for real, injected and simulated recordings, which say nothing about each other.
+
+        Of ``injected`` ones, real motion with simulated events in it, recall and latency are simulated figures, hours
+        and false alarms are real.
+        """
+        kind_of = {name: one.origin for name, one in self.recordings.items()}
         hours_of: dict[str, float] = {}
         for name, kind in kind_of.items():
             hours_of[kind] = hours_of.get(kind, 0.0) + self.hours_of[name]
@@ -207,17 +234,26 @@ class EventReport:
         hours add up to all hours; where none lies, ``no label``.
         """
         hours_of: dict[str, float] = {}
-        for name, recording in self.recordings.items():
-            for where, more in hours_by_context(self.seen[name].distinct, parts_of(recording, tier)).items():
+        for name in self.basis:
+            lasted = hours_by_context(self.seen[name].distinct, parts_of(self.recordings[name], tier))
+            for where, more in lasted.items():
                 hours_of[where] = hours_of.get(where, 0.0) + more
-        context = context_of(self.matches, self.recordings, tier)
+        context = context_of(self._own, self.recordings, tier)
         hours_of = {**dict.fromkeys(sorted(set(context)), 0.0), **hours_of}
         if set(hours_of) <= {NO_CONTEXT}:
             tiers = sorted({str(name) for one in self.recordings.values() for name in one.labels["tier"]})
             raise ValueError(
                 f"no label of the tier {tier!r} covers any time; there are labels of {tiers}, maybe points"
             )
-        return tally(self.matches.assign(context=context), "context", hours_of)
+        return tally(self._own.assign(context=context), "context", hours_of)
+
+    def of_source(self, origin: Literal["real", "injected", "simulated"]) -> "EventReport":
+        """Return the report of the recordings of one origin alone; see ``by_source``."""
+        return self._part({one.origin: None for one in self.recordings.values()}, origin, lambda one: one.origin)
+
+    def of_subject(self, subject: str) -> "EventReport":
+        """Return the report of one person alone, with all tables, such as ``error_kinds``."""
+        return self._part(self._hours_of_people, subject, lambda one: one.subject or "")
 
     @property
     def edge_errors(self) -> pd.DataFrame:
@@ -226,7 +262,7 @@ class EventReport:
         ``_median_s`` and ``_p95_s`` are of the distance; ``_bias_s`` is the median with its sign, above 0 where the
         detected edge comes later.
         """
-        hits = self.matches[self.matches["kind"] == "hit"]
+        hits = self._hits
         rows = {label: edges(hits[hits["label"] == label]) for label in self.classes}
         columns = ["hits", *(f"{edge}_{what}_s" for edge in ("onset", "offset") for what in ("median", "p95", "bias"))]
         table = pd.DataFrame(rows.values(), index=pd.Index(rows, name="label", dtype=object), columns=columns)
@@ -238,36 +274,39 @@ class EventReport:
 
         See :mod:`wristkit.evaluate.ward`.
         """
-        return ward_table(self.matches, self.seen, self.classes)
+        return ward_table(self._own, self.seen, self.classes)
 
     @property
     def recall_over_people(self) -> tuple[float, float] | None:
-        """Bootstrap interval of recall over people; None of fewer than five."""
-        people = self.by_subject
-        return interval_over_people(
-            people["hits"].to_numpy(dtype=np.float64), (people["hits"] + people["misses"]).to_numpy(dtype=np.float64)
-        )
+        """Interval of recall over people; None of fewer than five with a true event, or where all or none are hits."""
+        return self.over_people["recall"].span
 
     @property
     def f1_over_people(self) -> tuple[float, float] | None:
-        """Bootstrap interval of F1 over people; None of fewer than five."""
-        people = self.by_subject
-        both = 2 * people["hits"].to_numpy(dtype=np.float64)
-        wrong = (people["misses"] + people["false_alarms"]).to_numpy(dtype=np.float64)
-        return interval_over_people(both, both + wrong)
+        """Interval of F1 over people; None of fewer than five with an event, or where all or none are hits."""
+        return self.over_people["f1"].span
 
     @property
     def fp_per_hour_over_people(self) -> tuple[float, float] | None:
-        """Bootstrap interval of false alarms an hour over people; None of fewer than five."""
-        people = self.by_subject
-        return interval_over_people(
-            people["false_alarms"].to_numpy(dtype=np.float64), people["hours"].to_numpy(dtype=np.float64)
-        )
+        """Interval of false alarms an hour over people; None of fewer than five with hours, or of no alarm."""
+        return self.over_people["fp_per_hour"].span
+
+    @property
+    def over_people(self) -> dict[str, OverPeople]:
+        """Intervals of ``recall, f1, fp_per_hour, latency`` over people, and in words, also why there is none."""
+        people, once = self.by_subject, tally(self._once, "subject", self._hours_of_people)
+        return {
+            "recall": figure_over_people(people, "recall"),
+            "f1": figure_over_people(once, "f1"),
+            "fp_per_hour": figure_over_people(people, "fp_per_hour"),
+            "latency": median_over_people(self.latency_s, self._hits["subject"].to_numpy(dtype=object)),
+        }
 
     def curve(self) -> pd.DataFrame:
         """Return recall, precision and false alarms per hour at every threshold that changes one of them.
 
-        The high threshold runs over all scores at or above the decoder's low one; everything else stays.
+        The high threshold runs over all scores at or above the decoder's low one; everything else stays. Precision is
+        NaN where recordings share hours, since their alarms count once and their hits in each.
         """
         return self._curve.copy(deep=False)  # pandas copies what is written to
 
@@ -283,40 +322,101 @@ class EventReport:
             )
         curve = self._curve[self._curve["fp_per_hour"] <= fp_per_hour]
         best = curve.iloc[int(curve["hits"].to_numpy().argmax())]
+        hits, alarms = int(best["hits"]), rate(int(best["false_alarms"]), self.hours)
+        early = self._early_at(float(best["threshold"])) if hits else 0
+        note = claim_note(fp_per_hour, alarms, is_simulated=self._is_simulated, early=early, hits=hits)
+        told, recall = of_simulation(self.notes), share(hits, int(best["truths"]))
+        return OperatingPoint(float(best["threshold"]), recall, alarms, note, told, early)
+
+    @property
+    def point(self) -> OperatingPoint:
+        """The threshold that the decoder has, for the mark in a curve."""
         return OperatingPoint(
-            threshold=float(best["threshold"]),
-            recall_share=share(int(best["hits"]), int(best["truths"])),
-            false_alarms=rate(int(best["false_alarms"]), self.hours),
-            note=_claim_note(fp_per_hour, rate(int(best["false_alarms"]), self.hours)),
+            threshold=self._decoder.high,
+            recall_share=self.recall_share,
+            false_alarms=self.false_alarms,
+            note="the threshold is the decoder's own",
+            notes=of_simulation(self.notes),
+            early_hits=self.early_hits,
         )
+
+    def _early_at(self, high: float) -> int:
+        """Return how many hits of another high threshold are early."""
+        decoder, scores = replace(self._decoder, high=min(1.0, high)), self.scores or {}
+        found = stack({name: decoder.run(scores[name]) for name in self.basis})
+        held = {name: self.recordings[name] for name in self.basis}
+        return int(match_all(found, held, self.rule, self.seen, None)["early"].sum())
+
+    @property
+    def _decoder(self) -> EventDecoder:
+        if self.scores is None or self.decoder is None:
+            raise ValueError("a curve needs scores= and decoder=; use Detector.evaluate, or pass both to evaluate")
+        return self.decoder
+
+    @property
+    def _is_simulated(self) -> bool:
+        return any(self.recordings[name].is_simulated for name in self.basis)
 
     @cached_property
     def _curve(self) -> pd.DataFrame:
-        if self.scores is None or self.decoder is None:
-            raise ValueError("a curve needs scores= and decoder=; use Detector.evaluate, or pass both to evaluate")
-        return curve_table(
+        decoder, scores = self._decoder, self.scores or {}
+        table = curve_table(
             self.rule,
             self.seen,
-            self.scores,
-            self.decoder,
-            truths=sum(len(times) for seen in self.seen.values() for times in seen.truth.values()),
+            {name: scores[name] for name in self.basis},
+            decoder,
+            truths=sum(len(times) for name in self.basis for times in self.seen[name].truth.values()),
             hours=self.hours,
+        )
+        shared = any(self.seen[name].counted is not self.seen[name].distinct for name in self.basis)
+        return table.assign(precision=np.nan) if shared else table
+
+    @cached_property
+    def _own(self) -> pd.DataFrame:
+        """The matches that figures are of."""
+        if len(self.basis) == len(self.recordings):
+            return self.matches
+        return self.matches[self.matches["recording"].isin(self.basis)]
+
+    @property
+    def _hits(self) -> pd.DataFrame:
+        return self._own[self._own["kind"] == "hit"]
+
+    @property
+    def _once(self) -> pd.DataFrame:
+        """The matches in hours that no other recording has counted."""
+        return self._own[~self._own["repeated"]]
+
+    @property
+    def _hours_of_people(self) -> dict[str, float]:
+        hours_of: dict[str, float] = {}
+        for name in self.basis:
+            who = self.recordings[name].subject or ""
+            hours_of[who] = hours_of.get(who, 0.0) + self.hours_of[name]
+        return hours_of
+
+    def _part(self, known: Mapping[str, object], wanted: str, key: Callable[[Recording], str]) -> "EventReport":
+        """Return the report of the recordings of which a key is what is wanted; hours count as in the whole."""
+        if wanted not in known:
+            raise ValueError(f"{wanted!r} is not in the report, expected one of {sorted(known)}")
+        held = {name: one for name, one in self.recordings.items() if key(one) == wanted}
+        return replace(
+            self,
+            matches=self.matches[self.matches["recording"].isin(list(held))],
+            recordings=held,
+            seen={name: self.seen[name] for name in held},
+            scores=None if self.scores is None else {name: self.scores[name] for name in held},
         )
 
     def _count(self, kind: str) -> int:
-        return int((self.matches["kind"] == kind).sum())
-
-    def _counts(self) -> tuple[int, int, int]:
-        return self._count("hit"), self._count("miss"), self._count("false alarm")
+        return int((self._own["kind"] == kind).sum())
 
     def __repr__(self) -> str:
-        return "\n".join(_lines(self))
+        return "\n".join(lines_of(self))
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{html.escape(line)}</li>" for line in _lines(self))
-        tables = "".join(
-            table.to_html(escape=True, float_format="{:.3g}".format) for table in (self.by_class, self.by_subject)
-        )
+        lines = "".join(f"<li>{html.escape(line)}</li>" for line in lines_of(self))
+        tables = "".join(map(table_html, (self.by_class, self.by_subject)))
         return f"<ul>{lines}</ul>{tables}"
 
 
@@ -353,27 +453,15 @@ def evaluate(
         raise ValueError(f"latency_from is {latency_from!r}, expected 'start' or 'stop'")
     if not (np.isfinite(tolerance_s) and tolerance_s >= 0):
         raise ValueError(f"tolerance_s is {tolerance_s}, expected seconds, 0 or more")
-    held = _by_id([recordings] if isinstance(recordings, Recording) else recordings)
-    known = _scores_by_id(scores, held)
-    table = _check_events(events, held)
-    needed = _sources(known) if streams is None else tuple(streams)
-    rule = Rule(tier, tolerance_s, latency_from, needed, _judged(known, decoder))
+    held = by_id([recordings] if isinstance(recordings, Recording) else recordings)
+    known = scores_by_id(scores, held)
+    needed = sources_of(known) if streams is None else tuple(streams)
+    rule = Rule(tier, tolerance_s, latency_from, needed, judged_classes(known, decoder))
+    table = check_events(events, held, rule)
     seen = seen_of(held, rule, known)
-    parts = [
-        match_recording(
-            table[table["recording"] == name], recording, rule, seen[name], None if known is None else known[name]
-        )
-        for name, recording in held.items()
-    ]
-    return EventReport(
-        matches=pd.concat(parts, ignore_index=True).astype(MATCH_KINDS),
-        recordings=held,
-        seen=seen,
-        rule=rule,
-        scores=known,
-        decoder=decoder,
-        notes=_notes(held, rule, seen),
-    )
+    matches = match_all(table, held, rule, seen, known)
+    report = EventReport(matches, held, seen, rule, known, decoder, notes=())
+    return replace(report, notes=notes_of(held, rule, seen, matches[matches["recording"].isin(report.basis)]))
 
 
 def stack(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -381,138 +469,3 @@ def stack(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     parts = [table.assign(recording=name) for name, table in tables.items()]
     joined = pd.concat(parts, ignore_index=True) if parts else event_table([]).assign(recording="")
     return joined[["recording", *EVENT_COLUMNS]].astype({"recording": object})
-
-
-def _by_id(recordings: Sequence[Recording]) -> dict[str, Recording]:
-    held = {recording.id: recording for recording in recordings}
-    if not held:
-        raise ValueError("no recordings were given; pass those that the events were found in")
-    if len(held) < len(recordings):
-        raise RecordingError(
-            "a recording is given twice, so its hours would count twice",
-            code="duplicate_recording",
-            remedy="give each once",
-        )
-    return held
-
-
-def _scores_by_id(
-    scores: Scores | Mapping[str, Scores] | None, held: Mapping[str, Recording]
-) -> dict[str, Scores] | None:
-    if scores is None:
-        return None
-    known = {next(iter(held)): scores} if isinstance(scores, Scores) else dict(scores)
-    if set(known) != set(held):
-        raise ValueError(f"scores are of recordings {sorted(known)}, expected those of {sorted(held)}")
-    return known
-
-
-def _check_events(events: pd.DataFrame, held: Mapping[str, Recording]) -> pd.DataFrame:
-    if "recording" not in events.columns and len(held) == 1:
-        events = events.assign(recording=next(iter(held)))
-    if missing := [column for column in ("recording", *EVENT_COLUMNS) if column not in events.columns]:
-        raise ValueError(f"events lack the columns {missing}; stack tables of several recordings with their ids")
-    if foreign := sorted(set(events["recording"]) - set(held)):
-        raise ValueError(f"events are of recordings {foreign}, which were not given; pass all that were searched")
-    times = events[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
-    if not np.isfinite(times).all() or (times[:, 1] < times[:, 0]).any():
-        raise ValueError("events have no time or end before they start; expected start_s <= stop_s in seconds")
-    return events
-
-
-def _sources(known: Mapping[str, Scores] | None) -> tuple[str, ...] | None:
-    names = {name for one in (known or {}).values() for name in one.sources}
-    return tuple(sorted(names)) or None
-
-
-def _judged(known: Mapping[str, Scores] | None, decoder: EventDecoder | None) -> frozenset[str] | None:
-    if known is None:
-        return None
-    classes = {name for one in known.values() for name in one.channels}
-    return frozenset(classes - {decoder.background if decoder else BACKGROUND})
-
-
-def _notes(held: Mapping[str, Recording], rule: Rule, seen: Mapping[str, Seen]) -> tuple[str, ...]:
-    notes = []
-    tier = rule.tier
-    labels = pd.concat([recording.labels for recording in held.values()], ignore_index=True)
-    if len(labels) and tier not in set(labels["tier"]):
-        notes.append(f"no label is of tier {tier!r}; there are {sorted(set(labels['tier']))}")
-    foreign = labels[(labels["tier"] == tier) & ~labels["label"].isin([*(rule.classes or ()), BACKGROUND])]
-    if rule.classes is not None and len(foreign):
-        names = sorted(set(foreign["label"]))
-        notes.append(f"{len(foreign)} labels {names} are no classes of this detector and are not judged")
-        notes += _misspelled(names, rule.classes)
-    if over := sum(_lying_over(times) for one in seen.values() for times in one.truth.values()):
-        notes.append(
-            f"{over} true events lie over another of their class and count beside it: look for labels given twice"
-        )
-    simulated = sum(recording.is_simulated for recording in held.values())
-    if simulated:
-        notes.append(f"{simulated} of {len(held)} recordings are simulated: their figures are simulated figures")
-    silent = [name for name, recording in held.items() if tier not in recording.labelled]
-    if silent:
-        notes.append(f"{len(silent)} recordings state no labelled spans of tier {tier!r}: no alarm is counted there")
-    twice = sum(hours(one.counted) - hours(one.distinct) for one in seen.values())
-    if twice > 1e-6:
-        notes.append(f"{twice:.3g} h of one person's device are in several recordings: hours once, all alarms count")
-    return tuple(notes)
-
-
-def _misspelled(names: Sequence[str], classes: Iterable[str]) -> list[str]:
-    """Return which labels may be a class of the detector in another spelling."""
-    plain = {one.strip().casefold(): one for one in classes}
-    pairs = [(name, plain[key]) for name in names if (key := name.strip().casefold()) in plain]
-    return [
-        f"label {name!r} may be class {meant!r}, spelled otherwise: rename it to have it judged"
-        for name, meant in pairs
-    ]
-
-
-def _lying_over(times: FloatArray) -> int:
-    """Return how many of (n, 2) times begin before an earlier one has ended."""
-    ordered = times[np.lexsort((times[:, 1], times[:, 0]))]
-    return int((ordered[1:, 0] < np.maximum.accumulate(ordered[:, 1])[:-1]).sum())
-
-
-def _claim_note(fp_per_hour: float, alarms: Rate) -> str:
-    """Say whether the hours are enough for the claim, and how many would be."""
-    chosen = "the threshold is chosen on these very recordings"
-    if not fp_per_hour:
-        return f"no number of hours proves a rate of zero; {chosen}"
-    needed, held = hours_needed(fp_per_hour, alarms=alarms.alarms), f"{alarms.hours:.3g} labelled hours"
-    claim = f"to claim {fp_per_hour:g} per hour"
-    if alarms.hours >= needed:
-        return f"{held} are enough {claim}; {chosen}"
-    more = "without alarm" if not alarms.alarms else f"with no more than {alarms.alarms} alarms"
-    return f"{held} are too few {claim}: {needed:.3g} h {more} are enough; {chosen}"
-
-
-def _lines(report: EventReport) -> list[str]:
-    lines = [
-        f"recall {report.recall_share}{_over_people(report.recall_over_people)}",
-        f"precision {report.precision_share}",
-        f"F1 {report.f1:.3f}{_over_people(report.f1_over_people)}",
-        f"false alarms {report.false_alarms}{_over_people(report.fp_per_hour_over_people)}",
-        f"latency {_latency_line(report)}",
-        f"labelled hours {report.hours:.3g}, {len(report.recordings)} recordings of {len(report.by_subject)} people",
-    ]
-    sources = report.by_source
-    for kind in sources.index if len(sources) > 1 else ():
-        hits, misses, alarms = (int(sources.loc[kind, name]) for name in ("hits", "misses", "false_alarms"))
-        of_kind = rate(alarms, float(sources.loc[kind, "hours"]))
-        lines.append(f"{kind}: recall {share(hits, hits + misses)}; false alarms {of_kind}")
-    return [*lines, *report.notes]
-
-
-def _over_people(interval: tuple[float, float] | None) -> str:
-    if interval is None:
-        return "; too few people for an interval over them"
-    return f"; over people {interval[0]:.3g} to {interval[1]:.3g}"
-
-
-def _latency_line(report: EventReport) -> str:
-    if not len(report.latency_s):
-        return "of no hit"
-    over = _over_people(report.latency_over_people)
-    return f"median {report.latency_median}, 95th percentile {report.latency_p95}{over}"

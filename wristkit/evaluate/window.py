@@ -1,6 +1,7 @@
 """How well windows are told apart: F1, confusion and calibration of a table of predictions, and for whom they fail."""
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from wristkit.evaluate.figures import FEWEST_PEOPLE, share
 from wristkit.evaluate.people import interval_of
+from wristkit.evaluate.shown import table_html
 from wristkit.recording import FloatArray
 
 PREDICTION_COLUMNS = ("recording", "subject", "fold", "start_s", "stop_s", "truth", "predicted")
@@ -52,8 +54,11 @@ class WindowReport:
 
     @cached_property
     def over_people(self) -> pd.DataFrame:
-        """Macro-F1, balanced accuracy and accuracy with their 95 % interval over people, NaN of fewer than five."""
-        low, high = interval_of(self._counts_of_people, window_figures)
+        """Macro-F1, balanced accuracy and accuracy with their 95 % interval over people.
+
+        NaN of fewer than five people, and where they do not differ, as where all is right.
+        """
+        low, high = interval_of(self._counts_of_people, window_figures, ["share"] * 3)
         names = pd.Index(["macro_f1", "balanced_accuracy", "accuracy"], name="figure")
         return pd.DataFrame({"value": window_figures(self._counts[None])[0], "low": low, "high": high}, index=names)
 
@@ -61,10 +66,11 @@ class WindowReport:
     def by_class(self) -> pd.DataFrame:
         """One row a class, lowest F1 first: windows, precision, recall and F1 with intervals over people, Brier score.
 
+        An interval takes five people who show the class, or for precision of whom it was said.
         A class that is never true has no recall and no F1, and one that is never predicted no precision: NaN, not 0.
         """
-        figures, (low, high) = _by_class(self._counts[None])[0], interval_of(self._counts_of_people, _by_class)
-        count = len(self.classes)
+        count, figures = len(self.classes), _by_class(self._counts[None])[0]
+        low, high = interval_of(self._counts_of_people, _by_class, ["share"] * len(figures))
         columns: dict[str, FloatArray] = {"windows": self._counts.sum(axis=1), "predicted": self._counts.sum(axis=0)}
         for place, name in enumerate(("precision", "recall", "f1")):
             own = slice(place * count, (place + 1) * count)
@@ -154,11 +160,14 @@ class WindowReport:
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in _lines(self))
         tables = (self.by_class, self.by_subject, self.confusion)
-        return f"<ul>{lines}</ul>" + "".join(one.to_html(escape=True, float_format="{:.3g}".format) for one in tables)
+        return f"<ul>{lines}</ul>" + "".join(map(table_html, tables))
 
 
 def window_report(predictions: pd.DataFrame) -> WindowReport:
     """Return how well windows were told apart, from a table of predictions such as ``CrossValidation.predictions``.
+
+    What ``predictions.attrs["notes"]`` says of them, such as that they are simulated, the report says too;
+    ``fit.held_out`` carries the notes of its training.
 
     Raises
     ------
@@ -172,20 +181,44 @@ def window_report(predictions: pd.DataFrame) -> WindowReport:
     thought_of = tuple(str(name) for name in predictions.columns if name not in PREDICTION_COLUMNS)
     notes = _check(predictions, thought_of)
     classes = (*thought_of, *sorted(set(predictions["truth"]) - set(thought_of)))
-    return WindowReport(predictions.reset_index(drop=True), classes, tuple(notes))
+    told = tuple(predictions.attrs.get("notes", ()))
+    return WindowReport(predictions.reset_index(drop=True), classes, (*told, *notes))
 
 
 def counts_of_people(predictions: pd.DataFrame, people: list[str], classes: tuple[str, ...]) -> FloatArray:
     """Return (people, classes, classes) how often each true class was taken for each class."""
-    pair = places_in(predictions["truth"], classes) * len(classes) + places_in(predictions["predicted"], classes)
     place = np.searchsorted(np.array(people, dtype=str), predictions["subject"].to_numpy(dtype=str))
+    pair = _pairs(predictions["truth"], predictions["predicted"], classes)
     flat = np.bincount(place * len(classes) ** 2 + pair, minlength=len(people) * len(classes) ** 2)
     return flat.reshape(len(people), len(classes), len(classes)).astype(np.float64)
 
 
-def places_in(names: "pd.Series[str]", classes: tuple[str, ...]) -> npt.NDArray[np.intp]:
+def confusion_counts(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return (classes, classes) how often each true class was taken for each class."""
+    true, said = (np.asarray(names, dtype=object) for names in (truth, predicted))
+    if true.shape != said.shape or true.ndim != 1:
+        raise ValueError(f"truth has shape {true.shape} and predicted {said.shape}; give one of each a window")
+    if unknown := sorted({str(name) for name in (*true, *said)} - set(classes)):
+        raise ValueError(f"{unknown[:5]} are not among the classes {list(classes)}; name every class")
+    count = len(classes)
+    return np.bincount(_pairs(true, said, classes), minlength=count**2).reshape(count, count).astype(np.int64)
+
+
+def macro_f1(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
+    """Return the mean F1 over the classes that occur in truth; NaN where there is none."""
+    names = sorted({*np.asarray(truth, dtype=str).tolist(), *np.asarray(predicted, dtype=str).tolist()})
+    true, said = (np.asarray(one, dtype=str).astype(object) for one in (truth, predicted))
+    return float(window_figures(confusion_counts(true, said, names)[None].astype(np.float64))[0, 0])
+
+
+def _pairs(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Return the cell of the confusion of each window, row by row."""
+    return np.asarray(places_in(truth, classes) * len(classes) + places_in(predicted, classes))
+
+
+def places_in(names: npt.ArrayLike, classes: Sequence[str]) -> npt.NDArray[np.intp]:
     """Return the place of each name among the classes."""
-    return pd.Index(classes, dtype=object).get_indexer(pd.Index(names, dtype=object))
+    return pd.Index(list(classes), dtype=object).get_indexer(pd.Index(np.asarray(names, dtype=object)))
 
 
 def _check(predictions: pd.DataFrame, classes: tuple[str, ...]) -> list[str]:
@@ -246,7 +279,8 @@ def _lines(report: WindowReport) -> list[str]:
     figures = []
     rows = report.over_people.to_numpy(dtype=np.float64).tolist()
     for name, (value, low, high) in zip(("macro-F1", "balanced accuracy", "accuracy"), rows, strict=True):
-        span = "" if np.isnan(low) else f"; over people {low:.3f} to {high:.3f}"
+        alike = "; no interval over people, as they do not differ" if len(report.by_subject) >= FEWEST_PEOPLE else ""
+        span = alike if np.isnan(low) else f"; over people {low:.3f} to {high:.3f}"
         figures.append(f"{name} {value:.3f}{span}")
     worst = report.by_subject.iloc[0]
     return [

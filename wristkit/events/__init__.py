@@ -2,7 +2,7 @@
 
 from wristkit.events.decoder import DecoderState, EventDecoder
 from wristkit.events.matching import match, near, served
-from wristkit.events.runs import Runs
+from wristkit.events.runs import EPSILON_S, Runs
 from wristkit.events.scores import (
     BACKGROUND,
     EVENT_COLUMNS,
@@ -15,6 +15,7 @@ from wristkit.events.scores import (
 
 __all__ = [
     "BACKGROUND",
+    "EPSILON_S",
     "EVENT_COLUMNS",
     "DecoderState",
     "Event",

@@ -32,15 +32,15 @@ class Added(Net):
         """Return what the frozen net gives."""
         return self.base.embed(x)
 
-    def share(self, x: Tensor) -> Tensor:
+    def share(self, embedded: Tensor) -> Tensor:
         """Return (n, 1) share of the new class: 0 up to log odds of ``QUIET``, then rising to 1."""
-        odds = torch.clamp(self.direction(self.base.embed(x)), -_SUREST, _SUREST)
+        odds = torch.clamp(self.direction(embedded), -_SUREST, _SUREST)
         nothing = 1 / (1 + math.exp(-QUIET))
         return torch.relu(torch.sigmoid(odds) - nothing) * (1 / (1 - nothing))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (n, classes) of windows (n, channels, samples)."""
-        old, share = self.base(x), self.share(x)
+    def classify(self, embedded: Tensor) -> Tensor:
+        """Return logits (n, classes) of embeddings, which the frozen net gives once for all classes."""
+        old, share = self.base.classify(embedded), self.share(embedded)
         before, given, after = old[:, : self.donors.start], old[:, self.donors], old[:, self.donors.stop :]
         most = torch.amax(given, dim=1, keepdim=True)
         whole = torch.log(torch.sum(torch.exp(given - most), dim=1, keepdim=True)) + most

@@ -75,10 +75,19 @@ class Net(nn.Module):
         """Return (n, width) of windows (n, channels, samples)."""
         raise NotImplementedError(f"{type(self).__name__} has no embedding; write embed(x)")
 
+    def classify(self, embedded: Tensor) -> Tensor:
+        """Return logits (n, classes) of embeddings (n, width)."""
+        logits: Tensor = self.head(embedded)
+        return logits
+
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (n, classes) of windows (n, channels, samples)."""
-        logits: Tensor = self.head(self.embed(x))
-        return logits
+        return self.classify(self.embed(x))
+
+    @torch.no_grad()
+    def shift(self, logits: npt.NDArray[np.float64]) -> None:
+        """Add a constant to the logit of each class from now on."""
+        self.head.bias.add_(torch.from_numpy(logits).to(self.head.bias))
 
     @torch.no_grad()
     def cool(self, temperature: float) -> None:

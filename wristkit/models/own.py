@@ -2,6 +2,8 @@
 
 import copy
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -10,22 +12,29 @@ from wristkit.models.measure import evaluating
 
 
 class Own(Net):
-    """A copy of the user's net; normalisation before it and temperature after it are inside.
+    """A copy of the user's net; normalisation before it, shift and temperature after it are inside.
 
     Its class scores are logits: leave out the softmax. It has no head that is known, and so no embedding.
     """
 
+    offset: Tensor
     temperature: Tensor
 
     def __init__(self, module: nn.Module, *, channels: tuple[str, ...], classes: tuple[str, ...], samples: int) -> None:
         super().__init__(channels=channels, classes=classes, samples=samples)
         self.module = copy.deepcopy(module)
+        self.register_buffer("offset", torch.zeros(len(classes)))
         self.register_buffer("temperature", torch.ones(()))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (n, classes) of windows (n, channels, samples)."""
-        logits: Tensor = self.module(self.normalise(x)) / self.temperature
+        logits: Tensor = (self.module(self.normalise(x)) + self.offset) / self.temperature
         return logits
+
+    @torch.no_grad()
+    def shift(self, logits: npt.NDArray[np.float64]) -> None:
+        """Add a constant to the logit of each class from now on."""
+        self.offset.add_(torch.from_numpy(logits).to(self.offset) * self.temperature)
 
     @torch.no_grad()
     def cool(self, temperature: float) -> None:

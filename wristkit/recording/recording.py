@@ -150,6 +150,13 @@ class Recording:
         return "simulated" in (self.source.get("format"), self.source.get("device"))
 
     @property
+    def origin(self) -> Literal["real", "injected", "simulated"]:
+        """What figures from it are: ``injected`` ones have real hours and alarms, recall and latency are simulated."""
+        if self.is_simulated:
+            return "simulated"
+        return "injected" if self.source.get("injected") else "real"
+
+    @property
     def start_s(self) -> float:
         """Time of the earliest sample in seconds from ``start``."""
         return min(stream.start_s for stream in self.streams.values() if len(stream))

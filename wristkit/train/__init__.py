@@ -1,13 +1,12 @@
 """From windows to a fit: training with whole people left out, how windows are varied, new classes, recorded runs."""
 
+from wristkit.evaluate import PREDICTION_COLUMNS, macro_f1
 from wristkit.train.augmentation import SENSORS, Augmentation, augment
 from wristkit.train.fit import (
     HISTORY_COLUMNS,
-    PREDICTION_COLUMNS,
     BoostedFit,
     Fit,
     check_names,
-    macro_f1,
     predictions,
 )
 from wristkit.train.personal import personalise

@@ -14,8 +14,9 @@ from torch import Tensor
 from wristkit.features.settings import NAMED
 from wristkit.features.table import table_of
 from wristkit.models import Net
+from wristkit.recording import FloatArray
 from wristkit.train.fit import HISTORY_COLUMNS
-from wristkit.train.loop import Plan, history_of, judge, logits_of, targets, temperature_of
+from wristkit.train.loop import Plan, calibrate, history_of, judge, targets
 from wristkit.windows import Windows
 
 TREES_AN_EPOCH = 5
@@ -36,7 +37,7 @@ def feature_table(values: npt.NDArray[np.float32], *, channels: tuple[str, ...],
 
 
 class Boosted(Net):
-    """Trees behind the face of a net: windows in, log probabilities out. It has no weights and is never converted."""
+    """Trees behind the face of a net: windows in, logits out. It has no weights and is never converted."""
 
     never_streams = "trees look at features of a whole window"
 
@@ -44,6 +45,7 @@ class Boosted(Net):
         super().__init__(channels=windows.channels, classes=windows.classes, samples=windows.samples)
         self.estimator = estimator
         self.epochs = 1
+        self.offset: FloatArray = np.zeros(len(windows.classes))
         self.temperature = 1.0
         self._rate_hz = windows.rate_hz
 
@@ -52,9 +54,9 @@ class Boosted(Net):
         return feature_table(values, channels=self.channels, rate_hz=self._rate_hz)
 
     def stages(self, table: pd.DataFrame) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield (n, classes) log probabilities by the trees of one epoch, of two, and so on.
+        """Yield (n, classes) logits by the trees of one epoch, of two, and so on.
 
-        A class that was not trained on has those of hardly ever.
+        A class that was not trained on has that of hardly ever.
         """
         known = self.estimator.classes_.astype(int)
         for given in islice(
@@ -62,14 +64,18 @@ class Boosted(Net):
         ):
             probabilities = np.full((len(table), len(self.classes)), _LEAST)
             probabilities[:, known] = np.maximum(given, _LEAST)
-            yield (np.log(probabilities) / self.temperature).astype(np.float32)
+            yield ((np.log(probabilities) + self.offset) / self.temperature).astype(np.float32)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return log probabilities (n, classes) of windows (n, channels, samples)."""
+        """Return logits (n, classes) of windows (n, channels, samples)."""
         if not len(x):
             return torch.empty((0, len(self.classes)))
         table = self.table(x.detach().cpu().numpy())
         return torch.from_numpy(next(islice(self.stages(table), self.epochs - 1, None)))
+
+    def shift(self, logits: npt.NDArray[np.float64]) -> None:
+        """Add a constant to the logit of each class from now on."""
+        self.offset = self.offset + logits * self.temperature
 
     def cool(self, temperature: float) -> None:
         """Divide all logits by a temperature from now on."""
@@ -93,7 +99,7 @@ def boost(windows: Windows, train: Windows, stop: Windows, *, plan: Plan, seed: 
     made.epochs = len(rows)
     if len(stop):
         made.epochs = 1 + int(history["stop_loss"].argmin())
-        made.cool(temperature_of(logits_of(made, stop.values), targets(stop, windows.classes)))
+    calibrate(made, train, stop)
     return made.eval(), history
 
 

@@ -32,6 +32,14 @@ def spec_of(windows: Windows, net: "Net", *, seen: Windows, stop: Windows) -> De
     return replace(spec, decoder=_choose_decoder(spec, stop, Detector(spec, net)))
 
 
+def silent_note(windows: Windows, stop: Windows) -> str:
+    """Return what to say where nobody whom the net was stopped on shows an event; empty text elsewhere."""
+    background = windows.background or BACKGROUND
+    if not len(stop) or set(stop.labels) - {background}:
+        return ""
+    return "nobody it was stopped on shows an event: the thresholds are those with the fewest alarms"
+
+
 def _choose_decoder(spec: DetectorSpec, stop: Windows, detector: Detector) -> EventDecoder:
     """Return the decoder whose events agree best with the runs of one label in the stopping people's windows."""
     tracks = []
@@ -41,7 +49,7 @@ def _choose_decoder(spec: DetectorSpec, stop: Windows, detector: Detector) -> Ev
         probabilities = detector.probabilities(part.values)
         scores = Scores.of(part.stop_s, probabilities, classes=spec.classes, centre_s=centre_s, hop_s=spec.hop_s)
         tracks.append((scores, _runs(part.labels, centre_s, spec)))
-    return max(_decoders(spec), key=lambda decoder: _event_f1(decoder, tracks))
+    return max(_decoders(spec), key=lambda decoder: _worth(decoder, tracks))
 
 
 def _decoders(spec: DetectorSpec) -> list[EventDecoder]:
@@ -49,7 +57,7 @@ def _decoders(spec: DetectorSpec) -> list[EventDecoder]:
     return [
         replace(spec.decoder, smooth=smooth, high=high, low=round(0.6 * high, 3))
         for smooth in (1, 3, 5)
-        for high in (0.35, 0.45, 0.55, 0.65, 0.75, 0.85)
+        for high in (0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85)
     ]
 
 
@@ -60,12 +68,13 @@ def _runs(labels: npt.NDArray[np.object_], centre_s: FloatArray, spec: DetectorS
     return EventDecoder(high=0.5, low=0.5, background=spec.decoder.background).run(track)
 
 
-def _event_f1(decoder: EventDecoder, tracks: list[tuple[Scores, pd.DataFrame]]) -> float:
-    hits = total = 0
+def _worth(decoder: EventDecoder, tracks: list[tuple[Scores, pd.DataFrame]]) -> tuple[float, int]:
+    """Return F1 of the events, and how few are found besides: what decides where nobody shows one."""
+    hits = total = alarms = 0
     for scores, truth in tracks:
         found = decoder.run(scores)
-        total += len(found) + len(truth)
+        total, alarms = total + len(found) + len(truth), alarms + len(found)
         for label, wanted in truth.groupby("label"):
             predicted = found.loc[found["label"] == label, ["start_s", "stop_s"]].to_numpy(dtype=np.float64)
             hits += len(match(predicted, wanted[["start_s", "stop_s"]].to_numpy(dtype=np.float64), tolerance_s=0.5))
-    return 2 * hits / total if total else 0.0
+    return (2 * hits / total if total else 0.0), hits - alarms

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wristkit.detector import Detector, DetectorSpec
+from wristkit.evaluate import PREDICTION_COLUMNS, WindowReport, macro_f1, window_report
 from wristkit.events import EventDecoder
 from wristkit.train.augmentation import Augmentation
 from wristkit.windows import PeopleSplit, Windows
@@ -17,7 +18,6 @@ from wristkit.windows import PeopleSplit, Windows
 if TYPE_CHECKING:
     from torch import nn
 
-PREDICTION_COLUMNS = ("recording", "subject", "fold", "start_s", "stop_s", "truth", "predicted")
 HISTORY_COLUMNS = ("epoch", "learning_rate", "train_loss", "stop_loss", "stop_macro_f1")
 
 
@@ -78,6 +78,14 @@ class Fit:
         return macro_f1(self.held_out["truth"], self.held_out["predicted"])
 
     @property
+    def report(self) -> WindowReport:
+        """All figures of the held-out people, with the notes of this fit: that they are simulated, for one."""
+        if self.held_out.empty:
+            raise ValueError(f"nobody was held out of this fit, so it has no report; {'; '.join(self.notes)}")
+        report = window_report(self.held_out)
+        return replace(report, notes=tuple(dict.fromkeys((*self.notes, *report.notes))))
+
+    @property
     def weights_sha256(self) -> str:
         """Hash of all weights."""
         from wristkit.models import weights_sha256
@@ -111,19 +119,11 @@ def check_names(classes: Sequence[str]) -> None:
             )
 
 
-def macro_f1(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Return the mean F1 over the classes that occur in truth; NaN where there is none."""
-    from sklearn.metrics import f1_score
-
-    true_names = np.asarray(truth, dtype=str)
-    if not len(true_names):
-        return float("nan")
-    names = np.unique(true_names)
-    return float(f1_score(true_names, np.asarray(predicted, dtype=str), labels=names, average="macro", zero_division=0))
-
-
 def predictions(detector: Detector, chosen: Windows, *, fold: int) -> pd.DataFrame:
-    """Return one row a window: where it is, what is true, what is predicted, and each class's probability."""
+    """Return one row a window: where it is, what is true, what is predicted, and each class's probability.
+
+    What is predicted is the most probable class. ``.attrs["notes"]`` are those of the windows.
+    """
     probabilities = detector.probabilities(chosen.values)
     classes = np.array(detector.spec.classes, dtype=object)
     table = pd.DataFrame(
@@ -137,7 +137,9 @@ def predictions(detector: Detector, chosen: Windows, *, fold: int) -> pd.DataFra
             "predicted": classes[probabilities.argmax(axis=1)],
         }
     )
-    return table.join(pd.DataFrame(probabilities, columns=list(classes)))
+    joined = table.join(pd.DataFrame(probabilities, columns=list(classes)))
+    joined.attrs["notes"] = chosen.notes
+    return joined
 
 
 class BoostedFit(Fit):

@@ -9,9 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import logsumexp
 
+from wristkit.evaluate import macro_f1
 from wristkit.load.progress import is_headless
+from wristkit.recording import FloatArray
 from wristkit.train.augmentation import Augmentation, augment
-from wristkit.train.fit import HISTORY_COLUMNS, macro_f1
+from wristkit.train.fit import HISTORY_COLUMNS
 from wristkit.windows import Windows
 
 if TYPE_CHECKING:
@@ -159,33 +161,57 @@ def judge(logits: npt.NDArray[np.float32], chosen: Windows, classes: tuple[str, 
     return cross_entropy(logits, targets(chosen, classes)), macro_f1(chosen.labels, predicted)
 
 
-def cross_entropy(logits: npt.NDArray[np.float32], target: npt.NDArray[np.int64]) -> float:
+def cross_entropy(logits: npt.NDArray[np.floating], target: npt.NDArray[np.int64]) -> float:
     """Return the mean cross-entropy of logits (n, classes)."""
     wide = logits.astype(np.float64)
     return float(np.mean(logsumexp(wide, axis=1) - wide[np.arange(len(wide)), target]))
 
 
-def calibrate(net: "Net", stop: Windows) -> None:
-    """Divide the logits by the temperature that fits the stopping people best (Guo et al., 2017)."""
+class Calibration(NamedTuple):
+    """What turns scores of a training in which each class counted alike into probabilities: first shift, then divide.
+
+    ``shift`` (classes,) is added to the logits: a share of the logarithm of how common each class was in training.
+    """
+
+    shift: FloatArray
+    temperature: float
+
+
+def calibrate(net: "Net", train: Windows, stop: Windows) -> None:
+    """Give the logits back how common each class is, and the temperature that fits the stopping people best."""
     from wristkit.models import round_weights
 
-    if not len(stop):
-        return
-    net.cool(temperature_of(logits_of(net, stop.values), targets(stop, net.classes)))
+    found = calibration_of(logits_of(net, stop.values), targets(stop, net.classes), prior=prior_of(train, net.classes))
+    net.shift(found.shift)
+    net.cool(found.temperature)
     if net.architecture is not None:
         round_weights(net)
 
 
-def temperature_of(logits: npt.NDArray[np.float32], target: npt.NDArray[np.int64]) -> float:
-    """Return by which number to divide logits so that their cross-entropy is least."""
-    from scipy.optimize import minimize_scalar
+def prior_of(train: Windows, classes: tuple[str, ...]) -> FloatArray:
+    """Return the share of each class in training, by one window more than there are: none is impossible."""
+    counts = np.bincount(targets(train, classes), minlength=len(classes)) + 1.0
+    return np.asarray(counts / counts.sum())
 
-    found = minimize_scalar(
-        lambda log_temperature: cross_entropy(logits / np.exp(log_temperature), target),
-        bounds=(-1.5, 2.0),
-        method="bounded",
-    )
-    return float(np.exp(found.x))
+
+def calibration_of(logits: npt.NDArray[np.float32], target: npt.NDArray[np.int64], *, prior: FloatArray) -> Calibration:
+    """Return shift and temperature by which the cross-entropy on the stopping people is least (Guo et al., 2017).
+
+    How much of the training prior is given back is chosen with the temperature where they show all classes: a net that
+    learned its windows by heart has kept some of it. Elsewhere it is all of it, and without people no temperature.
+    """
+    from scipy.optimize import minimize
+
+    whole = np.log(prior) - np.log(prior).mean()
+    if not len(target):
+        return Calibration(whole, 1.0)
+    least = 0.0 if len(np.unique(target)) == len(prior) else 1.0
+
+    def loss(given: FloatArray) -> float:
+        return cross_entropy((logits + given[0] * whole) / np.exp(given[1]), target)
+
+    found = minimize(loss, x0=np.array([1.0, 0.0]), bounds=[(least, 1.0), (-1.5, 2.0)], method="L-BFGS-B")
+    return Calibration(found.x[0] * whole, float(np.exp(found.x[1])))
 
 
 def targets(chosen: Windows, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.detector import Detector
+from wristkit.evaluate import PREDICTION_COLUMNS
 from wristkit.recording import FloatArray
-from wristkit.train.fit import PREDICTION_COLUMNS, BoostedFit, Fit
-from wristkit.windows import Windows
+from wristkit.train.fit import BoostedFit, Fit
+from wristkit.windows import PeopleSplit, Windows
 
 if TYPE_CHECKING:
     from wristkit.models import Added
@@ -71,9 +72,17 @@ def personalise(fit: Fit, windows: Windows, *, take_from: Literal["background", 
         fit,
         model=net.eval(),
         spec=spec,
-        split=replace(fit.split, held_out=tuple(one for one in fit.split.held_out if one not in set(windows.subjects))),
+        split=_split_with(fit.split, {str(one) for one in windows.subjects}),
         held_out=fit.held_out.iloc[:0].reindex(columns=[*PREDICTION_COLUMNS, *net.classes]),
         notes=(*fit.notes, f"{shown}; {passing}", *kept),
+    )
+
+
+def _split_with(split: PeopleSplit, givers: set[str]) -> PeopleSplit:
+    """Return the split with those who gave examples among the people trained on, and no longer held out."""
+    taught = {*split.train, *(givers - {""} - set(split.stop))}
+    return replace(
+        split, train=tuple(sorted(taught)), held_out=tuple(name for name in split.held_out if name not in givers)
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from wristkit.detector import Detector
 from wristkit.train.augmentation import Augmentation
-from wristkit.train.decoding import spec_of
+from wristkit.train.decoding import silent_note, spec_of
 from wristkit.train.fit import BoostedFit, Fit, check_names, predictions
 from wristkit.train.hardware import Device, Threads, choose_device, choose_threads, repeatable, using_threads
 from wristkit.train.loop import OnEpoch, Plan, batch_loss, batches, calibrate, run_epochs
@@ -146,7 +146,7 @@ def _trained(job: _Job, model: "str | nn.Module", threads: int | None) -> Fit:
     with using_threads(chosen.number):
         history, interrupted = run_epochs(net, parts.train, parts.stop, plan=plan, rng=np.random.default_rng(job.seed))
     net = fold(net)
-    calibrate(net, parts.stop)
+    calibrate(net, parts.train, parts.stop)
     spec = spec_of(windows, net, seen=parts.train, stop=parts.stop)
     return Fit(
         model=net,
@@ -207,6 +207,7 @@ def _notes(job: _Job, *, constant: tuple[str, ...], interrupted: bool, more: tup
         f"channels {spiky} hold spikes beyond a thousand times their usual range: look at them with wk.view": spiky,
         f"classes {unseen} were seen of nobody who was trained on": unseen,
         "interrupted: the best epoch so far was kept": interrupted,
+        (silent := silent_note(job.windows, job.parts.stop)): silent,
     }
     held = (note for note, applies in remarks.items() if applies)
     return (*job.windows.notes, *held, *(note for note in more if note))

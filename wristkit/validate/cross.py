@@ -63,7 +63,7 @@ class CrossValidation:
     def report(self) -> WindowReport:
         """All figures of the predictions: with intervals over people, by class and by person."""
         report = window_report(self.predictions)
-        return replace(report, notes=(*self.notes, *report.notes))
+        return replace(report, notes=tuple(dict.fromkeys((*self.notes, *report.notes))))
 
     @property
     def by_fold(self) -> pd.DataFrame:
@@ -79,8 +79,14 @@ class CrossValidation:
         return pd.DataFrame(rows, columns=columns).set_index("fold")
 
     def minus(self, other: "CrossValidation") -> Comparison:
-        """Return how much higher this one's figures are than another's of the same windows, paired by person."""
-        return compare_predictions(other.predictions, self.predictions)
+        """Return how much higher this one's figures are than another's of the same windows, paired by person.
+
+        The columns of its table are in the order of reading: ``this`` less ``other`` is the ``difference``.
+        """
+        found = compare_predictions(other.predictions, self.predictions)
+        table = found.table.rename(columns={"one": "other", "other": "this"})
+        ordered = table[["this", *(name for name in table.columns if name != "this")]]
+        return replace(found, table=ordered)
 
     def __repr__(self) -> str:
         left_out = "" if self.by == "subject" else f", {self.by} by {self.by}"
@@ -97,8 +103,13 @@ class SubjectBlindWarning:
 
     inflated_macro_f1: float
     model: str
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
+        return "; ".join((self._said, *self.notes))
+
+    @property
+    def _said(self) -> str:
         return (
             f"SubjectBlindWarning(no result: {self.model} would show macro-F1 {self.inflated_macro_f1:.3f} with "
             "windows of each person, overlapping ones among them, on both sides; cross_validate says what it is worth)"
@@ -177,7 +188,7 @@ def subject_blind_warning(
     parts, _ = folds_of(nobody, by="subject", folds=folds, seed=seed, recordings=None)
     chosen = named(model, nobody, features=features, epochs=epochs, seed=seed)
     blind = _run(nobody, parts, chosen, by="subject", seed=seed, notes=())
-    return SubjectBlindWarning(blind.macro_f1, blind.model)
+    return SubjectBlindWarning(blind.macro_f1, blind.model, windows.notes)
 
 
 def _check_names(chosen: Windows) -> None:
@@ -208,10 +219,12 @@ def _run(
             raise
         left = sum(int(part.test.sum()) for part in parts[len(tables) :])
         notes = (*notes, f"interrupted after {len(tables)} of {len(parts)} folds: {left} windows are not predicted")
+    predictions = pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
+    predictions.attrs["notes"] = chosen.notes
     return CrossValidation(
         model=model.name,
         by=by,
-        predictions=pd.concat(tables).sort_index(kind="stable").reset_index(drop=True),
+        predictions=predictions,
         classes=chosen.classes,
         folds=tuple(part.held_out for part in parts[: len(tables)]),
         unseen=tuple(unseen[: len(tables)]),

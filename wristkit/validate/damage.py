@@ -64,7 +64,7 @@ def loose_strap(recording: Recording, rng: np.random.Generator, *, degrees: floa
 
 
 def wrong_rate(recording: Recording, rng: np.random.Generator, *, factor: float) -> Recording:  # noqa: ARG001
-    """Return a recording whose clock runs too fast by a factor; labels are on that clock, and run with it."""
+    """Return a recording whose clock runs too slow by a factor; labels are on that clock, and run with it."""
     streams = [
         Stream.uniform(
             one.name,
@@ -107,6 +107,20 @@ def clipped(
     return _with_values(recording, {name: np.clip(recording[name].values, -one, one) for name, one in held.items()})
 
 
+def pace(before: Recording, damaged: Recording) -> float:
+    """Return how long a second of a damaged recording lasted by the clock it was recorded with.
+
+    It is 1, unless there are as many samples as before and they take another time.
+    """
+    pairs = [(one, damaged.streams.get(name)) for name, one in before.streams.items()]
+    ratios = [
+        (one.time[-1] - one.time[0]) / (other.time[-1] - other.time[0])
+        for one, other in pairs
+        if other is not None and len(one) == len(other) > 1
+    ]
+    return float(np.median(ratios)) if len(ratios) == len(pairs) else 1.0
+
+
 def _stamped(recording: Recording) -> list[Stream]:
     return [one for one in recording.streams.values() if not one.is_uniform and len(one) > 1]
 
@@ -145,7 +159,7 @@ DAMAGES: Mapping[str, Damage] = MappingProxyType(
         "5 % of packets of 0.2 s lost": _named(packet_loss, share=0.05, packet_s=0.2),
         "worn on the other wrist": wrong_wrist,
         "strap turned by 20 degrees": _named(loose_strap, degrees=20.0),
-        "clock 5 % fast": _named(wrong_rate, factor=1.05),
+        "clock 5 % slow": _named(wrong_rate, factor=1.05),
         "gyro in deg/s as rad/s": _named(scaled, factors={"gyro": float(np.degrees(1.0))}),
         "accel in m/s2 as g": _named(scaled, factors=dict.fromkeys(_G, STANDARD_GRAVITY)),
         "gain 10 % high": _named(scaled, factors=dict.fromkeys((*_G, "gyro", "ppg", "audio"), 1.1)),

@@ -1,7 +1,6 @@
 """Who is in which fold, and what may never be on both sides of a split."""
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -9,14 +8,12 @@ import numpy.typing as npt
 
 from wristkit.errors import RecordingError
 from wristkit.recording import Recording
-from wristkit.validate.copies import Copy, copies_in
-from wristkit.windows import TextArray, Windows
+from wristkit.windows import Copy, TextArray, Windows, copies_in, people_of
 
 By = Literal["subject", "device", "wrist"]
 Mask = npt.NDArray[np.bool_]
 LEAVE_ONE_OUT: Literal["leave-one-out"] = "leave-one-out"
 _ORDERS = 64  # random partitions, of which the one that spreads classes best is taken
-_NOBODY = {"", "?", "unknown", "none", "nan", "null"}
 
 
 class Fold(NamedTuple):
@@ -87,26 +84,6 @@ def _unevenness(counts: npt.NDArray[np.int64], parts: Sequence[npt.NDArray[np.in
     return int((tested == total).sum()), int((tested == 0).sum()), float(np.square(tested / total).sum())
 
 
-def people_of(chosen: Windows) -> list[str]:
-    """Return the names of the people, or raise where they cannot be told apart."""
-    people = sorted({str(name) for name in chosen.subjects})
-    if nobody := [name for name in people if name.strip().lower() in _NOBODY]:
-        nameless = sorted(set(chosen.recordings[np.isin(chosen.subjects.astype(str), nobody)]))[:3]
-        raise RecordingError(
-            f"recordings {nameless} are of subject {nobody[0]!r}, so people cannot be kept apart",
-            code="no_subject",
-            remedy="give subject= when loading, one name a person",
-        )
-    for one, other in combinations(people, 2):
-        if one.strip().casefold() == other.strip().casefold():
-            raise RecordingError(
-                f"subjects {one!r} and {other!r} differ in case or blanks alone, and may be one person",
-                code="same_subject",
-                remedy="spell them alike when loading, or give them names that tell them apart",
-            )
-    return people
-
-
 def _worn(chosen: Windows, by: By, recordings: Sequence[Recording] | None) -> TextArray:
     """Return (n,) the device or wrist of each window's recording."""
     if recordings is None:
@@ -175,9 +152,7 @@ def _overlaps(train: Windows, test: Windows, name: str) -> Iterator[tuple[float,
 
 
 def _duplicate(copy: Copy, subjects: dict[str, str]) -> RecordingError:
-    whose = f"of {subjects[copy.one]!r} and {copy.other} of {subjects[copy.other]!r}"
-    what = f"recordings {copy.one} {whose} hold the same signal, the second {copy.lag_s:+.2f} s on its clock"
-    return _leak("duplicate_signal", f"{what}, one is trained on and one is tested")
+    return _leak("duplicate_signal", f"{copy.told(subjects)}, one is trained on and one is tested")
 
 
 def _leak(code: str, what: str) -> RecordingError:

@@ -1,7 +1,7 @@
 """What damage to the signal costs a detector: recall lost and false alarms gained, with intervals."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -9,12 +9,12 @@ import pandas as pd
 
 from wristkit.errors import RecordingError
 from wristkit.evaluate import EventReport
-from wristkit.evaluate.figures import FEWEST_PEOPLE
+from wristkit.evaluate.figures import FEWEST_PEOPLE, Rate, rate
 from wristkit.evaluate.people import interval_of_difference
 from wristkit.recording import FloatArray, Recording
 from wristkit.signals import inspect
 from wristkit.signals.inspection import CONTRADICTIONS
-from wristkit.validate.damage import DAMAGES, Damage
+from wristkit.validate.damage import DAMAGES, Damage, pace
 
 UNDAMAGED = "none"
 COLUMNS = {
@@ -26,7 +26,10 @@ COLUMNS = {
     "recall_drop": float,
     "recall_drop_low": float,
     "recall_drop_high": float,
+    "false_alarms": int,
     "fp_per_hour": float,
+    "fp_per_hour_low": float,
+    "fp_per_hour_high": float,
     "fp_per_hour_rise": float,
     "fp_per_hour_rise_low": float,
     "fp_per_hour_rise_high": float,
@@ -58,22 +61,12 @@ class _Rule(NamedTuple):
     latency_from: Literal["start", "stop"]
 
 
-class _Counts(NamedTuple):
-    """What one recording gave."""
-
-    hits: int
-    truths: int
-    alarms: int
-    hours: float
-
-
 class _Trial(NamedTuple):
-    """One recording, damaged: its counts, or why it was refused, and what ``inspect`` says of it now."""
+    """Recordings as a damage left them, the code with which each was refused, and one report of the others."""
 
-    counts: _Counts | None
-    refused: str
-    noticed: frozenset[str]
-    changed: bool
+    recordings: Sequence[Recording]
+    refused: Sequence[str]
+    report: EventReport | None
 
 
 def robustness(
@@ -105,9 +98,11 @@ def robustness(
     -------
     DataFrame
         ``refused`` counts recordings that the detector would not take, which its figures leave out; ``noticed`` names
-        contradictions that ``inspect`` finds and ``load`` refuses, and that were not there before. Drop and rise are
-        against the same recordings undamaged, their 95 % intervals ``over`` people drawn anew, or over recordings where
-        there are fewer than five people; NaN of fewer than five of both. ``.attrs["notes"]`` says what the figures are.
+        contradictions that ``inspect`` finds and ``load`` refuses, and that were not there before. False alarms have
+        their exact interval, whose upper end is what is known where there is none; hours are those of the undamaged
+        clock. Drop and rise are against the same recordings undamaged, their 95 % intervals ``over`` people, or over
+        recordings where there are fewer than five people; NaN of fewer than five of both, and where nothing differs.
+        ``.attrs["notes"]`` says what the figures are.
     """
     held = [recordings] if isinstance(recordings, Recording) else list(recordings)
     if not held:
@@ -115,12 +110,14 @@ def robustness(
     if UNDAMAGED in damages:
         raise ValueError(f"a damage is named {UNDAMAGED!r}, which stands for the signal as it is; name it otherwise")
     rule = _Rule(tier, tolerance_s, latency_from)
-    report = detector.evaluate(held, tier=tier, tolerance_s=tolerance_s, latency_from=latency_from)
-    clean = [_try(detector, one, one, rule) for one in held]
-    rows = [_row(UNDAMAGED, clean, clean, held)]
+    report = detector.evaluate(held, **rule._asdict())
+    held = [one for one in held if one.id in report.basis]  # beside real recordings, simulated ones are no figures
+    whole = _Trial(held, [""] * len(held), report)
+    rows = [_row(UNDAMAGED, held, whole, whole)]
     for name, damage in damages.items():
-        trials = [_try(detector, damage(one, _rng(seed, name, one)), one, rule) for one in held]
-        rows.append(_row(name, trials, clean, held))
+        trial = _try(detector, [damage(one, _rng(seed, name, one)) for one in held], rule)
+        clean = whole if not any(trial.refused) else _without(detector, held, trial.refused, rule)
+        rows.append(_row(name, held, trial, clean))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     table.attrs["notes"] = report.notes
     return table
@@ -130,51 +127,94 @@ def _rng(seed: int, name: str, recording: Recording) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(name.encode()), int(recording.id, 16)])
 
 
-def _try(detector: Evaluates, damaged: Recording, before: Recording, rule: _Rule) -> _Trial:
-    noticed = frozenset(inspect(damaged).findings["code"]) & CONTRADICTIONS
-    changed = damaged.id != before.id
+def _try(detector: Evaluates, recordings: Sequence[Recording], rule: _Rule) -> _Trial:
+    """Return what a detector makes of recordings together, as hours that several of them share count once."""
     try:
-        report = detector.evaluate(damaged, **rule._asdict())
+        return _Trial(recordings, [""] * len(recordings), detector.evaluate(recordings, **rule._asdict()))
+    except RecordingError:
+        refused = [_refusal(detector, one, rule) for one in recordings]
+        if not any(refused):
+            raise  # it refuses them together alone
+        return _without(detector, recordings, refused, rule)
+
+
+def _without(detector: Evaluates, recordings: Sequence[Recording], refused: Sequence[str], rule: _Rule) -> _Trial:
+    kept = [one for one, code in zip(recordings, refused, strict=True) if not code]
+    return _Trial(recordings, refused, detector.evaluate(kept, **rule._asdict()) if kept else None)
+
+
+def _refusal(detector: Evaluates, recording: Recording, rule: _Rule) -> str:
+    """Return the code with which a detector refuses a recording; empty text where it takes it."""
+    try:
+        detector.evaluate([recording], **rule._asdict())
     except RecordingError as fault:
-        return _Trial(None, fault.code, noticed, changed)
-    kinds = report.matches["kind"].value_counts()
-    hits, misses, alarms = (int(kinds.get(kind, 0)) for kind in ("hit", "miss", "false alarm"))
-    return _Trial(_Counts(hits, hits + misses, alarms, report.hours), "", noticed, changed)
+        return fault.code
+    return ""
 
 
-def _row(name: str, trials: Sequence[_Trial], clean: Sequence[_Trial], held: Sequence[Recording]) -> dict[str, object]:
+def _counts(trial: _Trial, held: Sequence[Recording]) -> FloatArray:
+    """Return (n, 4) hits, misses, false alarms and hours of each recording that was not refused.
+
+    Hours are those of the clock it was recorded with: one that runs slow would make the same alarms more an hour.
+    """
+    kept = [pair for *pair, code in zip(trial.recordings, held, trial.refused, strict=True) if not code]
+    if trial.report is None:
+        return np.empty((0, 4))
+    ids, matches = [one.id for one, _ in kept], trial.report.matches
+    kinds = pd.crosstab(matches["recording"], matches["kind"])
+    counted = kinds.reindex(index=ids, columns=["hit", "miss", "false alarm"], fill_value=0).to_numpy(dtype=np.float64)
+    hours = [trial.report.hours_of[one.id] * pace(before, one) for one, before in kept]
+    return np.column_stack([counted, hours])
+
+
+def _row(name: str, held: Sequence[Recording], trial: _Trial, clean: _Trial) -> dict[str, object]:
     """Return one row of the table, over the recordings that were not refused."""
-    kept = [place for place, one in enumerate(trials) if one.counts is not None]
-    unit, over = _units([held[place] for place in kept])
-    before, after = (_by_unit([part[place] for place in kept], unit) for part in (clean, trials))
+    kept = [one for one, code in zip(held, trial.refused, strict=True) if not code]
+    unit, over = _units(kept)
+    before, after = (_by_unit(_counts(one, held), unit) for one in (clean, trial))
     was, now = (_figures(counts.sum(axis=0, keepdims=True))[0] for counts in (before, after))
     low, high = interval_of_difference(before, after, _figures)
-    noticed = {code for one, own in zip(trials, clean, strict=True) for code in one.noticed - own.noticed}
+    alarms = rate(int(after[:, 2].sum()), float(after[:, 3].sum()))
     return {
         "damage": name,
-        "recordings": len(trials),
-        "refused": len(trials) - len(kept),
-        "noticed": ", ".join(sorted(noticed)),
+        "recordings": len(held),
+        "refused": len(held) - len(kept),
+        "noticed": ", ".join(sorted(_noticed(trial.recordings, held))),
         "recall": now[0],
         "recall_drop": was[0] - now[0],
         "recall_drop_low": 0.0 - high[0],
         "recall_drop_high": 0.0 - low[0],
-        "fp_per_hour": now[1],
+        "false_alarms": alarms.alarms,
+        "fp_per_hour": alarms.per_hour,
+        "fp_per_hour_low": alarms.low,
+        "fp_per_hour_high": alarms.high,
         "fp_per_hour_rise": now[1] - was[1],
         "fp_per_hour_rise_low": low[1],
         "fp_per_hour_rise_high": high[1],
-        "hours": after[:, 3].sum(),
+        "hours": alarms.hours,
         "over": over,
-        "note": _note(name, trials),
+        "note": "; ".join(_notes(name, held, trial, alarms)),
     }
 
 
-def _note(name: str, trials: Sequence[_Trial]) -> str:
-    if refusals := sorted({one.refused for one in trials if one.refused}):
-        return f"refused: {', '.join(refusals)}"
-    if name != UNDAMAGED and not any(one.changed for one in trials):
-        return "changes nothing of these recordings"
-    return ""
+def _noticed(damaged: Sequence[Recording], held: Sequence[Recording]) -> set[str]:
+    """Return the contradictions that ``inspect`` finds now and did not before."""
+    return {
+        str(code)
+        for now, before in zip(damaged, held, strict=True)
+        if now is not before
+        for code in set(inspect(now).findings["code"]) - set(inspect(before).findings["code"])
+        if code in CONTRADICTIONS
+    }
+
+
+def _notes(name: str, held: Sequence[Recording], trial: _Trial, alarms: Rate) -> Iterator[str]:
+    if refusals := sorted(set(trial.refused) - {""}):
+        yield f"refused: {', '.join(refusals)}"
+    elif name != UNDAMAGED and all(now.id == one.id for now, one in zip(trial.recordings, held, strict=True)):
+        yield "changes nothing of these recordings"
+    if alarms.hours and not alarms.alarms:
+        yield f"false alarms: {alarms}"
 
 
 def _units(held: Sequence[Recording]) -> tuple[list[str], str]:
@@ -185,14 +225,13 @@ def _units(held: Sequence[Recording]) -> tuple[list[str], str]:
     return [one.id for one in held], "recordings" if len(held) >= FEWEST_PEOPLE else ""
 
 
-def _by_unit(trials: Sequence[_Trial], unit: Sequence[str]) -> FloatArray:
-    """Return (units, 4) hits, truths, alarms and hours."""
-    counts = pd.DataFrame([one.counts for one in trials], columns=_Counts._fields, dtype=float)
-    return counts.groupby(np.array(unit, dtype=object)).sum().to_numpy(dtype=np.float64)
+def _by_unit(counts: FloatArray, unit: Sequence[str]) -> FloatArray:
+    """Return (units, 4) sums of counts."""
+    return pd.DataFrame(counts).groupby(np.array(unit, dtype=object)).sum().to_numpy(dtype=np.float64)
 
 
 def _figures(counts: FloatArray) -> FloatArray:
     """Return (n, 2) recall and false alarms an hour of (n, 4) counts; NaN of nothing."""
-    hits, truths, alarms, hours = counts.T
+    hits, misses, alarms, hours = counts.T
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.column_stack([hits / truths, alarms / hours])
+        return np.column_stack([hits / (hits + misses), alarms / hours])

@@ -1,14 +1,15 @@
 """What a card says of events against truth."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from wristkit.evaluate import EventReport, OperatingPoint, Quantile, Rate, Share
+from wristkit.evaluate import EventReport, Quantile, Rate, Share
 from wristkit.evaluate.figures import FEWEST_PEOPLE
+from wristkit.evaluate.people import OverPeople
 from wristkit.recording import Recording
 from wristkit.view.card.model import Model, model_parts, taught_on
 from wristkit.view.card.page import Card, Part, Tile, drawn, frame, number, paragraph, spanned, spoken, table
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _FEW_EVENTS = 30
 _MOST_LANES = 20
+_ORIGINS = {"real": "a wearer", "injected": "a wearer, events injected", "simulated": "simulated"}
 
 
 class Asked(NamedTuple):
@@ -33,7 +35,7 @@ class Asked(NamedTuple):
 
 def event_card(report: EventReport, asked: Asked) -> Card:
     """Return the card of an EventReport."""
-    people = [str(name) for name in report.by_subject.index]
+    people = _named(report)
     taught = taught_on(asked.model, recordings=list(report.recordings), people=people, told=report.notes)
     hours = f"{number(report.hours)} labelled and recorded hours"
     return Card(
@@ -48,8 +50,13 @@ def event_card(report: EventReport, asked: Asked) -> Card:
 
 
 def _of(report: EventReport) -> str:
-    recordings, people = len(report.recordings), len(report.by_subject)
+    recordings, people = len(report.basis), len(_named(report))
     return f"{recordings} {'recording' if recordings == 1 else 'recordings'} of {_people(people)}"
+
+
+def _named(report: EventReport) -> list[str]:
+    """Return who is known by name; a recording without a subject is nobody's."""
+    return [str(name) for name in report.by_subject.index if name]
 
 
 def _people(count: int) -> str:
@@ -57,30 +64,33 @@ def _people(count: int) -> str:
 
 
 def _warnings(report: EventReport) -> list[str]:
-    simulated = report.simulated_hours
-    if not any(one.is_simulated for one in report.recordings.values()):
-        return []
-    share = (
-        "All"
-        if all(one.is_simulated for one in report.recordings.values())
-        else f"{number(simulated)} of {number(report.hours)}"
-    )
-    return [f"{share} hours are simulated: nobody wore a watch for them, and their figures are simulated figures."]
+    origins = [one.origin for one in report.recordings.values()]
+    warnings, beside = [], report.simulated_hours
+    if set(origins) == {"simulated"}:
+        told = "nobody wore a watch for them, and their figures are simulated figures"
+        warnings.append(f"All hours are simulated: {told}.")
+    elif "simulated" in origins:
+        told = "figures are of the others, those of the simulated ones stand under Real and simulated"
+        warnings.append(f"{number(beside)} of {number(report.hours + beside)} hours are simulated: {told}.")
+    if injected := origins.count("injected"):
+        told = "recall and latency of these are simulated figures, hours and false alarms are real"
+        warnings.append(f"Simulated events were injected into {injected} of {len(origins)} recordings: {told}.")
+    return warnings
 
 
 def _tiles(report: EventReport) -> list[Tile]:
-    alarms, latency = report.false_alarms, report.latency_s
+    alarms, latency, over = report.false_alarms, report.latency_s, report.over_people
     rate = f"at most {number(alarms.high)}" if alarms.hours and not alarms.alarms else number(alarms.per_hour)
     found = [
-        Tile("recall", number(report.recall), _over(_counted(report.recall_share), report.recall_over_people)),
-        Tile("false alarms per hour", rate, _over(_in_hours(alarms), report.fp_per_hour_over_people)),
+        Tile("recall", number(report.recall), f"{_counted(report.recall_share)}; {_over(over['recall'])}"),
+        Tile("false alarms per hour", rate, f"{_in_hours(alarms)}; {_over(over['fp_per_hour'])}"),
         Tile("precision", number(report.precision), _counted(report.precision_share)),
-        Tile("F1", number(report.f1), _over("of all classes", report.f1_over_people)),
+        Tile("F1", number(report.f1), f"of all classes; {_over(over['f1'])}"),
     ]
     if not len(latency):
         return [*found, Tile("latency", "no hit", "so none can be late")]
     late = f"95th percentile {_quantile(report.latency_p95)}, of {len(latency)} hits"
-    beside = _over(f"median{_span(report.latency_median)}; {late}", report.latency_over_people)
+    beside = f"median{_span(report.latency_median)}; {late}; {_over(over['latency'])}"
     return [*found, Tile("latency", f"{number(report.latency_median_s)} s", beside)]
 
 
@@ -102,21 +112,29 @@ def _counted(part: Share) -> str:
 def _in_hours(alarms: Rate) -> str:
     if not alarms.hours:
         return "no labelled hours"
-    span = f"{number(alarms.low)} to {number(alarms.high)}, " if alarms.alarms else ""
-    return f"{span}{alarms.alarms} in {number(alarms.hours)} h; {number(24 * (alarms.per_hour or alarms.high))} a day"
+    if not alarms.alarms:
+        return f"0 in {number(alarms.hours)} h; at most {number(24 * alarms.high)} a day"
+    span = f"{number(alarms.low)} to {number(alarms.high)}"
+    return f"{span}, {alarms.alarms} in {number(alarms.hours)} h; {number(alarms.per_day)} a day"
 
 
-def _over(words: str, interval: tuple[float, float] | None) -> str:
-    return words if interval is None else f"{words}; over people {number(interval[0])} to {number(interval[1])}"
+def _over(one: OverPeople) -> str:
+    if one.span is None:
+        return one.words
+    return one.words.replace(f"{one.span[0]:.3g} to {one.span[1]:.3g}", " to ".join(map(number, one.span)))
 
 
 def _limits(report: EventReport) -> list[str]:
     """Return what the figures cannot carry, in plain words."""
-    people, total = len(report.by_subject), report.recall_share.total
+    people, total = len(_named(report)), report.recall_share.total
     lines = [_rate_limit(report)]
     if people < FEWEST_PEOPLE:
         lines.append(
             f"{_people(people)} cannot say how the next one fares: no interval over fewer than {FEWEST_PEOPLE}."
+        )
+    if "" in report.by_subject.index:
+        lines.append(
+            "Recordings without a subject are nobody's: they count in the figures, not in what varies over people."
         )
     if not total:
         lines.append("There was no true event, so there is no recall.")
@@ -192,7 +210,7 @@ def _curve(report: EventReport, fp_per_hour: float | None) -> str:
             report.at(fp_per_hour=fp_per_hour)  # says what is missing
         return ""
     if fp_per_hour is None:
-        point = OperatingPoint(report.decoder.high, report.recall_share, report.false_alarms, "")
+        point = report.point
         below = (
             "Recall and false alarms an hour over all thresholds; the mark is the detector's own, with 95 % intervals."
         )
@@ -234,7 +252,7 @@ def _robustness(costs: pd.DataFrame) -> str:
             row["damage"],
             number(row["recall"]),
             spanned(row["recall_drop"], row["recall_drop_low"], row["recall_drop_high"]),
-            number(row["fp_per_hour"]),
+            f"at most {number(3 / row['hours'])}" if _is_bound(row) else number(row["fp_per_hour"]),
             spanned(row["fp_per_hour_rise"], row["fp_per_hour_rise_low"], row["fp_per_hour_rise_high"]),
             f"{row['refused']} of {row['recordings']}",
             "; ".join(part for part in (row["noticed"], row["note"]) if part),
@@ -243,6 +261,11 @@ def _robustness(costs: pd.DataFrame) -> str:
     ]
     heads = ("damage", "recall", "lost", "false alarms per hour", "more", "refused", "noticed")
     return picture + table(heads, rows) + "".join(map(paragraph, costs.attrs.get("notes", ())))
+
+
+def _is_bound(row: Mapping[Hashable, Any]) -> bool:
+    """Return whether a row of the robustness table counts no false alarm in hours that it knows."""
+    return bool(row["fp_per_hour"] == 0 and row.get("hours", 0.0) > 0)
 
 
 def _tally(groups: pd.DataFrame, caption: str) -> str:
@@ -281,7 +304,7 @@ def _lateness(groups: pd.DataFrame) -> str:
 
 def _rate_text(row: "pd.Series[float]") -> str:
     if not row["false_alarms"] and row["hours"]:
-        return f"0 (at most {number(row['fp_per_hour_high'])})"
+        return f"at most {number(row['fp_per_hour_high'])}"
     return spanned(row["fp_per_hour"], row["fp_per_hour_low"], row["fp_per_hour_high"])
 
 
@@ -298,7 +321,7 @@ def _people_part(report: EventReport) -> Part:
     picture = drawn(
         draw,
         size_in=(9.0, 1.1 + 0.2 * shown),
-        words=f"Recall and false alarms per hour of {_people(len(people))}, worst first. {said}",
+        words=f"Recall and false alarms per hour of {_people(len(_named(report)))}, worst first. {said}",
         below=f"{said} Bars are 95 % intervals; a hollow mark is no false alarm, its bar ends at 3 over the hours.",
         columns=2,
     )
@@ -319,10 +342,9 @@ def _data_part(report: EventReport) -> Part:
 
 def _recording_row(report: EventReport, name: str, one: Recording) -> Sequence[object]:
     true = sum(len(times) for times in report.seen[name].truth.values())
-    kind = "simulated" if one.is_simulated else "a wearer"
     worn = (one.source.get("device") or one.source.get("format") or "not stated", one.wrist or "not stated")
     hours = (number(report.hours_of[name]), number((one.stop_s - one.start_s) / 3600))
-    return (name, one.subject or "(no name)", kind, *worn, true, *hours)
+    return (name, one.subject or "(no name)", _ORIGINS[one.origin], *worn, true, *hours)
 
 
 def _unchecked(report: EventReport, asked: Asked) -> list[str]:

@@ -1,13 +1,19 @@
 """What a card says of windows told apart, and of measured values against a reference."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
 from wristkit.evaluate import ContinuousReport, WindowReport
+from wristkit.evaluate.figures import of_simulation
+from wristkit.train import Fit
 from wristkit.view.card.model import Model, model_parts, taught_on
 from wristkit.view.card.page import Card, Part, Tile, drawn, frame, number, spanned, spoken, table
-from wristkit.view.draw import draw_bland_altman, draw_confusion, draw_reliability
+from wristkit.view.draw import draw_bland_altman, draw_confusion, draw_reliability, draw_subjects
 from wristkit.view.draw.style import plain
+
+_MOST_PEOPLE = 40
 
 
 def window_card(report: WindowReport, model: Model | None) -> Card:
@@ -15,15 +21,13 @@ def window_card(report: WindowReport, model: Model | None) -> Card:
     told, people = report.predictions, [str(name) for name in report.by_subject.index]
     recordings = sorted(set(told["recording"]))
     taught = taught_on(model, recordings=recordings, people=people, told=report.notes)
-    over = {str(name): row for name, row in zip(report.over_people.index, report.over_people.to_numpy(), strict=True)}
-    tiles = [Tile(name.replace("_", " "), number(row[0]), _interval(*row[1:])) for name, row in over.items()]
-    calibration = Tile("calibration error", number(report.calibration_error), f"Brier score {number(report.brier)}")
+    simulated = list(dict.fromkeys(of_simulation((*report.notes, *(model.notes if isinstance(model, Fit) else ())))))
     folds = told["fold"].nunique()
     return Card(
         lead=f"{len(told):,} windows of {len(recordings)} recordings of {len(people)} people, told apart into "
         f"{len(report.classes)} classes, in {folds} {'part' if folds == 1 else 'folds'}.",
-        warnings=[],
-        tiles=[*tiles, calibration],
+        warnings=simulated,
+        tiles=_window_tiles(report),
         limits=[
             "Windows are no events: nothing here says how often a detector fires falsely in an hour.",
             "Windows that overlap are alike, so an interval over windows is too narrow; those over people are not.",
@@ -34,9 +38,16 @@ def window_card(report: WindowReport, model: Model | None) -> Card:
         unchecked=[
             *taught.unchecked,
             "false alarms an hour and latency: evaluate a detector on whole recordings",
-            "whether the recordings are simulated: a table of predictions does not say",
+            *([] if simulated else ["whether the recordings are simulated: a table of predictions does not say"]),
         ],
     )
+
+
+def _window_tiles(report: WindowReport) -> list[Tile]:
+    rows = zip(report.over_people.index, report.over_people.to_numpy(), strict=True)
+    tiles = [Tile(str(name).replace("_", " "), number(row[0]), _interval(*row[1:])) for name, row in rows]
+    beside = f"Brier score {number(report.brier)}"
+    return [*tiles, Tile("calibration error", number(report.calibration_error), beside)]
 
 
 def _window_parts(report: WindowReport) -> list[Part]:
@@ -68,8 +79,21 @@ def _window_parts(report: WindowReport) -> list[Part]:
     return [
         Part("What is taken for what", confusion + table(heads, figures, caption="By class, lowest F1 first")),
         Part("How sure it is", reliability + frame(spoken(bins), caption="Reliability")),
-        Part("For whom it fails", frame(spoken(report.by_subject), caption="By person, worst first")),
+        Part("For whom it fails", _people_picture(report) + frame(spoken(report.by_subject), caption="By person")),
     ]
+
+
+def _people_picture(report: WindowReport) -> str:
+    people = report.by_subject
+    shown = min(_MOST_PEOPLE, len(people))
+    return drawn(
+        partial(draw_subjects, by_subject=people, most=shown),
+        size_in=(9.0, 1.1 + 0.2 * shown),
+        words=f"Macro-F1 and accuracy of {len(people)} people, worst first: {plain(people.index[0])} "
+        f"{number(people['macro_f1'].iloc[0])}.",
+        below="Each over the classes that this person shows; the dashed line is the accuracy of all.",
+        columns=2,
+    )
 
 
 def _of_class(row: "pd.Series[float]", what: str) -> str:
@@ -77,46 +101,54 @@ def _of_class(row: "pd.Series[float]", what: str) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"over people {number(low)} to {number(high)}" if np.isfinite(low) else "too few people for an interval"
+    if np.isfinite(low):
+        return f"over people {number(low)} to {number(high)}"
+    return "no interval over people: they are too few, or do not differ"
 
 
 def continuous_card(report: ContinuousReport, model: Model | None, *, unit: str) -> Card:
     """Return the card of a ContinuousReport."""
-    people = [str(name) for name in report.by_subject.index]
+    people = [str(name) for name in report.by_subject.index if name]
     taught = taught_on(model, recordings=[], people=people, told=report.notes)
-    of = f" {unit}" if unit else ""
-    rows = {str(name): tuple(row) for name, row in zip(report.figures.index, report.figures.to_numpy(), strict=True)}
-    low, high = report.agreement.to_numpy()[1:]
-    limits = f"{spanned(*low)} to {spanned(*high)}"
-    tiles = [
-        Tile("mean absolute error", f"{number(rows['mae'][0])}{of}", _interval(*rows["mae"][1:])),
-        Tile("bias", f"{number(rows['bias'][0])}{of}", _interval(*rows["bias"][1:])),
-        Tile("limits of agreement", f"{number(low[0])} to {number(high[0])}{of}", "95 % of differences lie within"),
-        Tile("coverage", number(report.coverage.value), f"{report.coverage.hits:,} of {report.coverage.total:,}"),
-    ]
-    picture = drawn(
-        lambda axes: draw_bland_altman(axes[0], report, unit=unit),
-        size_in=(6.5, 4.0),
-        words=f"Error over the mean of measure and reference; bias {number(rows['bias'][0])}, limits {limits}.",
-        below="Bland and Altman: bias and limits of agreement; bands are 95 % intervals, a ring is a person's mean.",
-    )
     return Card(
         lead=f"{len(report.table):,} values of {len(people)} people against a reference.",
         warnings=[],
-        tiles=tiles,
+        tiles=_continuous_tiles(report, unit),
         limits=[
             "Limits say where 95 % of differences lie for people like these, while they did what they did here.",
             *taught.limits,
             *report.notes,
         ],
-        parts=[
-            Part("How far off", picture + frame(report.figures) + frame(report.agreement)),
-            Part("For whom it fails", frame(spoken(report.by_subject), caption="By person, largest error first")),
-            *model_parts(model),
-        ],
+        parts=[*_continuous_parts(report, unit), *model_parts(model)],
         unchecked=[
             *taught.unchecked,
             "other ranges than the reference shows: look at by_intensity",
             "whether the values are simulated: a table of values does not say",
         ],
     )
+
+
+def _continuous_tiles(report: ContinuousReport, unit: str) -> list[Tile]:
+    of = f" {unit}" if unit else ""
+    (mae, *of_mae), _, (bias, *of_bias), _ = report.figures.to_numpy().tolist()
+    _, low, high = report.agreement["value"].tolist()
+    return [
+        Tile("mean absolute error", f"{number(mae)}{of}", _interval(*of_mae)),
+        Tile("bias", f"{number(bias)}{of}", _interval(*of_bias)),
+        Tile("limits of agreement", f"{number(low)} to {number(high)}{of}", "95 % of differences lie within"),
+        Tile("coverage", number(report.coverage.value), f"{report.coverage.hits:,} of {report.coverage.total:,}"),
+    ]
+
+
+def _continuous_parts(report: ContinuousReport, unit: str) -> list[Part]:
+    low, high = (spanned(*row) for row in report.agreement.to_numpy()[1:])
+    picture = drawn(
+        lambda axes: draw_bland_altman(axes[0], report, unit=unit),
+        size_in=(6.5, 4.0),
+        words=f"Error over the mean of measure and reference; bias {number(report.bias)}, limits {low} to {high}.",
+        below="Bland and Altman: bias and limits of agreement; bands are 95 % intervals, a ring is a person's mean.",
+    )
+    return [
+        Part("How far off", picture + frame(report.figures) + frame(report.agreement)),
+        Part("For whom it fails", frame(spoken(report.by_subject), caption="By person, largest error first")),
+    ]

@@ -7,7 +7,7 @@ from wristkit.view.draw.alignment import draw_alignment
 from wristkit.view.draw.augmentation import draw_augmentation
 from wristkit.view.draw.cascade import draw_policy, draw_surface, draw_trace
 from wristkit.view.draw.charts import draw_confusion, draw_curve, draw_history
-from wristkit.view.draw.evaluation import draw_bland_altman, draw_latency, draw_reliability
+from wristkit.view.draw.evaluation import draw_bland_altman, draw_blind_warning, draw_latency, draw_reliability
 from wristkit.view.draw.features import draw_distribution, draw_feature, draw_likeness, draw_relevance
 from wristkit.view.draw.panes import draw_labels, draw_scores, draw_stream
 from wristkit.view.draw.rows import draw_robustness, draw_subjects
@@ -19,6 +19,7 @@ __all__ = [
     "draw_alignment",
     "draw_augmentation",
     "draw_bland_altman",
+    "draw_blind_warning",
     "draw_confusion",
     "draw_curve",
     "draw_distribution",

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wristkit.evaluate import OperatingPoint
+from wristkit.evaluate import OperatingPoint, confusion_counts
 from wristkit.recording import FloatArray
 from wristkit.view.draw.style import (
     COLOURS,
@@ -81,7 +81,7 @@ def draw_confusion(ax: "Axes", truth: npt.ArrayLike, predicted: npt.ArrayLike, c
     The shade is the share of the row, the numbers are counts; a class without an example leaves its row white. Beside
     each row stands its recall, above each column its precision, a dash where there is nothing to share.
     """
-    counts = _confusion_counts(np.asarray(truth, dtype=object), np.asarray(predicted, dtype=object), classes)
+    counts = confusion_counts(truth, predicted, classes)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     _write_counts(ax, counts, share)
@@ -183,20 +183,6 @@ def false_alarm_axis(ax: "Axes", most: float, *, least: float = 0.0) -> None:
             taken_in.append(at_in)
     ax.set_xticks(sorted(chosen), [tick_text(tick) for tick in sorted(chosen)])
     ax.set_xticks([], minor=True)
-
-
-def _confusion_counts(
-    truth: npt.NDArray[np.object_], predicted: npt.NDArray[np.object_], classes: Sequence[str]
-) -> npt.NDArray[np.int64]:
-    """Return how often (true class, predicted class) occurs."""
-    if truth.shape != predicted.shape or truth.ndim != 1:
-        raise ValueError(f"truth has shape {truth.shape} and predicted {predicted.shape}; give one of each a window")
-    if unknown := sorted({str(name) for name in (*truth, *predicted)} - set(classes)):
-        raise ValueError(f"{unknown[:5]} are not among the classes {list(classes)}; name every class")
-    counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    place = {name: index for index, name in enumerate(classes)}
-    np.add.at(counts, ([place[str(name)] for name in truth], [place[str(name)] for name in predicted]), 1)
-    return counts
 
 
 def _mark_point(ax: "Axes", point: OperatingPoint, curve: FloatArray) -> None:

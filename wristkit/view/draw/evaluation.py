@@ -1,4 +1,4 @@
-"""How sure, how late, how far off: reliability, latency, and agreement of a measure with its reference."""
+"""How sure, how late, how far off, and how good a blind test would look: pictures of an evaluation."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wristkit.evaluate import ContinuousReport, Quantile, quantile
+from wristkit.evaluate import ContinuousReport, Quantile, WindowReport, quantile
+from wristkit.evaluate.figures import of_simulation
 from wristkit.recording import FloatArray
 from wristkit.view.draw.style import (
     COLOURS,
@@ -27,6 +28,8 @@ from wristkit.view.draw.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from wristkit.validate import SubjectBlindWarning
 
 _RELIABILITY = ("low", "high", "windows", "confidence", "accuracy", "accuracy_low", "accuracy_high")
 _COUNTS_TAKE = 0.25  # of the height
@@ -140,6 +143,39 @@ def _count_ticks(ax: "Axes") -> None:
 
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, min_n_ticks=1))
     ax.xaxis.set_major_formatter(FuncFormatter(tick_text))
+
+
+def draw_blind_warning(ax: "Axes", report: WindowReport, warning: "SubjectBlindWarning") -> "Axes":
+    """Draw macro-F1 of people kept apart, and how much of it a test blind to people would make up; return the axes.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on, of about 7 by 2 inches.
+    report
+        Of the same windows by whole people, as ``CrossValidation.report``; its interval is over people.
+    warning
+        As from ``wristkit.subject_blind_warning``; no result, and crossed out as such.
+    """
+    value, low, high = report.over_people.to_numpy(dtype=np.float64)[0].tolist()
+    made_up = warning.inflated_macro_f1
+    clear_axes(ax)
+    ax.grid(visible=False, axis="y")
+    ax.set(ylim=(-0.5, 1.5), xlim=(max(0.0, min(np.nanmin([value, low]), made_up) - 0.1), 1.02))
+    ax.set_yticks((0, 1), ("no result: blind to people", "people kept apart"))
+    if np.isfinite(low):
+        ax.hlines(1, low, high, color=COLOURS[0], linewidth=2.0, alpha=0.6)
+    ax.plot([value], [1], "o", color=COLOURS[0], markersize=8, clip_on=False)
+    ax.plot([made_up], [0], "X", color=COLOURS[1], markersize=10, clip_on=False)
+    ax.annotate("", (made_up, 0.5), (value, 0.5), arrowprops={"arrowstyle": "->", "color": COLOURS[1]})
+    span = f" ({_short(low)} to {_short(high)})" if np.isfinite(low) else ""
+    beside: dict[str, Any] = {"fontsize": SMALL_PT, "va": "bottom", "ha": "center"}
+    ax.text(value, 1.12, f"{_short(value)}{span}", color=INK, **beside)
+    ax.text(made_up, 0.14, f"{_short(made_up)}", color=MUTED, **beside)
+    ax.text((value + made_up) / 2, 0.54, f"made up: {made_up - value:+.2f}", color=COLOURS[1], **beside)
+    simulated = ", simulated" if of_simulation((*report.notes, *warning.notes)) else ""
+    name_axes(ax, x=f"macro-F1 of {plain(warning.model, most=18)}{simulated}")
+    return ax
 
 
 def draw_bland_altman(ax: "Axes", report: ContinuousReport, *, unit: str = "") -> "Axes":

@@ -30,6 +30,7 @@ SUBJECT_COLUMNS = (
     *("hits", "misses", "false_alarms", "hours", "recall", "recall_low", "recall_high"),
     *("fp_per_hour", "fp_per_hour_low", "fp_per_hour_high"),
 )
+WINDOW_COLUMNS = ("windows", "classes", "macro_f1", "accuracy")
 DAMAGE_COLUMNS = (
     *("damage", "recordings", "refused", "noticed", "recall", "recall_drop", "recall_drop_low", "recall_drop_high"),
     *("fp_per_hour", "fp_per_hour_rise", "fp_per_hour_rise_low", "fp_per_hour_rise_high"),
@@ -47,41 +48,67 @@ class _Figures(NamedTuple):
 
 
 def draw_subjects(axes: "Iterable[Axes]", by_subject: pd.DataFrame, *, most: int = 40) -> "tuple[Axes, Axes]":
-    """Draw recall and false alarms an hour of each person with their intervals, the worst on top; return the axes.
+    """Draw figures of each person with their intervals, the worst on top, in the order of the table; return the axes.
 
-    A dashed line is the figure of all. A hollow mark is no false alarm at all: its interval ends at 3 over the hours.
+    Recall and false alarms an hour of events: a hollow mark is no false alarm at all, its interval ends at 3 over the
+    hours. Of windows macro-F1 and accuracy. A dashed line is the figure of all rows of the table together.
 
     Parameters
     ----------
     axes
         Two axes side by side, the first for recall; a row needs about 0.15 inches.
     by_subject
-        As ``EventReport.by_subject``, or ``by_class`` and ``by_context(tier)`` of the same columns.
+        As ``EventReport.by_subject``, or ``by_class`` and ``by_context(tier)`` of the same columns; or as
+        ``WindowReport.by_subject``.
     most
         How many rows are shown; what is not is told.
     """
     left, right = axes
-    _check(by_subject, SUBJECT_COLUMNS, "by_subject of an EventReport")
+    is_windows = "macro_f1" in by_subject.columns
+    expected = f"by_subject of {'a WindowReport' if is_windows else 'an EventReport'}"
+    _check(by_subject, WINDOW_COLUMNS if is_windows else SUBJECT_COLUMNS, expected)
     shown = by_subject.head(most)
     _lay_rows(left, [plain(name, most=24) or "(no name)" for name in shown.index])
     _lay_rows(right, None, rows=len(shown))
+    left.set_xlim(-0.02, 1.02)
+    draw = _draw_windows if is_windows else _draw_events
+    draw(left, right, by_subject, shown)
+    hidden = f", {len(shown)} of {len(by_subject)}" if len(shown) < len(by_subject) else ""
+    head_rows(left, f"worst first{hidden}")
+    return left, right
+
+
+def _draw_events(left: "Axes", right: "Axes", table: pd.DataFrame, shown: pd.DataFrame) -> None:
     recall = _figures(shown, "recall", bound=np.zeros(len(shown), dtype=bool))
     alarms = _figures(shown, "fp_per_hour", bound=shown["false_alarms"].to_numpy() == 0)
-    left.set_xlim(-0.02, 1.02)
     ends = np.concatenate([alarms.value, alarms.high])
     false_alarm_axis(right, float(np.max(ends[np.isfinite(ends)], initial=1.0)))
     _draw_rows(left, recall, COLOURS[0], empty="no event")
     _draw_rows(right, alarms, COLOURS[1], empty="no hours")
-    counts = [by_subject[name].sum() for name in ("hits", "misses", "false_alarms", "hours")]
-    _mark_all(left, counts[0], counts[0] + counts[1], f"of {counts[0] + counts[1]}")
-    _mark_all(right, counts[2], counts[3], f"in {_hours(counts[3])}")
+    hits, misses, all_alarms = (int(table[name].sum()) for name in ("hits", "misses", "false_alarms"))
+    # classes are found in the same hours, people and contexts in hours of their own
+    hours = float(table["hours"].max() if table.index.name == "label" else table["hours"].sum())
+    _mark_all(left, hits, hits + misses, f"of {hits + misses}", rows=len(table))
+    _mark_all(right, all_alarms, hours, f"in {_hours(hours)}", rows=len(table))
     _say_beside(left, [f"{hits} of {hits + misses}" for hits, misses in _pairs(shown, "hits", "misses")])
     _say_beside(right, [f"{alarms_} in {_hours(hours)}" for alarms_, hours in _pairs(shown, "false_alarms", "hours")])
-    hidden = f", {len(shown)} of {len(by_subject)}" if len(shown) < len(by_subject) else ""
-    head_rows(left, f"worst first{hidden}")
     name_axes(left, x="recall")
     name_axes(right, x="false alarms per hour")
-    return left, right
+
+
+def _draw_windows(left: "Axes", right: "Axes", table: pd.DataFrame, shown: pd.DataFrame) -> None:
+    """Draw macro-F1 and accuracy; a person alone has no interval over people."""
+    right.set_xlim(-0.02, 1.02)
+    nothing, unknown = np.zeros(len(shown), dtype=bool), np.full(len(shown), np.nan)
+    for ax, name, colour in ((left, "macro_f1", COLOURS[0]), (right, "accuracy", COLOURS[1])):
+        figures = _Figures(shown[name].to_numpy(dtype=np.float64), unknown, unknown, nothing)
+        _draw_rows(ax, figures, colour, empty="no window")
+    windows, accuracy = (table[name].to_numpy(dtype=np.float64) for name in ("windows", "accuracy"))
+    _mark_all(right, float(windows @ accuracy), float(windows.sum()), "", rows=len(table))
+    _say_beside(left, [f"{count} classes" for count in shown["classes"].tolist()])
+    _say_beside(right, [f"of {count:,} windows" for count in shown["windows"].tolist()])
+    name_axes(left, x="macro-F1, over the classes of each")
+    name_axes(right, x="accuracy")
 
 
 def draw_robustness(axes: "Iterable[Axes]", table: pd.DataFrame) -> "tuple[Axes, Axes]":
@@ -115,10 +142,16 @@ def draw_robustness(axes: "Iterable[Axes]", table: pd.DataFrame) -> "tuple[Axes,
     _say_beside(right, [_told(row) for _, row in damaged.iterrows()])
     head_rows(left, "costliest first")
     name_axes(left, x=f"recall lost, of {before['recall']:.3g}")
-    name_axes(right, x=f"more false alarms per hour, on {before['fp_per_hour']:.3g}")
+    name_axes(right, x=f"more false alarms per hour, on {_rate_of(before)}")
     if damaged.empty:
         say_in(left, "no damage was tried")
     return left, right
+
+
+def _rate_of(row: "pd.Series[Any]") -> str:
+    """Return the false alarms an hour of a row; of none the upper bound, where the table knows the hours."""
+    hours = row.get("hours", 0.0)
+    return f"at most {3 / hours:.3g}" if row["fp_per_hour"] == 0 and hours else f"{row['fp_per_hour']:.3g}"
 
 
 def _told(row: "pd.Series[Any]") -> str:
@@ -185,13 +218,15 @@ def head_rows(ax: "Axes", words: str) -> None:
     ax.text(-0.02, 1.01, words, ha="right", va="bottom", transform=ax.transAxes, color=MUTED, fontsize=SMALL_PT)
 
 
-def _mark_all(ax: "Axes", count: float, total: float, of: str) -> None:
+def _mark_all(ax: "Axes", count: float, total: float, of: str, *, rows: int) -> None:
     """Draw the figure of all rows together; of nothing counted, the count."""
-    if total:
-        ax.axvline(count / total, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        text = f"all {tick_text(float(f'{count / total:.3g}'))}" if count else f"all 0 {of}"
-        at = ax.get_xaxis_transform()
-        ax.text(count / total, 1.01, text, ha="center", va="bottom", color=MUTED, fontsize=SMALL_PT, transform=at)
+    if not total:
+        return
+    ax.axvline(count / total, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    figure = tick_text(float(f"{count / total:.3g}")) if count else f"0 {of}".rstrip()
+    at = ax.get_xaxis_transform()
+    words = f"all {rows} rows: {figure}" if rows > 1 else f"all: {figure}"
+    ax.text(count / total, 1.01, words, ha="center", va="bottom", color=MUTED, fontsize=SMALL_PT, transform=at)
 
 
 def _say_beside(ax: "Axes", texts: Sequence[str]) -> None:

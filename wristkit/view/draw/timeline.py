@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 KINDS = ("hit", "miss", "false alarm", "not judged")
 KIND_COLOURS = {"hit": COLOURS[2], "miss": COLOURS[0], "false alarm": COLOURS[1], "not judged": "#999999"}
-_KIND_OF = {"not labelled": "not judged", "not recorded": "not judged"}
+_KIND_OF = {"not labelled": "not judged", "counted elsewhere": "not judged", "not recorded": "not judged"}
 _PLURAL = {"hit": "hits", "miss": "misses", "false alarm": "false alarms", "not judged": "not judged"}
 _GLYPHS = {"hit": "s", "miss": "v", "false alarm": "x", "not judged": "s"}
 _AWAY = {"miss": -0.42, "false alarm": 0.42}  # of its glyph from the line of the recording

@@ -1,14 +1,14 @@
 """Signals that are there twice under different names: saved again, trimmed, or on a clock that starts elsewhere."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from wristkit.recording import FloatArray
-from wristkit.windows import Windows
+from wristkit.windows.labelled import Windows
 
 _LIVELY = 16  # steps that are not 0 within a window; fewer may be a table under two watches
 _FINER = 4  # grid points between two samples, so that copies on other clocks have their peaks at the same place
@@ -27,6 +27,11 @@ class Copy(NamedTuple):
     one: str
     other: str
     lag_s: float
+
+    def told(self, subjects: Mapping[str, str]) -> str:
+        """Return which recordings of whom hold the same signal, given the subject of each."""
+        whose = f"of {subjects[self.one]!r} and {self.other} of {subjects[self.other]!r}"
+        return f"recordings {self.one} {whose} hold the same signal, the second {self.lag_s:+.2f} s on its clock"
 
 
 class _Track(NamedTuple):

@@ -1,29 +1,22 @@
-"""Windows on the grid: (n, channels, samples) with subject, recording, time and label of each; splits by whole people.
+"""From recordings to labelled windows, conditioned alike."""
 
-Windows begin at whole multiples of the hop from ``Recording.start``, so that a recording and its packets give the same
-ones, and none lies across a gap.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from wristkit.condition import Conditioning, Grid
 from wristkit.errors import RecordingError
 from wristkit.filters import CausalFilter
 from wristkit.recording import FloatArray, Recording
 from wristkit.recording.spans import covered_s, subtract
+from wristkit.windows.cutting import cut, whole_samples
+from wristkit.windows.labelled import ROWS, TextArray, Windows
 
 Policy = Literal["majority", "whole"]
-TextArray = npt.NDArray[np.object_]
-
-_ROWS = ("values", "labels", "label_fraction", "subjects", "recordings", "start_s", "stop_s")
 
 
 @dataclass(frozen=True)
@@ -35,96 +28,6 @@ class _Rule:
     tier: str
     least: float
     background: str | None
-
-
-class Cut(NamedTuple):
-    """Windows cut from conditioned sources: ``first`` (n,) places, ``values`` (n, c, samples), ``score_s`` (n,)."""
-
-    first: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float32]
-    score_s: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class Windows:
-    """Labelled windows of many recordings, conditioned alike.
-
-    Parameters
-    ----------
-    values
-        (n, channels, samples) float32.
-    labels, subjects, recordings
-        (n,) text; ``recordings`` holds recording ids, ``subjects`` is empty text where unknown.
-    label_fraction
-        (n,) share of the window that its label covers.
-    start_s, stop_s
-        (n,) seconds from the start of the window's recording.
-    channels
-        Names such as ``accel_x``.
-    rate_hz, hop_s
-        Samples a second, and seconds from one window to the next.
-    conditioning
-        What made the samples, and what a detector trained on them will run.
-    dropped
-        Reason to number of windows that were left out.
-    background
-        Name of the class that stands for nothing, if there is one.
-    notes
-        What a reader of any figure from them must know, such as that they are simulated.
-    """
-
-    values: npt.NDArray[np.float32]
-    labels: TextArray
-    label_fraction: FloatArray
-    subjects: TextArray
-    recordings: TextArray
-    start_s: FloatArray
-    stop_s: FloatArray
-    channels: tuple[str, ...]
-    rate_hz: float
-    hop_s: float
-    conditioning: Conditioning
-    dropped: Mapping[str, int]
-    background: str | None = None
-    notes: tuple[str, ...] = ()
-
-    @cached_property
-    def classes(self) -> tuple[str, ...]:
-        """Labels that occur, sorted."""
-        return tuple(sorted(set(self.labels)))
-
-    @property
-    def samples(self) -> int:
-        """Samples in one window."""
-        return int(self.values.shape[2])
-
-    @property
-    def hop(self) -> int:
-        """Samples from one window to the next."""
-        return round(self.hop_s * self.rate_hz)
-
-    def subset(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Windows":
-        """Return the windows at these places, or where this mask is true."""
-        return replace(self, **{name: getattr(self, name)[chosen] for name in _ROWS})
-
-    def of_subjects(self, subjects: Sequence[str]) -> "Windows":
-        """Return the windows of these people."""
-        return self.subset(np.isin(self.subjects.astype(str), list(subjects)))
-
-    def counts(self) -> pd.DataFrame:
-        """Return the number of windows by subject (rows) and label (columns)."""
-        return pd.crosstab(pd.Series(self.subjects, name="subject"), pd.Series(self.labels, name="label"))
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __repr__(self) -> str:
-        n, channels, samples = self.values.shape
-        people = len(set(self.subjects))
-        return (
-            f"Windows({n} x {channels} channels x {samples} samples at {self.rate_hz:g} Hz, {people} people, "
-            f"{len(self.classes)} classes; left out: {dict(self.dropped)}{''.join(f'; {note}' for note in self.notes)})"
-        )
 
 
 def windows(
@@ -189,64 +92,6 @@ def windows(
     notes = (f"{simulated} of {len(held)} recordings are simulated, and so are the figures",) if simulated else ()
     tiers = sorted({str(name) for one in held for name in one.labels["tier"]})
     return replace(_join(parts, conditioning, hop_s, tiers), background=background, notes=notes)
-
-
-def whole_samples(name: str, seconds: float, rate_hz: float) -> int:
-    """Return seconds as a whole number of samples, or raise with the nearest good values."""
-    count = seconds * rate_hz
-    if not (np.isfinite(count) and count > 0):
-        raise ValueError(f"{name} is {seconds}, expected a positive number of seconds")
-    nearest = max(1, round(count))
-    if abs(count - nearest) > 1e-6:
-        low, high = max(1, int(np.floor(count))), int(np.floor(count)) + 1
-        raise ValueError(
-            f"{name} of {seconds} s is {count:g} samples at {rate_hz:g} Hz, expected a whole number; the nearest are "
-            f"{low / rate_hz:.6g} s and {high / rate_hz:.6g} s"
-        )
-    return nearest
-
-
-def cut(grids: Sequence[Grid], *, samples: int, hop: int, not_before: int | None = None) -> Cut:
-    """Return every complete window of sources that share a grid.
-
-    Parameters
-    ----------
-    grids
-        Conditioned samples of each source, in the order of the channels.
-    samples, hop
-        Length of a window and step between windows, in samples; windows begin at whole multiples of the hop.
-    not_before
-        First place at which a window may begin.
-    """
-    first = grids[0].places[grids[0].places % hop == 0]
-    if not_before is not None:
-        first = first[first >= not_before]
-    for grid in grids:
-        first = first[_is_complete(grid, first, samples)]
-    values = [_gather(grid, first, samples) for grid in grids]
-    ends = [grid.needed_s[np.searchsorted(grid.places, first) + samples - 1] for grid in grids]
-    return Cut(first, np.concatenate(values, axis=1), np.max(ends, axis=0))
-
-
-def _is_complete(grid: Grid, first: npt.NDArray[np.int64], samples: int) -> npt.NDArray[np.bool_]:
-    at = np.searchsorted(grid.places, first)
-    fits = at + samples <= len(grid.places)
-    at, last = np.where(fits, at, 0), np.where(fits, at + samples - 1, 0)
-    if not len(grid.places):
-        return np.zeros(len(first), dtype=bool)
-    whole: npt.NDArray[np.bool_] = fits & (grid.places[at] == first) & (grid.places[last] == first + samples - 1)
-    return whole
-
-
-def _gather(grid: Grid, first: npt.NDArray[np.int64], samples: int) -> npt.NDArray[np.float32]:
-    """Return (n, c, samples) windows; each channel is one run of memory."""
-    at = np.searchsorted(grid.places, first)
-    with np.errstate(over="ignore"):  # a detector refuses the scores of what is beyond float32
-        columns = np.ascontiguousarray(grid.values.T, dtype=np.float32)
-    if len(grid.places) < samples:
-        return np.empty((0, len(columns), samples), dtype=np.float32)
-    runs = np.lib.stride_tricks.sliding_window_view(columns, samples, axis=1)
-    return np.ascontiguousarray(runs[:, at].transpose(1, 0, 2))
 
 
 def _of_recording(recording: Recording, conditioning: Conditioning, rule: _Rule) -> Windows:
@@ -351,7 +196,7 @@ def _join(parts: Sequence[Windows], conditioning: Conditioning, hop_s: float, ti
             f"no window is left of {len(parts)} recordings; left out: {dropped}; labels are of the tiers {tiers}; "
             "check tier and length_s, or give background='none' where the recordings state labelled spans"
         )
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ROWS}
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ROWS}
     return Windows(
         **joined,
         channels=conditioning.channels,
@@ -374,49 +219,3 @@ def _refuse_doubles(recordings: Sequence[Recording]) -> None:
                 remedy="keep one of them",
             )
         seen[recording.id] = recording
-
-
-@dataclass(frozen=True)
-class PeopleSplit:
-    """Whole people in three parts, and what was done instead where there were too few of them."""
-
-    train: tuple[str, ...]
-    stop: tuple[str, ...]
-    held_out: tuple[str, ...]
-    note: str
-
-
-def split_people(chosen: Windows, *, seed: int) -> PeopleSplit:
-    """Return whole people in three parts: about half to train, a quarter to stop on, a quarter held out.
-
-    Of many random splits the first is taken whose training part shows most classes, then whose other parts do.
-    """
-    people = sorted(set(chosen.subjects))
-    if "" in people:
-        nameless = sorted(set(chosen.recordings[chosen.subjects == ""]))[:3]
-        raise ValueError(
-            f"recordings {nameless} have no subject, so people cannot be kept apart; give subject= when loading"
-        )
-    sizes, note = _part_sizes(len(people))
-    rng = np.random.default_rng(seed)
-    orders = [rng.permutation(len(people)) for _ in range(64)]
-    shown = chosen.counts().reindex(people).to_numpy() > 0
-    order = max(orders, key=lambda one: [int(shown[part].any(axis=0).sum()) for part in _cut_order(one, sizes)])
-    train, stop, held_out = (tuple(sorted(people[place] for place in part)) for part in _cut_order(order, sizes))
-    return PeopleSplit(train, stop, held_out, note)
-
-
-def _part_sizes(people: int) -> tuple[tuple[int, int, int], str]:
-    if people >= 4:
-        held = max(1, round(people / 4))
-        return (people - 2 * held, held, held), ""
-    if people >= 2:
-        note = (
-            f"{people} people: one is held out, no one is left to stop on, so every epoch is run and nothing is tuned"
-        )
-        return (people - 1, 0, 1), note
-    return (1, 0, 0), "1 person: nobody is held out, so no figure of this fit says anything about other people"
-
-
-def _cut_order(order: npt.NDArray[np.int64], sizes: tuple[int, int, int]) -> list[npt.NDArray[np.int64]]:
-    return np.split(order, np.cumsum(sizes)[:2])

@@ -1,0 +1,233 @@
+"""What recipes share: where defaults lie, who is trained on and who tested, which windows are a gesture, the table."""
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import wristkit.recipes
+from tests import cascades
+from wristkit.detector import Detector
+from wristkit.evaluate import evaluate
+from wristkit.events import Event, event_table
+from wristkit.recipes import RECIPES, double_tap, hand_gestures, hours, shelf, spotting, table
+from wristkit.recording import label_table
+from wristkit.simulate import CONFOUNDERS, EQUAL_SHARES, FAMILIES
+from wristkit.windows import windows
+
+READY = [name for name in RECIPES if importlib.util.find_spec(f"wristkit.recipes.{name}")]
+
+
+# ---- the shelf ----
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_default_is_small_and_loads_the_same_twice(name):
+    recipe = importlib.import_module(f"wristkit.recipes.{name}")
+    folder = shelf.WEIGHTS / name
+    assert sum(path.stat().st_size for path in folder.rglob("*.safetensors")) <= 100_000
+    assert repr(recipe.default()) == repr(recipe.default())
+    assert recipe.__doc__
+    assert "Limits" in recipe.__doc__
+
+
+def test_a_recipe_that_is_not_there_is_refused_by_name():
+    with pytest.raises(AttributeError, match="no attribute 'triple_tap'"):
+        getattr(wristkit.recipes, "triple_tap")  # noqa: B009  its own getattr is what is tried
+    with pytest.raises(FileNotFoundError, match=r"python3 -m wristkit\.recipes triple_tap"):
+        shelf.shipped("triple_tap")
+
+
+def test_what_is_too_large_does_not_ship(tmp_path, monkeypatch):
+    small = cascades.small_stage(cascades.recording(span_s=18.0, sound=False), streams=("accel",))
+    assert Detector.load(shelf.ship(small, "small", into=tmp_path)).spec == small.spec
+    monkeypatch.setattr(shelf, "MOST_BYTES", 1000)
+    with pytest.raises(ValueError, match="expected at most"):
+        shelf.ship(small, "large", into=tmp_path)
+    assert not (tmp_path / "large").exists()
+
+
+def test_references_come_back_as_they_were_to_float16(tmp_path, monkeypatch):
+    told = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    cascades_folder = cascades.small_stage(cascades.recording(span_s=18.0, sound=False), streams=("accel",))
+    shelf.ship(cascades_folder, "one", into=tmp_path)
+    shelf.ship_reference(told, "one", into=tmp_path)
+    monkeypatch.setattr(shelf, "WEIGHTS", tmp_path)
+    np.testing.assert_allclose(shelf.shipped_reference("one"), told, atol=2e-3)
+
+
+# ---- who is in which part ----
+
+
+def test_no_simulated_person_is_in_two_parts():
+    drawn = [hours.people_of(part, 4) for part in ("train", "tune", "test")]
+    tendons = [one.tendon_hz for people in drawn for one in people]
+    assert len(set(tendons)) == 12
+    assert len({one.subject for people in drawn for one in people}) == 12
+
+
+def test_families_left_to_the_test_are_in_no_training():
+    assert set(hours.UNSEEN) == {name for family in hours.UNSEEN_FAMILIES for name in FAMILIES[family]}
+    for part in ("train", "tune"):
+        assert not set(hours.UNSEEN) & set(hours.SHARES[part])
+    assert set(CONFOUNDERS) <= set(hours.SHARES["test"])
+    assert set(hours.SHARES["test"].values()) == set(EQUAL_SHARES.values()) == {1.0}
+
+
+@pytest.mark.real_data
+def test_no_recorded_person_is_in_two_parts(real_data):
+    train, test = (hours.real_hours(part, folder=real_data) for part in ("train", "test"))
+    assert not {one.subject for one in train} & {one.subject for one in test}
+    assert not {one.id for one in train} & {one.id for one in test}
+    assert len({one.id for one in test}) == len(test)
+    assert all(one.labels[one.labels["tier"] == "truth"].empty for one in (*train, *test))
+
+
+def test_without_the_folder_it_says_what_to_set(monkeypatch):
+    monkeypatch.delenv("WRISTKIT_DATA", raising=False)
+    assert not hours.has_real_hours()
+    with pytest.raises(FileNotFoundError, match="WRISTKIT_DATA"):
+        hours.real_hours("test")
+
+
+# ---- which windows are a gesture ----
+
+
+@pytest.fixture(scope="module")
+def tapped():
+    return double_tap.simulate(seed=3)
+
+
+def test_windows_that_end_shortly_after_a_gesture_are_one(tapped):
+    cut = double_tap.SPOTTING.windows(tapped)
+    stops = tapped.labels.query("label == 'double_tap'")["stop_s"].to_numpy()
+    late_s = cut.stop_s[:, None] - stops
+    low, high = double_tap.SPOTTING.after_s
+    inside = ((late_s >= low) & (late_s <= high)).any(axis=1)
+    assert 6 <= inside.sum() <= 9  # two or three of each
+    np.testing.assert_array_equal(cut.labels == "double_tap", inside)
+    guard = double_tap.SPOTTING.guard_s
+    near = ((late_s > low - guard) & (late_s < low)) | ((late_s > high) & (late_s < high + guard))
+    assert not near.any()
+
+
+def test_what_is_too_alike_is_neither_trained_nor_judged(tapped):
+    told = spotting.Spotting(gestures=("pinch",), alike=("double_tap",))
+    cut, all_of_it = told.windows(tapped), spotting.Spotting(gestures=("pinch",)).windows(tapped)
+    taps = tapped.labels.query("label == 'double_tap'")
+    assert len(cut) < len(all_of_it)
+    for one in taps.itertuples():
+        assert not ((cut.start_s <= one.stop_s) & (cut.stop_s >= one.start_s)).any()
+    judged = told.judged(tapped)
+    assert "double_tap" not in set(judged.labels.query("tier == 'truth'")["label"])
+    left_s = float(np.diff(judged.labelled["truth"]).sum())
+    assert left_s == pytest.approx(30 - sum(taps["stop_s"] - taps["start_s"] + 2 * 1.0), abs=0.05)
+
+
+def test_windows_of_several_conditionings_are_not_joined(tapped):
+    one = double_tap.SPOTTING.windows(tapped)
+    other = windows(tapped, streams=("accel",), rate_hz=50, length_s=1, hop_s=0.5, background="none")
+    with pytest.raises(ValueError, match="several ways"):
+        spotting.joined([one, other])
+
+
+def test_gestures_over_real_motion_lie_apart_and_where_it_was_recorded():
+    still = double_tap.simulate(seed=4)
+    still = replace(still.with_labels(still.labels.iloc[:0], labelled=still.labelled), wrist=None, crown=None)
+    people = hours.people_of("train", 3)
+    told = hours.with_gestures(still, ("pinch", "double_pinch"), people, count=4, seed=5, warm_s=1.0)
+    starts = told.labels["start_s"].to_numpy()
+    assert 3 <= len(starts) <= 4
+    assert (np.diff(starts) > 1.0).all()
+    assert told.labels["stop_s"].max() < 30.0
+    again = hours.with_gestures(still, ("pinch", "double_pinch"), people, count=4, seed=5, warm_s=1.0)
+    assert again.id == told.id != still.id
+
+
+# ---- the table ----
+
+
+def judged(found, labels, *, span_s=3600.0):
+    one = cascades.recording(span_s=30.0, sound=False)
+    labels = label_table([(*row, "truth", "r") for row in labels] + [(0, 10, "sitting", "activity", "r")])
+    one = one.with_labels(labels, labelled={"truth": [(0.0, 30.0)]})
+    report = evaluate(event_table([Event(*row, row[1]) for row in found]), one, latency_from="stop")
+    return table.Judged.of(report, context="activity")
+
+
+FOUND = [(2.0, 2.5, "pinch", 0.9), (20.0, 20.5, "pinch", 0.8)]
+
+
+def test_a_row_counts_what_a_report_counts():
+    part = table.Part("simulated", "all", judged(FOUND, [(2.1, 2.4, "pinch"), (6, 7, "pinch")]))
+    row = table.table([part]).iloc[0]
+    assert tuple(row[["people", "events", "recall", "false_alarms", "verdict"]]) == (1, 2, 0.5, 1, "no goal")
+    assert row["hours"] == pytest.approx(30 / 3600, rel=0.02)
+    assert row["latency_median_s"] == pytest.approx(0.1)
+    assert row["fp_per_hour"] == pytest.approx(1 / row["hours"])
+
+
+def test_contexts_are_parts_of_all():
+    one = judged(FOUND, [(2.1, 2.4, "pinch"), (6, 7, "pinch"), (25, 26, "pinch")])
+    sitting = one.within(["sitting"])
+    assert (sitting.matches["kind"] == "false alarm").sum() == 0
+    assert sitting.hours["hours"].sum() == pytest.approx(10 / 3600, rel=0.02)
+    counted = one.counting(["sitting"])
+    kinds = counted.matches["kind"].value_counts()
+    assert (kinds["hit"], kinds["miss"], kinds["false alarm"]) == (1, 1, 1)
+    assert counted.hours["hours"].sum() == pytest.approx(one.hours["hours"].sum())
+
+
+def test_verdicts_say_by_how_much():
+    one = judged(FOUND, [(2.1, 2.4, "pinch"), (6, 7, "pinch")])
+    goals = [
+        table.Goal(recall=0.5, most_alarms=1),
+        table.Goal(recall=0.95),
+        table.Goal(most_alarms=0),
+        table.Goal(fp_per_hour=0.6),
+        table.Goal(latency_p95_s=0.05),
+    ]
+    made = table.table([table.Part("real", str(goal), one, goal) for goal in goals])
+    met, recall, alarms, rate, late = made["verdict"]
+    assert met == "met"
+    assert recall == "missed: recall 0.450 below 0.95"
+    assert alarms == "missed: 1 false alarms more than 0"
+    assert "false alarms an hour above 0.6" in rate
+    assert "p95 of latency 0.050 s above 0.05 s" in late
+    assert made["hours_missing"].iloc[3] == pytest.approx(5.57 / 0.6, rel=0.02)
+
+
+def test_rows_by_person_add_up():
+    one = judged(FOUND, [(2.1, 2.4, "pinch")])
+    both = table.Judged.joined([one, one])
+    rows = table.subjects([table.Part("real", "all", both)])
+    assert list(rows["hits"]) == [2]
+    assert rows["hours"].sum() == pytest.approx(2 * one.hours["hours"].sum())
+    with pytest.raises(ValueError, match="no parts"):
+        table.Judged.joined([])
+
+
+# ---- the two that spot gestures ----
+
+
+@pytest.mark.parametrize("recipe", [double_tap, hand_gestures], ids=lambda one: one.NAME)
+def test_the_default_finds_its_own_example(recipe):
+    example = recipe.simulate(seed=20_000)
+    report = recipe.default().evaluate(example, latency_from="stop")
+    assert report.recall == 1.0
+    assert len(report.matches) == len(example.labels.query("tier == 'truth'"))
+    assert example.id == recipe.simulate(seed=20_000).id != recipe.simulate(seed=20_001).id
+
+
+def test_a_double_tap_is_decided_within_a_quarter_of_a_second():
+    late_s = [
+        double_tap.default().evaluate(double_tap.simulate(seed=seed), latency_from="stop").latency_s
+        for seed in range(4)
+    ]
+    assert np.concatenate(late_s).max() <= 0.25
+
+
+def test_a_known_gesture_cannot_be_learned_anew():
+    with pytest.raises(ValueError, match="knows already"):
+        hand_gestures.personalise([hand_gestures.simulate(seed=1)], label="pinch")

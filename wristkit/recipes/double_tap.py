@@ -1,0 +1,123 @@
+"""Double tap: index finger and thumb meet twice within a third of a second; felt at the wrist as two short rings.
+
+**What is known.** Double Tap of watchOS 10.1 uses accelerometer, gyroscope and optical heart sensor on the Neural
+Engine; no accuracy was published. For hand gestures from accelerometer and gyroscope of more than 500 people, 95.7 %
+across people at 0.6 false alarms in an hour of everyday data is published (arXiv 2203.15239). Nobody's taps are in an
+open data set, so that all true events here are simulated, and so is every figure on them.
+
+**What it does.** Acceleration and turning rate at 100 Hz, high-passed at 2 Hz, so that it matters little how the arm
+lies; a temporal convolution net over the last second, every 80 ms; a decoder. Decided within a quarter of a second
+after the second tap rings out.
+
+**Limits.** A tap of 0.05 to 0.4 g is lost in the swing of an arm that walks or runs, so that recall is counted while
+sitting, resting and looking at the watch; rows of the table show the rest. A double pinch is a slow double tap to it,
+and is neither trained nor judged. Two fingers that drum on a table come nearest to one. Sensors slower than 100 Hz
+lose part of the ring. The default uses no light: no open data shows what a tap does to a real pulse;
+``train(..., look=...)`` takes it where it was recorded.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+
+from wristkit.detector import Detector
+from wristkit.events import EventDecoder
+from wristkit.filters import Filter
+from wristkit.recipes import hours, judging, shelf, spotting
+from wristkit.recipes.spotting import Course, Say, Spotting
+from wristkit.recipes.table import Part, table
+from wristkit.recording import Recording
+from wristkit.simulate import SensorParams, session
+from wristkit.train import Fit
+
+NAME = "double_tap"
+SPOTTING = Spotting(gestures=("double_tap",), alike=("double_pinch",), filters=(Filter("highpass", (2.0,), 2),))
+"""How it looks, and which windows are a double tap."""
+OTHERS = ("pinch", "clench", "double_clench")  # of the hand too, and no double tap
+_TRAIN_PER_HOUR: Mapping[str, float] = MappingProxyType(
+    {"double_tap": 90, "pinch": 35, "clench": 30, "double_clench": 30}
+)
+COURSE = Course(
+    background=350,
+    shaken=0.25,
+    epochs=12,
+    decoder=EventDecoder(refractory_s=1.0),
+    grid=MappingProxyType({"smooth": (1, 2, 3), "low": (0.5, 0.3), "merge_s": (0.0, 0.16)}),
+)
+
+
+def default() -> Detector:
+    """Return the detector that ships, trained by ``python3 -m wristkit.recipes double_tap``."""
+    return shelf.shipped(NAME)
+
+
+def simulate(seed: int, *, rate_hz: float = 100.0) -> Recording:
+    """Return half a minute of a simulated person who sits, with three double taps."""
+    person = hours.people_of("train", 1 + seed % 8)[-1]
+    taps = [("double_tap", at_s) for at_s in (6.0, 14.0, 22.0)]
+    return session(
+        person, seed=seed, plan=[("sitting", 30.0)], sensor=SensorParams(rate_hz=rate_hz), gestures=taps,
+        activity_tier="activity",
+    )  # fmt: skip
+
+
+def train(
+    recordings: Callable[[], Iterable[Recording]],
+    tuning: Callable[[], Iterable[Recording]],
+    *,
+    look: Spotting = SPOTTING,
+    course: Course = COURSE,
+    seed: int = 0,
+    say: Say = str,
+) -> Fit:
+    """Return a fit on recordings with labels ``double_tap``, its decoder tuned on other people.
+
+    Parameters
+    ----------
+    recordings, tuning
+        Give recordings anew each time; each states where silence means that nothing happened, and its person. For
+        one's own: ``lambda: [wk.load(...), ...]``, with :func:`wristkit.recipes.hours.lives` beside them or not.
+    look
+        How it is looked at; ``replace(SPOTTING, streams=("accel", "gyro", "ppg"))`` where light was recorded too.
+    course
+        How long, on how much, and what the decoder is chosen by.
+    """
+    return spotting.train_and_tune(look, recordings, tuning, course=course, seed=seed, say=say)
+
+
+def simulated_and_real(*, people: int = 56, hours_each: float = 0.2) -> Iterator[Recording]:
+    """Yield what the default is trained on: simulated lives, and simulated taps over the real motion to train on."""
+    yield from hours.lives("train", count=people, hours=hours_each, per_hour=_TRAIN_PER_HOUR)
+    yield from hours.real_with_gestures(
+        ("double_tap", "double_tap", *OTHERS), copies=2, wearers=people, warm_s=SPOTTING.length_s
+    )
+
+
+def to_tune_on(*, people: int = 8) -> Iterator[Recording]:
+    """Yield what its decoder is tuned on: other simulated people, an hour of each."""
+    yield from hours.lives("tune", count=people, hours=1.0, per_hour=hours.PER_HOUR)
+
+
+def make_default(*, say: Say = str, into: Path = shelf.WEIGHTS) -> Path:
+    """Train the default anew and write it; ``WRISTKIT_DATA`` holds the real motion that it is trained on."""
+    return shelf.ship(train(simulated_and_real, to_tune_on, say=say).detector(), NAME, into=into)
+
+
+def parts(detector: Detector | None = None, *, people: int = 50) -> list[Part]:
+    """Return the rows of the table: simulated people of an hour each, taps injected into real motion, real hours."""
+    judged = default() if detector is None else detector
+    lives = hours.lives("test", count=people, hours=1.0, per_hour=hours.PER_HOUR)
+    return [
+        *judging.simulated_parts(judging.judge(judged, SPOTTING, lives)),
+        *judging.injected_parts(judged, SPOTTING),
+        *judging.real_parts(judged, SPOTTING),
+    ]
+
+
+def judge(*, say: Say = str) -> pd.DataFrame:
+    """Return the table of the default, and say it."""
+    made = table(parts())
+    say(made.to_string(float_format="{:.3g}".format))
+    return made

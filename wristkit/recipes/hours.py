@@ -1,0 +1,187 @@
+"""The hours that recipes are trained and judged on: simulated lives, and the real motion there is.
+
+A simulated person is trained on or tested on, never both, and so is a person who was recorded. Of the families of
+confounders two are left to the test alone, so that it shows whether rejection is of motion or of scenes seen before.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from wristkit.datasets import recordings
+from wristkit.recording import Recording
+from wristkit.simulate import EQUAL_SHARES, FAMILIES, Overlay, Person, SensorParams, gesture, inject, life, people
+from wristkit.simulate.life import ACTIVITY_TIER
+
+STILL_RAD_S = 0.5
+"""Root mean square of an arm's turning rate below which a finger's ring of 0.2 to 2 rad/s can be seen: an estimate."""
+UNSEEN_FAMILIES = ("kitchen", "fine")  # of confounders: in no training, each in equal share in the test
+UNSEEN = tuple(name for family in UNSEEN_FAMILIES for name in FAMILIES[family])
+STILL = ("sitting", "resting", "looking_at_watch")
+"""Contexts in which a tap of a finger can be seen above what the arm does meanwhile; in these recall is counted."""
+MOVING = ("walking", "standing_up", "phone_to_ear", "driving")
+"""Contexts in which it often cannot: recall in them stands in rows of its own."""
+
+_SEEN = {name: 1.0 for name in EQUAL_SHARES if name not in UNSEEN}
+SHARES: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {"train": _SEEN | dict.fromkeys(STILL, 4.0), "tune": _SEEN, "test": EQUAL_SHARES}
+)
+_OTHER_GESTURES = ("pinch", "double_pinch", "clench", "double_clench")
+_EDGE_S = 0.6  # of a real recording, or of the next gesture's room
+_TRIES = 20
+_FADE_S = 0.15
+_SEEDS: Mapping[str, int] = MappingProxyType({"train": 8_100, "tune": 8_500, "test": 8_900})  # of the people
+PER_HOUR: Mapping[str, float] = MappingProxyType({"double_tap": 12.0} | dict.fromkeys(_OTHER_GESTURES, 6.0))
+"""Gestures in an hour of the lives to tune and to test on, the same for every recipe."""
+Part = Literal["train", "tune", "test"]
+DATA = "WRISTKIT_DATA"
+# Whose motion is trained on; everybody else's is for tests. SP-SW-HAR: GeoTec, CC BY 4.0, with this credit; UWash: MIT.
+TRAINED_ON: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"spsw": ("s01", "s02", "s03", "s04", "s05", "s06"), "uwash": ("subject_01",)}
+)
+# Who is in the step-labelled session of UWash is not known, so that it is in neither part.
+REAL_SETS = ("spsw", "uwash", "broad")  # accel and gyro; BROAD's sensor is on no wrist, but its impacts are real
+
+
+def people_of(part: Part, count: int) -> list[Person]:
+    """Return the simulated people of a part; the first of a longer list are the same ones."""
+    named = people(count, seed=_SEEDS[part])
+    return [replace(one, subject=f"simulated {part} {place + 1:02d}") for place, one in enumerate(named)]
+
+
+def lives(
+    part: Part,
+    *,
+    count: int,
+    hours: float,
+    per_hour: Mapping[str, float],
+    rate_hz: float = 100.0,
+    streams: Sequence[str] = ("accel", "gyro"),
+) -> Iterator[Recording]:
+    """Yield hours of ``count`` simulated people; in the test every activity and confounder has an equal share.
+
+    The first people of a longer list are the same people, with the same lives.
+    """
+    for index, person in enumerate(people_of(part, count)):
+        yield life(
+            person,
+            hours=hours,
+            seed=_SEEDS[part] + index,
+            sensor=SensorParams(rate_hz=rate_hz),
+            per_hour=per_hour,
+            shares=SHARES[part],
+            during=(*STILL, *MOVING),
+            streams=streams,
+        )
+
+
+def real_hours(
+    part: Literal["train", "test"], *, sets: Sequence[str] = REAL_SETS, folder: Path | None = None
+) -> list[Recording]:
+    """Return real motion in which nobody made a gesture on purpose; what its set labels is the tier ``activity``.
+
+    Parameters
+    ----------
+    sets
+        Names of public sets with accel and gyro.
+    folder
+        Where their folders lie; by default what ``WRISTKIT_DATA`` names.
+    """
+    root = _root(folder)
+    held = {one.id: (name, one) for name in sets for one in recordings(name, root / name)}  # one of two copies
+    return [
+        _everyday(one, name)
+        for name, one in held.values()
+        if one.source.get("place") != "pocket" and _part_of(one, name) == part
+    ]
+
+
+def real_with_gestures(gestures: Sequence[str], *, copies: int, wearers: int, warm_s: float) -> Iterator[Recording]:
+    """Yield the real motion to train on, each recording ``copies`` times with other gestures where the arm is still."""
+    shown = people_of("train", wearers)
+    real = real_hours("train")
+    for copy in range(copies):
+        for place, one in enumerate(real):
+            yield with_gestures(one, gestures, shown, count=3, seed=1000 * copy + place, warm_s=warm_s)
+
+
+def with_gestures(
+    recording: Recording,
+    gestures: Sequence[str],
+    wearers: Sequence[Person],
+    *,
+    count: int,
+    seed: int,
+    warm_s: float,
+    still: bool = True,
+) -> Recording:
+    """Return real motion with up to ``count`` simulated gestures over it, each of another wearer.
+
+    They lie apart from each other and from the ends, the first after ``warm_s`` of a detector's window; with ``still``
+    where the arm turns by less than ``STILL_RAD_S``. Where there is room for none, the recording comes back as it is.
+    """
+    rng = np.random.default_rng([seed, 9])
+    first_s = recording.start_s + max(_EDGE_S, warm_s - _EDGE_S)
+    edges_s = np.linspace(first_s, recording.stop_s - _EDGE_S, count + 1)
+    placed: list[tuple[float, Overlay]] = []
+    for index in range(count):
+        wearer = wearers[int(rng.integers(len(wearers)))]
+        one = _short(gesture(str(rng.choice(list(gestures))), wearer, seed=[seed, index]))
+        latest_s = edges_s[index + 1] - one.duration_s - _EDGE_S
+        tried = rng.uniform(edges_s[index], latest_s, _TRIES) if latest_s > edges_s[index] else np.empty(0)
+        good = (float(at_s) for at_s in tried if _has_room(recording, float(at_s), one, still=still))
+        placed += [(at_s + one.start_s, one) for at_s in islice(good, 1)]
+    if not placed:
+        return recording
+    times, chosen = zip(*placed, strict=True)
+    return inject(recording, chosen, at_s=times, seed=seed, worn="drawn")
+
+
+def _short(one: Overlay) -> Overlay:
+    """Return a gesture without the blood's way back, which no motion shows."""
+    count = min(len(one.press), round((one.stop_s + _FADE_S) * one.rate_hz))
+    return replace(one, push=one.push[:count], turn=one.turn[:count], press=one.press[:count])
+
+
+def _has_room(recording: Recording, begin_s: float, one: Overlay, *, still: bool) -> bool:
+    """Whether a recording has no gap where an event would lie, and whether the arm is still there."""
+    last_s = begin_s + one.duration_s
+    gaps = np.concatenate([recording["accel"].gaps, recording["gyro"].gaps])
+    if ((gaps[:, 0] < last_s) & (gaps[:, 1] > begin_s)).any():
+        return False
+    turning = np.asarray(recording["gyro"].between(begin_s - _EDGE_S, last_s).values, dtype=np.float64)
+    return not still or bool(np.sqrt(np.square(turning).sum(axis=1).mean()) < STILL_RAD_S)
+
+
+def has_real_hours() -> bool:
+    """Whether ``WRISTKIT_DATA`` names a folder."""
+    return bool(os.environ.get(DATA)) and Path(os.environ[DATA]).is_dir()
+
+
+def _part_of(recording: Recording, name: str) -> Part | None:
+    """Return the part of a recorded person; None of one who may be in either."""
+    if recording.subject is None and name in TRAINED_ON:
+        return None
+    return "train" if recording.subject in TRAINED_ON.get(name, ()) else "test"
+
+
+def _root(folder: Path | None) -> Path:
+    if folder is not None:
+        return folder
+    if not has_real_hours():
+        raise FileNotFoundError(f"{DATA} names no folder; set it to the one that holds {', '.join(REAL_SETS)}")
+    return Path(os.environ[DATA])
+
+
+def _everyday(recording: Recording, name: str) -> Recording:
+    """Return a recording in which nothing is true in the tier truth, and nothing is all that was looked for."""
+    span = [(recording.start_s, recording.stop_s)]
+    labels = recording.labels.assign(tier=ACTIVITY_TIER)
+    told = recording.with_labels(labels, labelled={ACTIVITY_TIER: span, "truth": span})
+    return replace(told, subject=f"{name} {recording.subject or 'session'}")

@@ -1,0 +1,95 @@
+"""The parts of the table of a recipe that spots gestures: simulated people, gestures injected, and real hours."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from wristkit.detector import Detector
+from wristkit.evaluate import evaluate, stack
+from wristkit.recipes import hours
+from wristkit.recipes.spotting import Spotting
+from wristkit.recipes.table import Goal, Judged, Part
+from wristkit.recording import Recording
+from wristkit.simulate import ACTIVITIES, FAMILIES
+from wristkit.simulate.life import ACTIVITY_TIER
+
+SIMULATED, INJECTED, REAL = (
+    Goal(recall=0.95, fp_per_hour=0.6),
+    Goal(recall=0.90),
+    Goal(most_alarms=1, fp_per_hour=0.6),
+)
+_APART_S = 6.0  # one gesture in so long, in real motion
+
+
+def judge(detector: Detector, spotting: Spotting, recordings: Iterable[Recording]) -> Judged:
+    """Return what a detector does on recordings that share no hours, taken one after the other."""
+    return Judged.joined(judge_together(detector, spotting, [one]) for one in recordings)
+
+
+def judge_together(detector: Detector, spotting: Spotting, recordings: Sequence[Recording]) -> Judged:
+    """Return what a detector does on recordings, the hours that several of them hold counted once."""
+    held = [spotting.judged(one) for one in recordings]
+    scores = {one.id: detector.scores(one) for one in held}
+    decoder = detector.spec.decoder
+    found = stack({name: decoder.run(one) for name, one in scores.items()})
+    report = evaluate(found, held, scores=scores, decoder=decoder, latency_from="stop")
+    return Judged.of(report, context=ACTIVITY_TIER)
+
+
+def simulated_parts(judged: Judged, goal: Goal = SIMULATED) -> list[Part]:
+    """Return the rows of simulated people: all of it, then false alarms by family and recall by context."""
+    parts = [
+        Part("simulated", f"recall while {', '.join(hours.STILL)}; alarms of all", judged.counting(hours.STILL), goal)
+    ]
+    for name, contexts in _groups().items():
+        parts.append(Part("simulated", f"alarms in {name}", judged.within(contexts).counting(())))
+    return parts + [Part("simulated", f"recall while {one}", judged.within([one])) for one in hours.MOVING]
+
+
+def _groups() -> Mapping[str, Sequence[str]]:
+    trained = [name for family in FAMILIES if family not in hours.UNSEEN_FAMILIES for name in FAMILIES[family]]
+    unseen = {f"the family {one!r}, never trained on": FAMILIES[one] for one in hours.UNSEEN_FAMILIES}
+    return {"activities": tuple(ACTIVITIES), "families trained on": trained, **unseen}
+
+
+def injected_parts(detector: Detector, spotting: Spotting, *, copies: int = 3) -> list[Part]:
+    """Return the rows of gestures of simulated test people, injected into the real motion of test people.
+
+    First where the arm is still, then anywhere, by what the person does.
+    """
+    still = _injected(detector, spotting, copies, still=True)
+    anywhere = _injected(detector, spotting, copies, still=False)
+    limit = f"where the arm turns by less than {hours.STILL_RAD_S:g} rad/s"
+    contexts = sorted(set(anywhere.hours["context"]))
+    return [
+        Part("injected", limit, still, INJECTED),
+        Part("injected", "anywhere", anywhere),
+        *(Part("injected", f"anywhere, {one}", anywhere.within([one])) for one in contexts),
+    ]
+
+
+def _injected(detector: Detector, spotting: Spotting, copies: int, *, still: bool) -> Judged:
+    """Return what is found of gestures in several copies of the same hours; alarms are those of the first copy."""
+    wearers, real = hours.people_of("test", 50), hours.real_hours("test")
+    held: dict[str, Recording] = {}
+    first: set[str] = set()
+    for copy in range(copies):
+        for place, one in enumerate(real):
+            count = max(1, int((one.stop_s - one.start_s) / _APART_S))
+            with_events = hours.with_gestures(
+                one, spotting.gestures, wearers, count=count, seed=1000 * copy + place, warm_s=spotting.length_s,
+                still=still,
+            )  # fmt: skip
+            held[with_events.id] = with_events
+            first |= {with_events.id} if copy == 0 else set()
+    judged = judge_together(detector, spotting, list(held.values()))
+    again = (judged.matches["kind"] == "false alarm") & ~judged.matches["recording"].isin(first)
+    return Judged(judged.matches[~again], judged.hours)
+
+
+def real_parts(detector: Detector, spotting: Spotting) -> list[Part]:
+    """Return the rows of real hours, all and by set."""
+    judged = judge_together(detector, spotting, hours.real_hours("test"))
+    parts = [Part("real", "all sets", judged, REAL)]
+    for name in hours.REAL_SETS:
+        of_set = Judged(*(one[one["subject"].str.startswith(name)] for one in (judged.matches, judged.hours)))
+        parts.append(Part("real", name, of_set))
+    return parts

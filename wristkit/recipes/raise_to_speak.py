@@ -1,0 +1,219 @@
+"""Raise to Speak: the wrist goes to the mouth and stays there, felt; then somebody speaks closely to it, heard.
+
+**What is known.** On the watch a net on acceleration finds the gesture, a second one finds near speech, and a policy
+decides over both (KDD 2019, doi 10.1145/3292500.3330761; watchOS 5); later a net over both replaced that policy
+(Interspeech 2023, arXiv 2305.12063). Their figures are not public in reachable text.
+
+**What it does.** A gate of acceleration and turning rate at 50 Hz looks at 1.2 s, every 80 ms, and wakes the microphone
+while the arm is still on its way, so that the first word is heard. A second net looks at 0.3 s of sound, every 60 ms:
+is there a voice at a hand's breadth? It is told apart from voices across a room and from the wearer's own with the arm
+down by its level and its bass. Who speaks is not asked.
+
+**Limits.** All raises and voices that it was trained on are simulated; real motion was trained on as nothing. Nearness
+is taken from level: a microphone of another gain needs training anew, and a whisper is missed. A wrist that looks
+raised, for the time or for a drink, while the wearer speaks over it, is taken for a raise to speak. Words that begin
+before the arm has risen are found late. Without sound nothing is ever decided.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wristkit.detector import Cascade, Policy, tune_cascade
+from wristkit.recipes import cascading, hours, injecting, lasting, scenes, shelf
+from wristkit.recipes.cascading import Cost, Task
+from wristkit.recipes.lasting import Lasting, spans
+from wristkit.recipes.spotting import Say
+from wristkit.recipes.table import Goal, Judged, Part, table
+from wristkit.recording import FloatArray, Recording
+from wristkit.simulate import SensorParams, everyday, raise_to_speak, stage
+
+NAME = "raise_to_speak"
+_RISING_S, _DWELL_S, _LOWERING_S = 0.4, 2.2, 0.5  # of a raise: told as one from here to there, then nothing is said
+
+
+def _raised(recording: Recording) -> FloatArray:
+    raises = spans(recording, "gesture", "raise_to_speak")
+    return np.column_stack([raises[:, 0] + _RISING_S, _told_until(raises)])
+
+
+def _unsaid(recording: Recording) -> FloatArray:
+    raises = spans(recording, "gesture", "raise_to_speak")
+    rising = np.column_stack([raises[:, 0], raises[:, 0] + _RISING_S])
+    return np.concatenate([rising, np.column_stack([_told_until(raises), raises[:, 1] + _LOWERING_S])])
+
+
+def _told_until(raises: FloatArray) -> FloatArray:
+    return np.minimum(raises[:, 0] + _DWELL_S, raises[:, 1] - _LOWERING_S)
+
+
+def _near(recording: Recording) -> FloatArray:
+    return spans(recording, "voice", "near")
+
+
+def _gesture(recording: Recording) -> FloatArray:
+    return spans(recording, "gesture", "raise_to_speak")
+
+
+GATE = Lasting(
+    label="raised",
+    is_so=_raised,
+    unsaid=_unsaid,
+    newest_s=0.02,
+    most=0.99,
+    least=0.01,
+    streams=("accel", "gyro"),
+    rate_hz=50.0,
+    length_s=1.2,
+    hop_s=0.08,
+)
+"""What the gate looks at, and which windows are a raise: those that end on its way up or early in its dwell."""
+SOUND = Lasting(
+    label="near", is_so=_near, newest_s=0.2, most=0.85, streams=("mel",), rate_hz=50.0, length_s=0.3, hop_s=0.06
+)
+"""What the confirmer hears, and which windows are a near voice."""
+TASK = Task(label="raise_to_speak", tier="scene", meant=_gesture)
+"""A raise to speak is from the first word to the last; how late it is found counts from the first."""
+POLICY = Policy(
+    gate_high=0.5,
+    gate_low=0.3,
+    confirm_high=0.8,
+    confirm_low=0.4,
+    confirm_timeout_s=2.2,
+    warm_up_s=0.05,
+    release_s=0.8,
+    cool_s=1.0,
+    rejected_s=1.0,
+    label="raise_to_speak",
+    max_wait_s=2.0,
+)
+"""Where its thresholds begin."""
+_WEARERS = tuple(hours.people_of("test", 50))
+SIMULATED = Goal(recall=0.95, fp_per_hour=0.3, latency_p95_s=0.4)
+
+
+def default() -> Cascade:
+    """Return the cascade that ships, trained by ``python3 -m wristkit.recipes raise_to_speak``."""
+    return shelf.shipped_cascade(NAME)
+
+
+def simulate(seed: int, *, rate_hz: float = 100.0) -> Recording:
+    """Return about half a minute of a simulated person who sits and raises her wrist to speak, twice."""
+    person = hours.people_of("train", 1 + seed % 8)[-1]
+    rng = np.random.default_rng([seed, 31])
+    spoken = [raise_to_speak(person, rng=rng, posture="lap") for _ in range(2)]
+    shown = [everyday("sitting", 8.0), spoken[0], everyday("typing", 6.0), spoken[1], everyday("sitting", 6.0)]
+    return stage(person, shown, seed=seed, sensor=SensorParams(rate_hz=rate_hz))
+
+
+def train(
+    motion: Callable[[], Iterable[Recording]],
+    sound: Callable[[], Iterable[Recording]],
+    tuning: Callable[[Cascade], Iterable[Recording]],
+    *,
+    seed: int = 0,
+    epochs: int = 10,
+    say: Say = str,
+) -> Cascade:
+    """Return a cascade: a gate trained on motion, a confirmer trained on sound, thresholds chosen on other people.
+
+    Parameters
+    ----------
+    motion, sound
+        Give recordings anew each time, with the labels of ``wristkit.simulate.raise_to_speak``: the tiers ``gesture``
+        and ``voice``. What has none of them is taken to show no raise, and no near voice.
+    tuning
+        Gives recordings of other people, with ``raise_to_speak`` in the tier truth, for a cascade whose thresholds are
+        yet to be chosen.
+    """
+    gate = lasting.train(GATE, motion, of_class=500, background=1200, epochs=epochs, seed=seed, say=say)
+    heard = lasting.train(SOUND, sound, of_class=500, background=1000, epochs=epochs, seed=seed, say=say)
+    cascade = Cascade(lasting.smoothed(gate.detector(), 1), lasting.smoothed(heard.detector(), 1), POLICY)
+    held = [TASK.judged(one) for one in tuning(cascade)]
+    found = tune_cascade(cascade, held, fp_per_hour=0.2, most_duty_cycle=0.045)
+    say(f"{found!r}\n{found.surface.to_string(float_format='{:.4g}'.format)}")
+    return found.cascade
+
+
+def motion_to_train_on(*, people: int = 16, hours_each: float = 0.5) -> Iterator[Recording]:
+    """Yield the motion that its gate is trained on: simulated lives, and real motion in which nobody speaks."""
+    yield from scenes.lives("train", count=people, hours=hours_each, raises=50.0, streams=("accel", "gyro"))
+    yield from hours.real_hours("train", sets=("spsw",))
+
+
+def sound_to_train_on(*, people: int = 16, hours_each: float = 0.3) -> Iterator[Recording]:
+    """Yield the sound that its confirmer is trained on: that of simulated lives."""
+    yield from scenes.lives("train", count=people, hours=hours_each, raises=50.0, streams=("audio",))
+
+
+def to_tune_on(cascade: Cascade, *, people: int = 10) -> Iterator[Recording]:
+    """Yield an hour of each of the other simulated people on whom its thresholds are chosen."""
+    yield from scenes.lives("tune", count=people, hours=1.0, raises=16.0, heard_by=cascade)
+
+
+def make_default(*, say: Say = str, into: Path = shelf.WEIGHTS) -> Path:
+    """Train the default anew and write it; ``WRISTKIT_DATA`` holds the real motion that it is trained on."""
+    return shelf.ship(train(motion_to_train_on, sound_to_train_on, to_tune_on, say=say), NAME, into=into)
+
+
+# ---- the table ----
+
+
+def parts(cascade: Cascade | None = None, *, people: int = 50, first: int = 0) -> list[Part]:
+    """Return the rows of the table: simulated people of an hour each, raises injected into real motion, real hours."""
+    judged = default() if cascade is None else cascade
+    lives = scenes.lives("test", count=people, first=first, hours=1.0, raises=16.0, heard_by=judged)
+    return [*simulated_parts(*cascading.judge(TASK, judged, lives)), *injected_parts(judged), *real_parts(judged)]
+
+
+def simulated_parts(judged: Judged, cost: Cost) -> list[Part]:
+    """Return the rows of simulated people."""
+    duty = f"confirmer on {100 * cost.duty_cycle:.2f} % of everyday motion"
+    return [
+        Part("simulated", f"all; {duty}", judged, SIMULATED),
+        *cascading.everyday_parts(judged, "all", own=("raise_to_speak",)),
+    ]
+
+
+def injected_parts(cascade: Cascade, *, copies: int = 3) -> list[Part]:
+    """Return the row of raises to speak of simulated people over real motion and real sound."""
+    clips = injecting.clips()
+    real = hours.real_hours("test")
+    held = [
+        injecting.injected(one, _spoken, clips, label="arm", count=_room(one), seed=1000 * copy + place)
+        for copy in range(copies)
+        for place, one in enumerate(real)
+    ]
+    judged, _ = cascading.judge_together(TASK, cascade, held)
+    return [Part("injected", "over real motion and real clips", judged, Goal(recall=0.9))]
+
+
+def _spoken(rng: np.random.Generator, most_s: float) -> injecting.Event:
+    """Return a raise to speak of a simulated test person, from the first motion up to the last one down."""
+    person = _WEARERS[int(rng.integers(len(_WEARERS)))]
+    seed = int(rng.integers(2**31))
+    return injecting.Event.of(person, raise_to_speak(person, rng=rng), "gesture", most_s=most_s, seed=seed)
+
+
+def _room(recording: Recording) -> int:
+    """Return how many raises a recording may hold: one in twelve seconds."""
+    return max(1, int((recording.stop_s - recording.start_s) / 12))
+
+
+def real_parts(cascade: Cascade) -> list[Part]:
+    """Return the rows of real motion in which nobody spoke to a wrist, over real sound of another place."""
+    clips = injecting.clips()
+    real = hours.real_hours("test")
+    over = [one.with_streams(injecting.under(one, clips, seed=place)) for place, one in enumerate(real)]
+    judged, cost = cascading.judge_together(TASK, cascade, over)
+    duty = f"over real clips; confirmer on {100 * cost.duty_cycle:.2f} %"
+    return cascading.real_parts(judged, duty, Goal(most_alarms=1, fp_per_hour=0.3))
+
+
+def judge(*, say: Say = str) -> pd.DataFrame:
+    """Return the table of the default, and say it."""
+    made = table(parts())
+    say(made.to_string(float_format="{:.3g}".format))
+    return made
