@@ -1,14 +1,18 @@
 """Handwashing and raise to speak: the countdown by hand and pushed, who is shown what, which windows are told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.cascades import bursts
-from wristkit.recipes import cascading, handwashing, lasting, raise_to_speak, scenes
+from wristkit.detector.contract import check_detector
+from wristkit.recipes import cascading, handwashing, injecting, lasting, raise_to_speak, scenes
 from wristkit.recipes.handwashing import Countdown, CountState, Tick, Timer, next_count
-from wristkit.simulate import FAMILIES, people
+from wristkit.simulate import FAMILIES, everyday, packets, people, stage
+from wristkit.simulate import raise_to_speak as raised
 
 RULE = Countdown()
 
@@ -97,9 +101,9 @@ def test_a_wash_of_twenty_seconds_is_completed_and_the_same_for_any_partition(wa
     timer = Timer(handwashing.default(), Countdown(seconds=12.0))
     whole = timer.run(washed)
     assert [one.name for one in whole][-2:] == ["completed", "waiting"]
-    for packets in (bursts(washed), bursts(washed, packet_s=0.3, delays_s={"audio": 0.4})):
+    for parts in (bursts(washed), bursts(washed, packet_s=0.3, delays_s={"audio": 0.4})):
         timer.reset(wrist=washed.wrist, crown=washed.crown)
-        told = [one for packet in packets for one in timer.push(packet)] + timer.flush()
+        told = [one for packet in parts for one in timer.push(packet)] + timer.flush()
         assert told == whole
 
 
@@ -178,3 +182,91 @@ def test_without_a_microphone_the_gate_decides_alone(washed):
     assert "audio" not in quiet.streams
     assert list(cascade.detect(quiet)["label"]) == ["washing"]
     assert raise_to_speak.default().policy.gate_alone is None
+
+
+# ---- packets ----
+
+
+@pytest.mark.parametrize("recipe", [handwashing, raise_to_speak])
+def test_packets_that_are_lost_neither_crash_it_nor_leave_it_stuck(recipe):
+    cascade, recording = recipe.default(), recipe.simulate(20_000)
+    for seed in range(3):
+        cascade.reset(wrist=recording.wrist, crown=recording.crown)
+        for packet in packets(recording, packet_s=1.0, seed=seed, lost=0.01 + 0.1 * seed):
+            cascade.push(packet)
+        cascade.flush()
+        assert cascade.state.name == "idle"
+
+
+def test_a_microphone_that_stays_silent_does_not_hold_it_up(washed):
+    cascade = handwashing.default()
+    cascade.reset(wrist=washed.wrist, crown=washed.crown)
+    quiet = cascading.silent(washed)
+    told = [one for packet in bursts(quiet) for one in cascade.push(packet)] + cascade.flush()
+    assert [one.event.label for one in told if one.final] == ["washing"]
+
+
+# In these one stream comes to its end before another begins: who waits no longer than max_wait_s gives that one up.
+FAR_APART = {
+    "all at once gives its events",
+    "one stream after the other gives its events",
+    "a decision needs no later sample",
+}
+
+
+@pytest.mark.parametrize("recipe", [handwashing, raise_to_speak])
+def test_it_keeps_to_the_contract_where_it_waits_for_ever_and_to_all_but_three_where_not(recipe):
+    cascade, recording = recipe.default(), recipe.simulate(20_000)
+    assert 2.0 <= cascade.policy.max_wait_s <= 3.0
+    failed = check_detector(cascade, recording).query("not passed")
+    assert set(failed["check"]) <= FAR_APART
+    for_ever = cascade.with_policy(replace(cascade.policy, max_wait_s=None))
+    failed = check_detector(for_ever, recording).query("not passed")
+    assert failed.empty, failed.to_string()
+
+
+# ---- events over other motion and sound ----
+
+
+@pytest.fixture(scope="module")
+def plain():
+    person = people(2, seed=3)[1]
+    return stage(person, [everyday("sitting", 30.0)], seed=2, streams=("accel", "gyro"))
+
+
+def spoken(rng, most_s):
+    person = people(1, seed=9)[0]
+    return injecting.Event.of(person, raised(person, rng=rng), "gesture", most_s=most_s, seed=int(rng.integers(99)))
+
+
+NOISE = [injecting.Clip("noise", np.random.default_rng(0).standard_normal(40_000))]
+
+
+def test_an_injected_raise_is_felt_heard_and_labelled_at_the_same_time(plain):
+    made = injecting.injected(plain, spoken, NOISE, label="arm", count=2, seed=4)
+    told = raise_to_speak.TASK.judged(made)
+    truth, gestures = lasting.spans(told, "truth"), lasting.spans(made, "gesture", "raise_to_speak")
+    assert len(truth) == len(gestures) == 2
+    assert (truth[:, 0] >= gestures[:, 0]).all()
+    assert (truth[:, 1] <= gestures[:, 1] + 1e-6).all()
+    under = np.asarray(injecting.under(plain, NOISE, seed=4).values[:, 0], dtype=np.float64)
+    added = np.abs(np.asarray(made["audio"].values[:, 0], dtype=np.float64) - under)
+    moved = np.abs(np.asarray(made["gyro"].values) - np.asarray(plain["gyro"].values)).max(axis=1)
+    for changed, time_s in ((added, made["audio"].time), (moved, made["gyro"].time)):
+        inside = np.any([(time_s >= first - 0.1) & (time_s <= last + 0.7) for first, last in gestures], axis=0)
+        assert changed[inside].max() > 0.01
+        assert changed[~inside].max() < 1e-6
+
+
+def test_where_there_is_no_room_nothing_is_injected(plain):
+    made = injecting.injected(plain.between(0.0, 2.0), spoken, NOISE, label="arm", count=1, seed=4)
+    assert "audio" in made.streams
+    assert lasting.spans(made, "truth").shape == (0, 2)
+
+
+def test_clips_that_are_nowhere_are_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv("WRISTKIT_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match="names no folder"):
+        injecting.clips()
+    with pytest.raises(FileNotFoundError, match="holds no clips"):
+        injecting.clips(tmp_path)

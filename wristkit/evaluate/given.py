@@ -1,18 +1,23 @@
 """What evaluate is given, by recording id; what cannot be judged is refused by name."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from wristkit.errors import RecordingError
 from wristkit.evaluate.judge import Rule
 from wristkit.events import BACKGROUND, EVENT_COLUMNS, EventDecoder, Scores
-from wristkit.recording import Recording
+from wristkit.recording import FloatArray, Recording
 
 
 def by_id(recordings: Sequence[Recording]) -> dict[str, Recording]:
     """Return recordings by id, each given once."""
+    if isinstance(recordings, Mapping) or any(not isinstance(one, Recording) for one in recordings):
+        raise TypeError(f"recordings are a {type(recordings).__name__}, expected a Recording or a list of them alone")
     held = {recording.id: recording for recording in recordings}
     if not held:
         raise ValueError("no recordings were given; pass those that the events were found in")
@@ -25,41 +30,143 @@ def by_id(recordings: Sequence[Recording]) -> dict[str, Recording]:
     return held
 
 
+def check_tolerance(tolerance_s: float) -> None:
+    """Raise where a tolerance is no time."""
+    if isinstance(tolerance_s, bool) or not isinstance(tolerance_s, Real) or not 0 <= tolerance_s < np.inf:
+        raise ValueError(f"tolerance_s is {tolerance_s!r}, expected seconds, 0 or more")
+
+
 def scores_by_id(
     scores: Scores | Mapping[str, Scores] | None, held: Mapping[str, Recording]
 ) -> dict[str, Scores] | None:
     """Return scores by the ids of the recordings."""
     if scores is None:
         return None
+    if not isinstance(scores, Scores | Mapping):
+        raise TypeError(f"scores are a {type(scores).__name__}, expected Scores or a dict of recording id to Scores")
     known = {next(iter(held)): scores} if isinstance(scores, Scores) else dict(scores)
     if set(known) != set(held):
-        raise ValueError(f"scores are of recordings {sorted(known)}, expected those of {sorted(held)}")
+        raise ValueError(f"scores are of recordings {sorted(map(str, known))}, expected those of {sorted(held)}")
+    for name, one in known.items():
+        _check_scores(name, one)
+    if len(kinds := {frozenset(one.channels) for one in known.values()}) > 1:
+        raise ValueError(
+            f"scores know different classes {sorted(map(sorted, kinds))}, expected the same in all recordings; "
+            "evaluate those of each detector alone"
+        )
     return known
+
+
+def _check_scores(name: str, scores: Scores) -> None:
+    if not isinstance(scores, Scores):
+        raise TypeError(f"scores of recording {name!r} are a {type(scores).__name__}, expected Scores; see Scores.of")
+    unknown = np.flatnonzero(~np.isfinite(scores.values).all(axis=1))
+    if len(unknown):
+        raise ValueError(
+            f"scores of recording {name!r} are NaN in {len(unknown)} of {len(scores)} windows (the first at "
+            f"{scores.centre_s[unknown[0]]:g} s), expected 0 to 1, as such hours would count as quiet ones; leave these "
+            "windows out of the scores, so that they are a gap"
+        )
 
 
 def check_events(events: pd.DataFrame, held: Mapping[str, Recording], rule: Rule) -> pd.DataFrame:
     """Return events with a column ``recording``, or raise what is wrong with them."""
+    if not isinstance(events, pd.DataFrame):
+        raise TypeError(
+            f"events are a {type(events).__name__}, expected a DataFrame of {list(EVENT_COLUMNS)}; make one of Event "
+            "with event_table, and one of several tables by recording id with stack"
+        )
     if "recording" not in events.columns and len(held) == 1:
         events = events.assign(recording=next(iter(held)))
-    if missing := [column for column in ("recording", *EVENT_COLUMNS) if column not in events.columns]:
+    columns = list(events.columns)
+    if missing := [column for column in ("recording", *EVENT_COLUMNS) if column not in columns]:
         raise ValueError(f"events lack the columns {missing}; stack tables of several recordings with their ids")
-    if foreign := sorted(set(events["recording"]) - set(held)):
+    if twice := [column for column in ("recording", *EVENT_COLUMNS) if columns.count(column) > 1]:
+        raise ValueError(f"events have the columns {twice} more than once, expected each once; drop one of them")
+    if foreign := sorted(map(str, set(events["recording"]) - set(held))):
         raise ValueError(f"events are of recordings {foreign}, which were not given; pass all that were searched")
-    times = events[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
-    if not np.isfinite(times).all() or (times[:, 1] < times[:, 0]).any():
-        raise ValueError("events have no time or end before they start; expected start_s <= stop_s in seconds")
-    if undecided := int((~np.isfinite(events["decided_s"].to_numpy(dtype=np.float64))).sum()):
+    events = events.assign(**{name: _numbers(events[name]) for name in ("start_s", "stop_s", "score", "decided_s")})
+    _check_times(events)
+    _check_clock(events, held, rule)
+    _check_classes(events, rule)
+    return events
+
+
+def _numbers(column: "pd.Series[Any]") -> FloatArray:
+    """Return a column of events as numbers; text and dates are none."""
+    try:
+        if column.dtype.kind in "mMSUb" or any(isinstance(one, str | bool) for one in _objects(column)):
+            raise TypeError
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    except (TypeError, ValueError):
+        value = column.iloc[0] if len(column) else None
         raise ValueError(
-            f"{undecided} of {len(events)} events have no decided_s, so that nobody knows how late they are; give the "
-            "time at which the detector could first say so, or stop_s where it looks at the whole event"
+            f"{column.name} of events is of type {column.dtype}, such as {value!r}, expected numbers; times are "
+            "seconds from the recording's start"
+        ) from None
+
+
+def _objects(column: "pd.Series[Any]") -> list[object]:
+    return [] if column.dtype.kind in "iuf" else column.tolist()
+
+
+def _check_times(events: pd.DataFrame) -> None:
+    times = events[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
+    wrong = ~np.isfinite(times).all(axis=1) | (times[:, 1] < times[:, 0])
+    if wrong.any():
+        raise ValueError(
+            f"{wrong.sum()} of {len(events)} events have no time or end before they start (rows {_places(wrong)}); "
+            "expected start_s <= stop_s in seconds"
         )
-    if strangers := sorted({str(one) for one in events["label"]} - (rule.classes or {*events["label"]} - {BACKGROUND})):
+    undecided = ~np.isfinite(events["decided_s"].to_numpy(dtype=np.float64))
+    if undecided.any():
+        raise ValueError(
+            f"{undecided.sum()} of {len(events)} events have no decided_s (rows {_places(undecided)}), so that nobody "
+            "knows how late they are; give the time at which the detector could first say so, or stop_s where it "
+            "looks at the whole event"
+        )
+    unscored = ~np.isfinite(events["score"].to_numpy(dtype=np.float64))
+    if unscored.any():
+        raise ValueError(
+            f"{unscored.sum()} of {len(events)} events have no finite score (rows {_places(unscored)}), which says "
+            "whose true event it is that several detect; give all of them 1 where the detector has none"
+        )
+
+
+def _check_clock(events: pd.DataFrame, held: Mapping[str, Recording], rule: Rule) -> None:
+    """Raise where no event lies in its recording, so that their times are of another unit or clock."""
+    if events.empty:
+        return
+    first_s = events["recording"].map({name: one.start_s for name, one in held.items()}).to_numpy(dtype=np.float64)
+    last_s = events["recording"].map({name: one.stop_s for name, one in held.items()}).to_numpy(dtype=np.float64)
+    start_s, stop_s = events["start_s"].to_numpy(), events["stop_s"].to_numpy()
+    if ((stop_s < first_s - rule.tolerance_s) | (start_s > last_s + rule.tolerance_s)).all():
+        raise ValueError(
+            f"all {len(events)} events lie outside of their recordings: they last from {start_s.min():.6g} to "
+            f"{stop_s.max():.6g}, the recordings from {first_s.min():.6g} to {last_s.max():.6g} s; give times in "
+            "seconds (not ms) on the recording's clock, from its start"
+        )
+
+
+def _check_classes(events: pd.DataFrame, rule: Rule) -> None:
+    nameless = np.array([not isinstance(one, str) or not one.strip() for one in events["label"]], dtype=bool)
+    if nameless.any():
+        value = events["label"].iloc[int(np.flatnonzero(nameless)[0])]
+        raise ValueError(
+            f"{nameless.sum()} of {len(events)} events have a label that is no text, such as {value!r} (rows "
+            f"{_places(nameless)}); expected the name of a class, as labels have it"
+        )
+    found = {*events["label"]}
+    if strangers := sorted(found - (found - {BACKGROUND} if rule.classes is None else rule.classes)):
         known = "any class" if rule.classes is None else f"the classes of the scores {sorted(rule.classes)}"
         raise ValueError(
             f"events are of {strangers}, expected {known} and no background; pass scores= of the detector that found "
             "them, or leave these events out"
         )
-    return events
+
+
+def _places(wrong: npt.NDArray[np.bool_]) -> list[int]:
+    return np.flatnonzero(wrong)[:5].tolist()
 
 
 def sources_of(known: Mapping[str, Scores] | None) -> tuple[str, ...] | None:
@@ -72,5 +179,11 @@ def judged_classes(known: Mapping[str, Scores] | None, decoder: EventDecoder | N
     """Return the classes that scores know, without the background; None without scores."""
     if known is None:
         return None
-    classes = {name for one in known.values() for name in one.channels}
-    return frozenset(classes - {decoder.background if decoder else BACKGROUND})
+    background = decoder.background if decoder else BACKGROUND
+    classes = {name for one in known.values() for name in one.channels} - {background}
+    if not classes:
+        raise ValueError(
+            f"scores know no class but the background {background!r}, expected one that can be detected; pass the "
+            "scores of a detector with classes"
+        )
+    return frozenset(classes)

@@ -187,7 +187,7 @@ def match_recording(
 ) -> pd.DataFrame:
     """Return one row a predicted or true event of one recording, with what it is: see ``EventReport.matches``."""
     truth = recording.labels[recording.labels["tier"] == rule.tier]
-    labels = rule.classes or (set(truth["label"]) | set(events["label"])) - {BACKGROUND}
+    labels = {*truth["label"], *events["label"]} - {BACKGROUND} if rule.classes is None else rule.classes
     rows: list[dict[str, object]] = []
     for label in sorted(labels):
         found = events[events["label"] == label]

@@ -24,8 +24,11 @@ def notes_of(
     """Return what a reader must know; ``matches`` are those that the figures are of."""
     return (
         *_about_labels(held, rule, seen),
+        *_about_spelling(held, rule, matches),
         *_about_origins(held),
         *_about_hours(held, rule, seen),
+        *_about_spans(held, rule),
+        *_about_events(matches, rule),
         *_about_early_hits(matches, rule),
     )
 
@@ -45,6 +48,20 @@ def _about_labels(held: Mapping[str, Recording], rule: Rule, seen: Mapping[str, 
             f"{over} true events lie over another of their class and count beside it: look for labels given twice"
         )
     return notes
+
+
+def _about_spelling(held: Mapping[str, Recording], rule: Rule, matches: pd.DataFrame) -> list[str]:
+    """Say which classes of events alone and of labels differ in spelling; scores know the classes themselves."""
+    if rule.classes is not None:
+        return []
+    found = set(matches.loc[matches["kind"].isin(DETECTED), "label"])
+    true = {str(one) for recording in held.values() for one in _of_tier(recording, rule)} - {BACKGROUND}
+    strangers = [f"detections are of {name}" for name in _other_spellings(sorted(found - true), true)]
+    return [*_misspelled(sorted(true - found), found - true), *(strangers if found & true else ())]
+
+
+def _of_tier(recording: Recording, rule: Rule) -> Iterable[object]:
+    return recording.labels.loc[recording.labels["tier"] == rule.tier, "label"].unique().tolist()
 
 
 def _misspelled(names: Sequence[str], classes: Iterable[str]) -> list[str]:

@@ -22,7 +22,7 @@ from wristkit.evaluate.figures import (
     rate,
     share,
 )
-from wristkit.evaluate.given import by_id, check_events, judged_classes, scores_by_id, sources_of
+from wristkit.evaluate.given import by_id, check_events, check_tolerance, judged_classes, scores_by_id, sources_of
 from wristkit.evaluate.judge import Rule, Seen, hours, match_all, seen_of
 from wristkit.evaluate.notes import claim_note, lines_of, notes_of
 from wristkit.evaluate.people import OverPeople, figure_over_people, median_over_people
@@ -451,8 +451,7 @@ def evaluate(
     """
     if latency_from not in ("start", "stop"):
         raise ValueError(f"latency_from is {latency_from!r}, expected 'start' or 'stop'")
-    if not (np.isfinite(tolerance_s) and tolerance_s >= 0):
-        raise ValueError(f"tolerance_s is {tolerance_s}, expected seconds, 0 or more")
+    check_tolerance(tolerance_s)
     held = by_id([recordings] if isinstance(recordings, Recording) else recordings)
     known = scores_by_id(scores, held)
     needed = sources_of(known) if streams is None else tuple(streams)

@@ -179,7 +179,7 @@ class DecoderState:
         known = np.concatenate([before, rows])
         total = rows.copy()
         count = np.ones(len(rows))
-        for back in range(1, self.decoder.smooth):
+        for back in range(1, min(self.decoder.smooth, len(known))):
             skipped = max(0, back - len(before))
             total[skipped:] += known[len(before) - back + skipped : len(known) - back]
             count[skipped:] += 1

@@ -112,6 +112,8 @@ def lasting_rows(
 
 def _smoothed(raw: npt.NDArray[np.float32], smooth: int, restarts: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
     """Return each score averaged with those before it in its stretch, added up newest first as in pushing."""
+    longest = int(np.diff(np.concatenate([[0], restarts, [len(raw)]])).max())
+    smooth = min(smooth, max(1, longest))  # no row has more before it
     total = raw.astype(np.float64)
     for back in range(1, smooth):
         total[back:] += raw[:-back]

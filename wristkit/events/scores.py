@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Self
+from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from wristkit.recording import FloatArray, Stream, find_gaps, measured_rate_hz
 
 BACKGROUND = "none"
 EVENT_COLUMNS = ("start_s", "stop_s", "label", "score", "decided_s")
+_ROUNDING = 1e-3  # of half precision; what lies further outside of 0 to 1 is no probability
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,30 @@ class Scores(Stream):
         window_s: float | None = None,
         sources: Sequence[str] = (),
     ) -> Self:
-        """Return scores (n, classes) known at ``score_s`` (n,) for windows centred at ``centre_s`` (n,)."""
+        """Return scores (n, classes) known at ``score_s`` (n,) for windows centred at ``centre_s`` (n,).
+
+        They are probabilities from 0 to 1; NaN, where a detector said nothing, is kept, and :func:`wristkit.evaluate`
+        refuses it.
+        """
+        _check_lengths(hop_s, window_s)
+        _check_values(np.asarray(probabilities))
+        _check_times("centre_s", np.asarray(centre_s, dtype=np.float64), len(probabilities))
+        _check_times("score_s", np.asarray(score_s, dtype=np.float64), len(probabilities))
+        length_s = hop_s if window_s is None else window_s
+        return cls._known(score_s, probabilities, classes, centre_s, hop_s, length_s, sources)
+
+    @classmethod
+    def _known(
+        cls,
+        score_s: FloatArray,
+        probabilities: npt.NDArray[np.float32],
+        classes: Sequence[str],
+        centre_s: FloatArray,
+        hop_s: float,
+        window_s: float,
+        sources: Sequence[str],
+    ) -> Self:
+        """Return scores of what was checked before."""
         time_s = strictly_increasing(score_s)
         gaps = find_gaps(time_s)
         return cls(
@@ -77,21 +102,46 @@ class Scores(Stream):
             gaps=gaps,
             centre_s=np.asarray(centre_s, dtype=np.float64),
             hop_s=hop_s,
-            window_s=hop_s if window_s is None else window_s,
+            window_s=window_s,
             sources=tuple(sources),
         )
 
     def between(self, start_s: float, stop_s: float) -> "Scores":
         """Return the rows with ``start_s <= time < stop_s``."""
         first, last = np.searchsorted(self.time, [start_s, stop_s])
-        return Scores.of(
-            self.time[first:last],
-            self.values[first:last],
-            classes=self.channels,
-            centre_s=self.centre_s[first:last],
-            hop_s=self.hop_s,
-            window_s=self.window_s,
-            sources=self.sources,
+        rows = (self.time[first:last], self.values[first:last], self.channels, self.centre_s[first:last])
+        return Scores._known(*rows, self.hop_s, self.window_s, self.sources)
+
+
+def _check_lengths(hop_s: float, window_s: float | None) -> None:
+    for name, length_s in (("hop_s", hop_s), ("window_s", hop_s if window_s is None else window_s)):
+        if isinstance(length_s, bool) or not isinstance(length_s, Real) or not 0 < length_s < np.inf:
+            raise ValueError(f"{name} of scores is {length_s!r}, expected seconds above 0")
+
+
+def _check_values(values: npt.NDArray[Any]) -> None:
+    """Raise where scores are no probabilities; NaN is left to who judges them."""
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"scores are of type {values.dtype}, expected numbers from 0 to 1")
+    low, high = float(np.fmin.reduce(values, axis=None, initial=0)), float(np.fmax.reduce(values, axis=None, initial=1))
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        reached = high if high > 1 + _ROUNDING else low
+        raise ValueError(
+            f"scores reach {reached:.6g}, expected 0 to 1; apply a softmax to what a net gives, or divide percentages "
+            "by 100"
+        )
+
+
+def _check_times(name: str, time_s: FloatArray, count: int) -> None:
+    if time_s.shape != (count,):
+        raise ValueError(f"{name} is of shape {time_s.shape}, expected ({count},), a time for each row of scores")
+    if len(wrong := np.flatnonzero(~np.isfinite(time_s))):
+        raise ValueError(f"{name} is {time_s[wrong[0]]} in row {wrong[0]} of scores, expected seconds; leave these out")
+    if len(falling := np.flatnonzero(np.diff(time_s) < -1e-6)):
+        before_s, after_s = time_s[falling[0] : falling[0] + 2].tolist()
+        raise ValueError(
+            f"{name} falls from {before_s:g} to {after_s:g} s in row {falling[0] + 1} of scores, expected times in "
+            "order; sort the windows, and keep recordings apart"
         )
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ CLIPS = ("esc10", "speech")
 _LEVEL_DB = (42.0, 62.0)  # of a real clip at the wrist: estimate
 _FADE_S = 0.05
 _EDGE_S = 0.7  # of the recording, and from one event to the next
+_SHORTEST_S = 2.0  # of an event, or there is no room
 _WAY_BACK_S = 0.5  # of an overlay's wrist
 _MAKE = ("accel", "gyro", "user_accel", "gravity", "attitude", "audio")
 
@@ -127,7 +128,7 @@ def injected(
     free = _free(recording)
     room_s = (recording.stop_s - recording.start_s - _EDGE_S) / count
     overlays, times, rows = [], list[float](), list[tuple[float, float, str, str, str]]()
-    for index in range(count):
+    for index in range(count if room_s - 2 * _EDGE_S - _WAY_BACK_S >= _SHORTEST_S else 0):
         event = make(rng, room_s - 2 * _EDGE_S - _WAY_BACK_S)
         long_s = event.stop_s - event.start_s
         spare_s = room_s - long_s - 2 * _EDGE_S - _WAY_BACK_S
@@ -146,7 +147,8 @@ def injected(
     )
     if not overlays:
         return recording.with_streams(audio)
-    made = inject(recording, overlays, at_s=times, seed=seed, worn="drawn", tier="injected")
+    worn: Literal["drawn"] | None = "drawn" if recording.wrist is None or recording.crown is None else None
+    made = inject(recording, overlays, at_s=times, seed=seed, worn=worn, tier="injected")
     labels = pd.concat([made.labels, label_table(rows)]).sort_values("start_s", kind="stable", ignore_index=True)
     return made.with_labels(labels, labelled=recording.labelled).with_streams(audio)
 

@@ -68,13 +68,15 @@ def _runs(labels: npt.NDArray[np.object_], centre_s: FloatArray, spec: DetectorS
     return EventDecoder(high=0.5, low=0.5, background=spec.decoder.background).run(track)
 
 
-def _worth(decoder: EventDecoder, tracks: list[tuple[Scores, pd.DataFrame]]) -> tuple[float, int]:
-    """Return F1 of the events, and how few are found besides: what decides where nobody shows one."""
-    hits = total = alarms = 0
+def _worth(decoder: EventDecoder, tracks: list[tuple[Scores, pd.DataFrame]]) -> tuple[float, int, float]:
+    """Return F1 of the events and how few are found besides; where nobody shows one, the surest decoder is best."""
+    hits = told = true = 0
     for scores, truth in tracks:
         found = decoder.run(scores)
-        total, alarms = total + len(found) + len(truth), alarms + len(found)
+        told, true = told + len(found), true + len(truth)
         for label, wanted in truth.groupby("label"):
             predicted = found.loc[found["label"] == label, ["start_s", "stop_s"]].to_numpy(dtype=np.float64)
             hits += len(match(predicted, wanted[["start_s", "stop_s"]].to_numpy(dtype=np.float64), tolerance_s=0.5))
-    return (2 * hits / total if total else 0.0), hits - alarms
+    if not true:
+        return 0.0, -told, decoder.high
+    return 2 * hits / (told + true), hits - told, 0.0
