@@ -82,7 +82,8 @@ def test_pairs_are_the_most_and_the_nearest_that_can_be(one, other, tolerance_s)
 def test_kappa_is_that_of_every_second_asked_alone(ann, ben, looked):
     labels = table(ann, ben)
     if set(labels["rater"]) != {"ann", "ben"}:
-        assert wk.agreement(labels).empty
+        with pytest.raises(ValueError, match="expected two or more"):
+            wk.agreement(labels)
         return
     labelled = {"ann": np.array([[0.0, 9.0], [11.0, 30.0]]), "ben": np.array([[2.0, 14.0]])} if looked else None
     spans = [(2, 9), (11, 14)] if looked else [(start, start + long) for start, long, _ in [*ann, *ben]]
@@ -121,7 +122,10 @@ def test_three_raters_are_compared_by_twos_and_other_tiers_left_out():
     rows = [(1, 2, "tap", "truth", rater) for rater in ("c", "a", "b")] + [(1, 2, "tap", "rejected", "d")]
     told = wk.agreement(label_table(rows))
     assert told.loc[told["label"] == "", ["one", "other"]].to_numpy().tolist() == [["a", "b"], ["a", "c"], ["b", "c"]]
-    assert wk.agreement(label_table(rows), tier="rejected").empty
+    with pytest.raises(ValueError, match=r"'rejected' are of the raters \['d'\], expected two or more; .*'truth'\]"):
+        wk.agreement(label_table(rows), tier="rejected")
+    with pytest.raises(ValueError, match=r"labels of tier 'trth' are of the raters \[\], .*\['rejected', 'truth'\]"):
+        wk.agreement(label_table(rows), tier="trth")
 
 
 def test_points_and_nothing_looked_at_leave_kappa_unknown():
@@ -140,3 +144,28 @@ def test_tables_that_cannot_be_compared_are_refused():
         wk.agreement(both, labelled={"ann": np.array([[0.0, 5.0]])})
     with pytest.raises(ValueError, match="labels are of 2 recordings, expected one"):
         wk.agreement(pd.concat([both.assign(recording="a"), both.assign(recording="b")]))
+
+
+@pytest.mark.parametrize(
+    ("spans", "says"),
+    [
+        ([0.0, 5.0], r"labelled of 'ben' is of shape \(2,\), expected \(k, 2\) seconds"),
+        ([(5.0, 0.0)], "'ben' has a span from 5 to 0 s, expected start <= stop"),
+        ([(np.nan, 5.0)], "'ben' has a span from nan to 5 s"),
+        ([(0.0, np.inf)], "'ben' has a span from 0 to inf s"),
+        ("all", "labelled of 'ben' is 'all', expected"),
+    ],
+)
+def test_what_raters_looked_at_is_checked(spans, says):
+    both = table([(1, 2, "tap")], [(1, 2, "tap")])
+    with pytest.raises(ValueError, match=says):
+        wk.agreement(both, labelled={"ann": [(0.0, 5.0)], "ben": spans})
+    assert wk.agreement(both, labelled={"ann": [(0.0, 5.0)], "ben": []})["seconds"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("tolerance_s", [np.nan, -1, np.inf, "a", None, True])
+def test_a_tolerance_that_is_no_time_is_refused(tolerance_s):
+    both = table([(1, 2, "tap")], [(1, 2, "tap")])
+    for ask in (wk.agreement, disputed):
+        with pytest.raises(ValueError, match=r"tolerance_s is .*, expected seconds, 0 or more"):
+            ask(both, tolerance_s=tolerance_s)

@@ -11,7 +11,7 @@ from scipy.stats import poisson
 
 from wristkit.errors import RecordingError
 from wristkit.evaluate import EventReport, evaluate, failures, hours_needed, quantile, rate, share, stack
-from wristkit.evaluate.judge import touches
+from wristkit.evaluate.judge import Rule, match_recording, seen_of, touches
 from wristkit.events import Event, EventDecoder, Scores, event_table
 from wristkit.recording import Recording, Stream, finding_table, label_table
 
@@ -207,7 +207,10 @@ def test_hours_that_findings_call_not_worn_are_no_hours() -> None:
     report = evaluate(found, off)
     assert report.hours == pytest.approx(1700 / 3600)
     assert report.matches["kind"].value_counts().to_dict() == {"not labelled": 2, "false alarm": 1, "miss": 1}
-    assert report.notes == ("0.361 labelled hours were not worn, say findings: neither they nor alarms in them count",)
+    assert report.notes == (
+        "0.361 labelled hours were not worn, say findings: neither they nor alarms in them count",
+        "2 detections where nobody looked, nothing was recorded or worn are not judged",
+    )
     assert evaluate(found, recording).hours == pytest.approx(3000 / 3600)
 
 
@@ -481,6 +484,11 @@ def test_classes_that_the_scores_do_not_know_are_not_judged() -> None:
         evaluate(stack({swim.id: events((1, 2, "swim", 1, 2))}), [swim, recordings[1]], scores=scores)
 
 
+def flat_scores(classes: tuple[str, ...], *, value: float = 0.1) -> Scores:
+    values = np.full((3600, len(classes)), value, dtype=np.float32)
+    return Scores.of(np.arange(3600.0), values, classes=classes, centre_s=np.arange(3600.0), hop_s=1.0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -492,6 +500,24 @@ def test_classes_that_the_scores_do_not_know_are_not_judged() -> None:
         ({"recordings": []}, "no recordings"),
         ({"scores": {}}, "scores are of recordings"),
         ({"events": events((0, 1, "tap", 1, np.nan))}, "1 of 1 events have no decided_s"),
+        ({"events": events((0, 1, "tap", 1, 1), (2, 3, "tap", 1, np.inf))}, r"no decided_s \(rows \[1\]\)"),
+        ({"events": events((0, 1, "tap", np.nan, 1))}, r"1 of 1 events have no finite score \(rows \[0\]\)"),
+        ({"events": events((0, 1, "tap", np.inf, 1))}, "no finite score"),
+        ({"events": events((0, 1, None, 1, 1))}, r"label that is no text, such as None \(rows \[0\]\)"),
+        ({"events": events((0, 1, np.nan, 1, 1))}, "label that is no text, such as nan"),
+        ({"events": events((0, 1, 3, 1, 1))}, "label that is no text, such as 3"),
+        ({"events": events((0, 1, "tap", 1, 1)).assign(score="a")}, "score of events is of type .*, such as 'a'"),
+        ({"events": events((0, 1, "tap", 1, 1)).assign(decided_s="x")}, "decided_s of events is of type .* numbers"),
+        ({"events": events((0, 1, "tap", 1, 1)).assign(start_s=pd.Timestamp(0))}, "start_s of events is of type date"),
+        ({"events": pd.concat([events((0, 1, "tap", 1, 1))] * 2, axis=1)}, "more than once, expected each once"),
+        ({"events": events((0, 1, "tap", 1, 1)).assign(recording=None)}, r"recordings \['None'\], which were not"),
+        ({"tolerance_s": "a"}, "tolerance_s is 'a', expected seconds"),
+        ({"tolerance_s": None}, "tolerance_s is None, expected seconds"),
+        (
+            {"events": events((5e6, 6e6, "tap", 1, 6e6))},
+            r"all 1 events lie outside of .* 5e\+06 to 6e\+06, .* 0 to 3600 s",
+        ),
+        ({"scores": flat_scores(("none",))}, "scores know no class but the background 'none'"),
         ({"events": events((0, 1, "none", 1, 1))}, r"events are of \['none'\], expected any class and no background"),
     ],
 )
@@ -499,6 +525,99 @@ def test_wrong_arguments_are_named(arguments: dict, says: str) -> None:
     given_ = {"events": events(), "recordings": make_recording([]), **arguments}
     with pytest.raises(ValueError, match=says):
         evaluate(given_.pop("events"), given_.pop("recordings"), **given_)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"events": None}, "events are a NoneType, expected a DataFrame"),
+        ({"events": []}, "events are a list, expected a DataFrame"),
+        ({"events": {"one": events()}}, "events are a dict, .* with stack"),
+        ({"scores": np.zeros((3, 2))}, "scores are a ndarray, expected Scores or a dict"),
+        ({"recordings": {"one": make_recording([])}}, "recordings are a dict, expected a Recording or a list"),
+        ({"recordings": [None]}, "expected a Recording or a list"),
+    ],
+)
+def test_what_is_of_another_kind_is_named(arguments: dict, says: str) -> None:
+    given_ = {"events": events(), "recordings": make_recording([]), **arguments}
+    with pytest.raises(TypeError, match=says):
+        evaluate(given_.pop("events"), given_.pop("recordings"), **given_)
+
+
+def test_nan_scores_are_no_quiet_hours() -> None:
+    recording, scores = make_recording([]), flat_scores(("none", "tap"))
+    values = scores.values.copy()
+    values[1200:1300, 1] = np.nan
+    times = {"classes": scores.channels, "centre_s": scores.centre_s, "hop_s": 1.0}
+    unknown = Scores.of(scores.time, values, **times)
+    with pytest.raises(
+        ValueError, match=r"are NaN in 100 of 3600 windows \(the first at 1200 s\).* leave these windows"
+    ):
+        evaluate(events(), recording, scores=unknown, decoder=EventDecoder())
+    others = dict.fromkeys([recording.id], unknown.between(0, 1200))
+    assert evaluate(events(), recording, scores=others, decoder=EventDecoder()).hours == pytest.approx(1 / 3, abs=1e-3)
+
+
+def test_scores_of_two_detectors_are_not_mixed() -> None:
+    one, two = make_recording([(1, 2, "wash")], seed=1), make_recording([], seed=2)
+    scores = {one.id: flat_scores(("none", "tap")), two.id: flat_scores(("none", "wash"))}
+    with pytest.raises(
+        ValueError, match=r"different classes \[\['none', 'tap'\], \['none', 'wash'\]\], expected the same"
+    ):
+        evaluate(stack({}), [one, two], scores=scores)
+
+
+def test_no_class_is_none_and_not_all() -> None:
+    recording = make_recording([(10, 12, "tap")])
+    rule = Rule("truth", 0.5, "start", None, frozenset())
+    seen = seen_of({recording.id: recording}, rule, None)[recording.id]
+    assert match_recording(events((10, 12, "tap", 1, 12)), recording, rule, seen, None).empty
+
+
+def test_detections_where_nobody_looked_are_told() -> None:
+    recording = make_recording([(10, 12, "tap")], labelled={"truth": [(0.0, 60.0)]})
+    found = events((10, 12, "tap", 1, 12), *((100.0 + k, 100.5 + k, "tap", 1, 101.0 + k) for k in range(500)))
+    told = "500 detections where nobody looked, nothing was recorded or worn are not judged"
+    assert told in evaluate(found, recording).notes
+    assert told in repr(evaluate(found, recording)).splitlines()
+    assert not evaluate(found[:1], recording).notes
+    ends = events((3600.4, 3601, "tap", 1, 3601))  # within the tolerance of the recording
+    assert evaluate(ends, recording).matches["kind"].tolist().count("not labelled") == 1
+
+
+@pytest.mark.parametrize(
+    ("spans", "told"),
+    [
+        ([], ["1 recordings have no labelled span"]),
+        ([(5.0, 5.0)], ["1 of 1 labelled spans of tier 'truth' are points or lie outside", "1 recordings have no lab"]),
+        ([(0.0, 60.0), (4000.0, 5000.0)], ["1 of 2 labelled spans of tier 'truth' are points or lie outside"]),
+        ([(0.0, 5000.0)], []),
+    ],
+)
+def test_labelled_spans_without_hours_are_told(spans: list, told: list) -> None:
+    notes = evaluate(events(), make_recording([], labelled={"truth": spans})).notes
+    assert [note[: len(start)] for note, start in zip(notes, told, strict=True)] == told
+
+
+def test_labels_in_another_spelling_are_told_without_scores() -> None:
+    recording = make_recording([(10, 12, "Tap"), (20, 22, "wash")])
+    found = events((10, 12, "tap", 1, 12), (20, 22, "wash", 1, 22), (30, 31, "Wash ", 1, 31))
+    assert evaluate(found, recording).notes == (
+        "label 'Tap' may be class 'tap', spelled otherwise: rename it to have it judged",
+        "detections of 'Wash ' may be class 'wash', spelled otherwise: rename it to have it judged",
+    )
+
+
+def test_events_given_twice_or_decided_before_they_begin_are_told() -> None:
+    recording = make_recording([(10, 12, "tap")])
+    row, later = (10, 12, "tap", 0.9, 12), (100, 101, "tap", 0.9, 90)
+    notes = evaluate(events(row, row, later), recording).notes
+    assert [note.split(":")[0] for note in notes] == [
+        "1 detections are given twice and count beside their likes",
+        "1 detections were decided up to 10 s before they begin themselves",
+    ]
+    again = (10, 12, "wash", 0.9, 12)
+    assert not evaluate(events(row, again, (10, 12.5, "tap", 0.9, 12)), recording).notes
 
 
 def test_one_recording_is_not_counted_twice() -> None:

@@ -171,3 +171,30 @@ def test_nobody_in_particular_enters_no_interval():
 def test_predictions_of_other_windows_are_refused(other):
     with pytest.raises(ValueError, match="not the same by recording"):
         wk.compare_predictions(predictions(0), other)
+
+
+def test_reports_of_other_people_or_rules_are_refused():
+    people = [person(number) for number in range(3)]
+    report = report_of(people, share=0.7, alarms=2, seed=0)
+    swapped = [replace(one, subject=who) for one, who in zip(people, ("p1", "p0", "p2"), strict=True)]
+    with pytest.raises(ValueError, match="'p0' in one report and of 'p1' in the other"):
+        wk.compare_events(report, report_of(swapped, share=0.7, alarms=2, seed=0))
+    others = [replace(one, subject="q") for one in people]
+    with pytest.raises(ValueError, match="give it to the same person"):
+        wk.compare_events(report, report_of(others, share=0.7, alarms=2, seed=0))
+    with pytest.raises(ValueError, match="latency counts from the start in one report and from the stop"):
+        wk.compare_events(report, report_of(people, share=0.7, alarms=2, seed=0, latency_from="stop"))
+    tap, both = (replace(report, rule=replace(report.rule, classes=frozenset(one))) for one in (("tap",), ("tap", "b")))
+    with pytest.raises(ValueError, match=r"the classes \['tap'\] and \['b', 'tap'\]"):
+        wk.compare_events(tap, both)
+    assert wk.compare_events(tap, report).people == 3  # events without scores are of any class
+
+
+def test_as_many_true_events_are_not_the_same_ones():
+    people = [person(number) for number in range(2)]
+    report = report_of(people, share=0.7, alarms=2, seed=0)
+    later = [one.with_labels(one.labels.assign(start_s=one.labels["start_s"] + 0.5)) for one in people]
+    named = [one.with_labels(one.labels.assign(label="knock")) for one in people]
+    for other in (later, named):
+        with pytest.raises(ValueError, match="other true events of the same recordings"):
+            wk.compare_events(report, report_of(other, share=0.7, alarms=2, seed=0))

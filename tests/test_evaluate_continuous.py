@@ -171,3 +171,41 @@ def test_values_of_nobody_enter_no_interval():
     assert few.figures["low"].isna().all()
     assert few.agreement["low"].isna().all()
     assert "4 people are too few" in few.notes[0]
+
+
+@pytest.mark.parametrize("name", [None, np.nan, 3])
+def test_who_is_no_text_is_refused_by_row(name):
+    with pytest.raises(ValueError, match=r"other than text in 1 rows, such as \[1\]"):
+        wk.continuous_report([1.0, 10.0, 1.0], [1.0, 0.0, 1.0], subjects=["a", name, "b"])
+
+
+def test_what_is_masked_or_missing_was_not_measured():
+    masked = np.ma.masked_array([60.0, 999.0], mask=[False, True])
+    missing = pd.Series([60, None], dtype="Int64")
+    for measured in (masked, missing):
+        report = wk.continuous_report(measured, [60.0, 70.0])
+        assert (report.mae, report.coverage.hits) == (0.0, 1)
+    with pytest.raises(ValueError, match="1 reference values are no numbers"):
+        wk.continuous_report([60.0, 70.0], masked)
+
+
+@pytest.mark.parametrize("value", ["a", "2026-01-01", 1j, np.datetime64("2026-01-01")])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(ValueError, match="measured holds"):
+        wk.continuous_report(np.array([value]), [1.0])
+
+
+def test_series_of_other_rows_are_not_paired_by_position():
+    measured, reference = pd.Series([1.0, 2.0]), pd.Series([2.0, 1.0], index=[1, 0])
+    with pytest.raises(ValueError, match="different indexes"):
+        wk.continuous_report(measured, reference)
+    with pytest.raises(ValueError, match="different indexes"):
+        wk.continuous_report(measured, measured, subjects=pd.Series(["a", "b"], index=[1, 2]))
+    assert wk.continuous_report(measured, reference.to_numpy()).mae == 1
+    assert wk.continuous_report(measured, reference.sort_index()).mae == 0
+
+
+def test_notes_come_first_and_are_several():
+    assert wk.continuous_report([1.0], [1.0], notes=["all values are simulated"]).notes[0] == "all values are simulated"
+    with pytest.raises(TypeError, match="put it in a list"):
+        wk.continuous_report([1.0], [1.0], notes="simulated")

@@ -230,3 +230,14 @@ def test_wrong_hard_negatives_are_named(people, failed):
     bare = replace(people[0])
     with pytest.raises(ValueError, match="nothing to learn from"):
         wk.hard_negatives(wk.failures(evaluate(event_table([]), bare)))
+
+
+def test_a_context_that_nobody_labelled_is_refused(people):
+    report = evaluate(stack({one.id: event_table([]) for one in people}), people)
+    with pytest.raises(ValueError, match=r"no label of the tier 'act' covers any time; .*'activity'"):
+        wk.failures(report, context="act")
+    points = [one.with_labels(one.labels.assign(stop_s=one.labels["start_s"])) for one in people]
+    with pytest.raises(ValueError, match="maybe points"):
+        wk.failures(evaluate(stack({one.id: event_table([]) for one in points}), points), context="activity")
+    with pytest.raises(TypeError, match="report is a NoneType, expected an EventReport"):
+        wk.failures(None)

@@ -183,3 +183,44 @@ def test_what_is_missing_or_simulated_is_said(held):
     assert tuned.notes == tuned.point.notes != ()
     assert repr(tuned).count("3 of 3 recordings are simulated") == 1
     assert "no test people" not in repr(tuned)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("Zo\u00eb", "Zoe\u0308"), ("A", "a\u200b"), ("\uff21", "A"), ("A", "A\u00a0")]
+)
+def test_names_that_look_alike_are_of_one_person(held, name, other):
+    recordings, scores = held
+    mine = [replace(one, subject=f"{name}{number or ''}") for number, one in enumerate(recordings)]
+    with pytest.raises(ValueError, match="are among the test people too"):
+        wk.tune_decoder(scores, mine, fp_per_hour=1.0, test=[replace(person(5)[0], subject=other)])
+
+
+def test_who_is_hidden_characters_alone_has_no_name(held):
+    with pytest.raises(ValueError, match="have no subject"):
+        wk.tune_decoder(held[1], held[0], fp_per_hour=1.0, test=[replace(person(5)[0], subject="\u200b")])
+
+
+def test_one_recording_and_its_scores_will_do(held):
+    recording, scores = held[0][0], held[1][held[0][0].id]
+    given = {"fp_per_hour": 100.0, "grid": {"low": (0.3,)}}
+    alone = wk.tune_decoder(scores, recording, test=person(5)[0], **given)
+    assert alone.decoder == wk.tune_decoder({recording.id: scores}, [recording], **given).decoder
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "says"),
+    [
+        ({"recordings": None}, TypeError, "recordings is None, expected a Recording or a list"),
+        ({"recordings": ["a"]}, TypeError, "recordings hold a str, expected recordings alone"),
+        ({"test": 3}, TypeError, "test is 3, expected a Recording"),
+        ({"scores": None}, TypeError, "scores is a NoneType, expected a dictionary"),
+        ({"grid": {"smooth": 3}}, ValueError, r"grid\['smooth'\] is 3, expected one or more values"),
+        ({"grid": {"smooth": []}}, ValueError, r"grid\['smooth'\] is \[\], expected one or more"),
+        ({"grid": 3}, TypeError, "grid is a int, expected a dictionary"),
+        ({"tier": "other"}, ValueError, r"no true event of tier 'other' that these scores know.*\['wash'\]"),
+    ],
+)
+def test_what_cannot_be_tuned_is_named(held, change, kind, says):
+    given = {"scores": held[1], "recordings": held[0], **change}
+    with pytest.raises(kind, match=says):
+        wk.tune_decoder(given.pop("scores"), given.pop("recordings"), fp_per_hour=1.0, **given)

@@ -225,3 +225,50 @@ def test_all_right_has_no_interval_and_it_is_said():
     assert report.macro_f1 == 1
     assert report.over_people[["low", "high"]].isna().all(axis=None)
     assert "macro-F1 1.000; no interval over people, as they do not differ" in repr(report)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (changed(note="x"), r"the columns \['note'\] hold no numbers"),
+        (changed(device=3), r"add up to 1 in 60 rows, such as \[0, 1, 2\].*\['device'\] hold values beyond 0 to 1"),
+        (changed(fold=np.nan), "60 windows have no fold"),
+        (table_of(0).rename(columns={"tap": 1}), r"the columns \[1\] are not named by text"),
+        (table_of(0).rename(columns={"tap": "wash"}), r"the columns \['wash'\] come twice"),
+        (changed(stop_s=0.0), r"60 windows have no time or do not end after they start, such as rows \[0, 1, 2\]"),
+        (changed(stop_s=np.inf), "60 windows have no time"),
+        (changed(start_s="a"), "'start_s' holds .* values, expected seconds"),
+        (changed(subject=lambda one: one["subject"].where(one.index != 4)), r"in 1 rows, such as \[4\]"),
+    ],
+)
+def test_columns_that_are_none_are_named(table, says):
+    with pytest.raises(ValueError, match=says):
+        wk.window_report(table)
+
+
+def test_what_is_no_table_is_refused_and_bins_are_whole():
+    with pytest.raises(TypeError, match="predictions is a NoneType, expected a table"):
+        wk.window_report(None)
+    for bins in (1.5, True, "3"):
+        with pytest.raises(ValueError, match="expected a whole number"):
+            wk.window_report(table_of(0)).reliability(bins=bins)
+
+
+def test_one_recording_of_two_people_is_said():
+    table = table_of(0)
+    assert not any("several subjects" in note for note in wk.window_report(table).notes)
+    table.loc[0, "subject"] = "p5"
+    assert any("1 recordings are of several subjects, such as 'r0'" in one for one in wk.window_report(table).notes)
+
+
+def test_names_that_turn_text_around_are_written_out():
+    turned = table_of(0).replace({"tap": "\u202etap"}).rename(columns={"tap": "\u202etap"})
+    report = wk.window_report(turned.assign(subject=[f"\u2066{one}" for one in turned["subject"]]))
+    for shown in (
+        report,
+        wk.compare_predictions(turned, turned),
+        wk.continuous_report([1.0], [1.0], subjects=["\u202e"]),
+    ):
+        html = shown._repr_html_()
+        assert not {"\u202e", "\u2066"} & set(html)
+    assert "\\u202etap" in report._repr_html_()

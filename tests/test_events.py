@@ -1,5 +1,6 @@
 """Decoding: equal to an obvious twin, for any partition; matching: as many pairs as possible, one to one."""
 
+import time
 from dataclasses import replace
 from itertools import pairwise, permutations
 
@@ -271,3 +272,55 @@ def test_matching_a_long_chain_takes_no_time() -> None:
     chain = np.column_stack([starts, starts + 1.0])
     pairs = match(chain, chain + 0.5, tolerance_s=0.0, score=-starts)
     assert len(pairs) == len(chain)
+
+
+PAIRS = np.array([[0.9, 0.1], [0.2, 0.8]], dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"probabilities": PAIRS * 92.5}, r"scores reach 83.25, expected 0 to 1; apply a softmax"),
+        ({"probabilities": PAIRS - 1}, "scores reach -0.9, expected 0 to 1"),
+        ({"probabilities": PAIRS + np.inf}, "scores reach inf"),
+        ({"probabilities": PAIRS.astype(str)}, "scores are of type <U32, expected numbers"),
+        ({"hop_s": 0}, "hop_s of scores is 0, expected seconds above 0"),
+        ({"hop_s": -1.0}, "hop_s of scores is -1"),
+        ({"hop_s": float("nan")}, "hop_s of scores is nan"),
+        ({"hop_s": "1"}, "hop_s of scores is '1'"),
+        ({"window_s": 0.0}, "window_s of scores is 0"),
+        ({"centre_s": np.array([0.0, np.nan])}, "centre_s is nan in row 1"),
+        ({"centre_s": np.array([0.0])}, r"centre_s is of shape \(1,\), expected \(2,\)"),
+        (
+            {"centre_s": np.array([5.0, 4.0])},
+            "centre_s falls from 5 to 4 s in row 1 of scores, expected times in order",
+        ),
+        ({"score_s": np.array([5.0, 4.0])}, "score_s falls from 5 to 4 s in row 1"),
+    ],
+)
+def test_scores_that_are_no_probabilities_or_have_no_times_are_refused(fields: dict, says: str) -> None:
+    right = {"score_s": np.arange(2.0), "probabilities": PAIRS, "centre_s": np.arange(2.0), "hop_s": 1.0, **fields}
+    with pytest.raises(ValueError, match=says):
+        Scores.of(right.pop("score_s"), right.pop("probabilities"), classes=("none", "tap"), **right)
+
+
+def test_scores_beyond_one_by_rounding_stay_as_they_are() -> None:
+    near = np.array([[1 + 1e-6, -1e-6], [np.nan, np.nan]], dtype=np.float32)
+    scores = Scores.of(np.arange(2.0), near, classes=("none", "tap"), centre_s=np.arange(2.0), hop_s=1.0)
+    np.testing.assert_array_equal(scores.values, near)
+
+
+@pytest.mark.parametrize("smooth", [100, 10**7])
+@pytest.mark.parametrize("pushed", [1, 3, 120])
+def test_smoothing_over_more_than_there_is_takes_all_there_is_at_once(smooth: int, pushed: int) -> None:
+    scores = make_scores(3)
+    decoder, longest = EventDecoder(high=0.4, low=0.3, smooth=smooth), EventDecoder(high=0.4, low=0.3, smooth=120)
+    began_s = time.process_time()
+    found, state = decoder.run(scores), decoder.start(CLASSES, hop_s=HOP_S)
+    pieces = [slice(first, first + pushed) for first in range(0, 120, pushed)]
+    updates = [one for at in pieces for one in state.push(scores.centre_s[at], scores.time[at], scores.values[at])]
+    assert time.process_time() - began_s < 2
+    assert len(found)
+    pd.testing.assert_frame_equal(found, longest.run(scores))
+    pushed_table = event_table(update.event for update in updates + state.flush() if update.final)
+    pd.testing.assert_frame_equal(found, pushed_table)

@@ -14,6 +14,7 @@ from wristkit.models import (
     Net,
     add,
     build,
+    drawn_anew,
     fold,
     own,
     plan,
@@ -406,7 +407,19 @@ class Mine(nn.Module):
         if self.fault == "batch":
             steps = steps - steps.mean(0)
         logits = self.head(steps.mean(-1))
-        return {"nan": logits / 0, "pair": (logits, steps), "sequence": steps}.get(self.fault, logits)
+        if self.fault == "raises":
+            raise KeyError("what the net says")
+        if self.fault == "training" and self.training:
+            logits = logits[:, :2]
+        other = {
+            "nan": logits / 0,
+            "pair": (logits, steps),
+            "sequence": steps,
+            "softmax": logits.softmax(1),
+            "detached": logits.detach(),
+            "complex": logits * 1j,
+        }
+        return other.get(self.fault, logits)
 
 
 def test_a_net_of_ones_own_is_copied_and_normalised():
@@ -436,11 +449,37 @@ def test_a_net_of_ones_own_is_copied_and_normalised():
         ("random", ValueError, "other scores each time"),
         ("batch", ValueError, "what else is in the batch"),
         ("pair", TypeError, "expected one tensor"),
+        ("softmax", ValueError, "gives probabilities, expected logits; leave out the softmax"),
+        ("raises", ValueError, "Mine cannot take windows .* KeyError: 'what the net says'"),
+        ("training", ValueError, r"in training mode gives \(4, 2\), expected \(4, 3\)"),
+        ("detached", ValueError, "scores without a gradient"),
+        ("complex", TypeError, "complex64, expected real logits"),
     ],
 )
 def test_a_net_of_ones_own_that_does_not_fit_is_refused(fault, error, says):
     with pytest.raises(error, match=says):
         own(Mine(fault), channels=CHANNELS, classes=CLASSES, samples=50)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.*:DeprecationWarning")
+def test_a_net_that_cannot_be_copied_is_named():
+    mine = Mine()
+    traced = torch.jit.trace(mine, torch.zeros(2, 6, 50))
+    with pytest.raises(TypeError, match="is a script of a net"):
+        own(traced, channels=CHANNELS, classes=CLASSES, samples=50)
+    mine.held = mine.head.weight * 2
+    with pytest.raises(TypeError, match="Mine cannot be copied"):
+        own(mine, channels=CHANNELS, classes=CLASSES, samples=50)
+
+
+def test_what_was_measured_on_people_is_not_kept_in_a_net_drawn_anew():
+    mine = Mine()
+    mine.register_buffer("mean_of_people", torch.ones(3))
+    with pytest.raises(ValueError, match="holds 'mean_of_people', which may have been measured"):
+        drawn_anew(mine)
+    mine = Mine()
+    mine.register_buffer("constant", torch.ones(3), persistent=False)
+    assert torch.equal(drawn_anew(mine).constant, torch.ones(3))
 
 
 def test_a_net_without_weights_is_refused():

@@ -250,7 +250,11 @@ def test_simulated_figures_are_said_to_be() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [({"recordings": []}, "no recordings"), ({"damages": {"none": wrong_wrist}}, "name it otherwise")],
+    [
+        ({"recordings": []}, "no recordings"),
+        ({"damages": {"none": wrong_wrist}}, "name it otherwise"),
+        ({"seed": "a"}, "seed is 'a', expected a whole number"),
+    ],
 )
 def test_wrong_arguments_are_named(people: list[Recording], arguments: dict, says: str) -> None:
     with pytest.raises(ValueError, match=says):

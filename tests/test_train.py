@@ -166,14 +166,74 @@ def test_for_people_elsewhere_nobody_is_held_out(count: int) -> None:
     assert f"on {count - len(fit.split.stop)} people" in repr(fit)
     assert "nobody of these people is held out" in repr(fit)
     assert set(fit.spec.trained_on) == set(made.recordings)
-    with pytest.raises(ValueError, match="expected 1 or more"):
+    with pytest.raises(ValueError, match="epochs is 0, expected a whole number from 1"):
         train_for_others(made, epochs=0)
 
 
-@pytest.mark.parametrize(("changes", "says"), [({"epochs": 0}, "expected 1 or more"), ({"model": "mlp"}, "mlp")])
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        *(
+            ({"epochs": wrong}, "epochs is .* expected a whole number from 1")
+            for wrong in (0, -1, 2**70, None, 1.5, True)
+        ),
+        *(
+            ({"seed": wrong}, "seed is .* expected a whole number from 0")
+            for wrong in (-1, 2**70, None, 1.5, "a", True)
+        ),
+        *(({"threads": wrong}, "threads is .* expected a whole number from 1") for wrong in (0, 10**6, 1.5, True, "2")),
+        *(({"model": wrong}, "model is .* expected the name of a net") for wrong in (nn.Linear, len, None, 3)),
+        *(({"augmentation": wrong}, "augmentation is .* expected an Augmentation") for wrong in ({}, True)),
+        ({"model": "mlp"}, "model 'mlp' is not known"),
+        ({"on_epoch": 3}, "on_epoch is 3, expected a function"),
+        *(({"runs": wrong}, "runs is .* expected the path of a folder") for wrong in ("", "a\0b", 3)),
+    ],
+)
 def test_wrong_arguments_are_named(changes: dict, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises((TypeError, ValueError), match=says):
         quick_train(make_windows(4), **changes)
+
+
+def test_windows_that_are_not_finite_are_named_before_training() -> None:
+    made = make_windows(4)
+    values = made.values.copy()
+    values[[5, 9], 0, 3] = np.nan
+    says = f"2 of {len(made)} windows .* recording {made.recordings[5]} at {made.start_s[5]:g} s"
+    with pytest.raises(ValueError, match=says):
+        quick_train(dataclasses.replace(made, values=values), on_epoch=lambda _: pytest.fail("it was trained"))
+
+
+def test_classes_that_the_held_out_never_show_are_told() -> None:
+    made = make_windows(4)
+    held = quick_train(made, epochs=1).held_out_subjects
+    labels = made.labels.copy()
+    labels[:9] = "swim"
+    labels[np.isin(made.subjects.astype(str), held) & (labels == "swim")] = "still"
+    fit = quick_train(dataclasses.replace(made, labels=labels), epochs=1)
+    shown = set(fit.held_out["truth"])
+    assert any("shown by nobody who was held out" in note for note in fit.notes) == ("swim" not in shown)
+    assert "swim" not in shown
+
+
+def test_a_row_that_is_changed_by_who_is_told_changes_no_history() -> None:
+    made = make_windows(4)
+    fit = quick_train(made, epochs=2, on_epoch=lambda row: row.clear())
+    pd.testing.assert_frame_equal(fit.history, quick_train(made, epochs=2).history)
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_weights_that_are_no_numbers_are_no_fit(count: int, monkeypatch) -> None:
+    """With someone to stop on or nobody; the windows are blamed where they are huge, else the net."""
+    monkeypatch.setattr(loop, "LEARNING_RATE", 1e30)
+    made = make_windows(count)
+    with pytest.raises(ValueError, match=r"never a number; their windows reach no more than .* so it is the net"):
+        quick_train(made, epochs=2)
+    values = made.values.copy()
+    place = int(np.flatnonzero(np.isin(made.subjects.astype(str), split_people(made, seed=0).train))[0])
+    values[place] = 1e30
+    where = f"recording {made.recordings[place]} at {made.start_s[place]:g} s"
+    with pytest.raises(ValueError, match=rf"trained on was never a number; their windows reach 1e\+30 in {where}"):
+        quick_train(dataclasses.replace(made, values=values), epochs=2)
 
 
 def test_a_fit_on_simulated_people_says_so() -> None:
@@ -190,7 +250,7 @@ def test_a_loss_that_is_no_number_is_named() -> None:
     stop = split_people(made, seed=0).stop
     values = made.values.copy()
     values[np.isin(made.subjects.astype(str), stop)] = np.nan
-    with pytest.raises(ValueError, match="never a number"):
+    with pytest.raises(ValueError, match="hold values that are not finite"):
         quick_train(dataclasses.replace(made, values=values), epochs=1)
 
 
@@ -593,17 +653,58 @@ def test_a_run_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch) -> None
 
 
 def test_a_damaged_run_stands_in_its_row(tmp_path: Path) -> None:
-    for name, text in (("a", "{"), ("b", '{"schema": 9}'), ("c", '{"schema": 1}'), (".d.tmp", "{")):
+    deep = "[" * 100_000
+    for name, text in (("deep", deep), ("a", "{"), ("b", '{"schema": 9}'), ("c", '{"schema": 1}'), (".d.tmp", "{")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(text)
     (tmp_path / "of somebody else").mkdir()
     table = runs(tmp_path).set_index("run")
-    assert table.index.tolist() == ["c", "b", "a"]
+    assert table.index.tolist() == ["deep", "c", "b", "a"]
+    assert "RecursionError" in table.loc["deep", "damage"]
     assert "JSONDecodeError" in table.loc["a", "damage"]
     assert "schema 9" in table.loc["b", "damage"]
     assert "KeyError" in table.loc["c", "damage"]
     with pytest.raises(FileNotFoundError, match=r"quick_train\(..., runs=folder\) makes it"):
         runs(tmp_path / "missing")
+
+
+def test_a_run_without_a_zone_is_damaged_and_sorts(tmp_path: Path) -> None:
+    made = make_windows(3)
+    for seed in (0, np.int64(1)):
+        quick_train(made, epochs=1, seed=seed, runs=tmp_path)
+    path = tmp_path / runs(tmp_path)["run"].iloc[0] / "run.json"
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps({**said, "started": said["started"][:19]}))
+    table = runs(tmp_path)
+    assert "expected a time with a zone" in table["damage"].iloc[0]
+    assert table.sort_values("started")["seed"].tolist()[0] == 0
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(wk.RecordingError, match="cannot be written"):
+        quick_train(make_windows(4), runs=tmp_path / "file", on_epoch=lambda _: pytest.fail("it was trained"))
+
+
+def test_a_fit_is_not_lost_with_its_run(tmp_path: Path, monkeypatch) -> None:
+    from wristkit.train import records
+
+    monkeypatch.setattr(records, "_write_text", lambda path, text: (_ for _ in ()).throw(OSError(28, "No space")))
+    fit = quick_train(make_windows(3), epochs=1, runs=tmp_path)
+    assert any("the run was not recorded" in note and "No space" in note for note in fit.notes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_of_trees_keeps_what_was_looked_at(tmp_path: Path) -> None:
+    def stop(row: dict) -> None:
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    fit = quick_train(make_windows(4), model="boosting", epochs=9, on_epoch=stop, runs=tmp_path)
+    assert len(fit.history) == 2
+    assert "interrupted" in repr(fit)
+    quick_train(make_windows(4), epochs=1, runs=tmp_path)
+    assert runs(tmp_path)["interrupted"].tolist() == [False, True]
 
 
 def test_the_hash_of_the_data_sees_samples_labels_and_people() -> None:
@@ -752,6 +853,15 @@ def test_wrong_examples_are_named(gestures: Fit) -> None:
         personalise(gestures, turn, take_from="shake")
     with pytest.raises(ValueError, match="name of a column"):
         personalise(gestures, dataclasses.replace(turn, labels=np.full(len(turn), "truth", dtype=object)))
+    with pytest.raises(ValueError, match="'shake' and 'Shake' differ in case or blanks alone"):
+        personalise(gestures, dataclasses.replace(turn, labels=np.full(len(turn), "Shake", dtype=object)))
+    values = turn.values.copy()
+    values[0] = np.nan
+    with pytest.raises(ValueError, match=r"1 of \d+ windows hold values that are not finite"):
+        personalise(gestures, dataclasses.replace(turn, values=values))
+    values[0] = 3e38
+    with pytest.raises(ValueError, match=r"reach 3e\+38, too much for the net"):
+        personalise(gestures, dataclasses.replace(turn, values=values))
     plain = make_windows(4)
     boosted = quick_train(plain, model="boosting", epochs=1)
     swim = dataclasses.replace(plain, labels=np.full(len(plain), "swim", dtype=object))

@@ -775,6 +775,58 @@ def test_the_number_that_warns_cannot_be_taken_for_a_result(six: Windows) -> Non
             use(warning)
 
 
+@pytest.mark.parametrize("folds", ["leave-one-out", None, 1, 1.5, True])
+def test_the_number_that_warns_needs_a_number_of_folds(six: Windows, folds) -> None:
+    with pytest.raises(ValueError, match=r"folds is .* expected a whole number from 2"):
+        wk.subject_blind_warning(six, model=by_spread(), folds=folds)
+
+
+def test_the_number_that_warns_has_no_more_folds_than_people(six: Windows) -> None:
+    fitted: list[Windows] = []
+
+    def rule(train: Windows) -> Rule:
+        fitted.append(train)
+        return Rule(train)
+
+    wk.subject_blind_warning(six, model=rule, folds=10**9)
+    assert len(fitted) == 6
+
+
+def test_the_number_that_warns_says_that_it_was_interrupted(six: Windows) -> None:
+    fitted: list[Windows] = []
+
+    def rule(train: Windows) -> Rule:
+        fitted.append(train)
+        if len(fitted) == 3:
+            raise KeyboardInterrupt
+        return Rule(train)
+
+    assert "interrupted after 2 of" in repr(wk.subject_blind_warning(six, model=rule))
+
+
+@pytest.mark.parametrize("call", [wk.cross_validate, wk.subject_blind_warning])
+def test_numbers_that_are_none_are_named_before_anything_is_trained(six: Windows, call) -> None:
+    for wrong in ({"seed": -1}, {"seed": "a"}, {"epochs": 0}, {"epochs": True}):
+        name = next(iter(wrong))
+        with pytest.raises(ValueError, match=f"{name} is .* expected a whole number"):
+            call(six, model=lambda _: pytest.fail("it was trained"), **wrong)
+
+
+@pytest.mark.parametrize("call", [wk.cross_validate, wk.subject_blind_warning])
+def test_windows_that_are_not_finite_accuse_nobody_of_a_copy(six: Windows, call) -> None:
+    values = six.values.copy()
+    values[[3, len(values) - 2]] = np.nan
+    where = f"2 of {len(six)} windows .* recording {six.recordings[3]} at {six.start_s[3]:g} s"
+    with pytest.raises(RecordingError, match=where) as caught:
+        call(dataclasses.replace(six, values=values), model=lambda _: pytest.fail("it was trained"))
+    assert caught.value.code == "not_finite"
+
+
+def test_classes_that_look_the_same_are_refused() -> None:
+    with pytest.raises(ValueError, match="differ in how characters are written alone"):
+        wk.cross_validate(cut(4, labels=("caf\u00e9", "cafe\u0301")), model=by_spread())
+
+
 def test_the_number_that_warns_is_that_of_a_random_split() -> None:
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 

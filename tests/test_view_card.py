@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -430,3 +431,48 @@ def test_a_long_table_is_folded_and_whole(tmp_path):
 )
 def test_numbers_are_short_and_whole(value, shown):
     assert number(value) == shown
+
+
+def test_simulated_values_are_called_so(tmp_path):
+    given = ([61.0, 72.0], [60.0, 70.0])
+    text, _, tree = card(continuous_report(*given, notes=("all values are simulated",)), tmp_path)
+    assert tree.select_one(".failed").get_text() == "all values are simulated"
+    assert "does not say" not in text
+    text, _, tree = card(continuous_report(*given), tmp_path)
+    assert tree.select_one(".failed") is None
+    assert "a table of values does not say" in text
+
+
+def test_what_is_no_model_and_no_damage_is_named(people, tmp_path):
+    place = tmp_path / "card.html"
+    for model in ("tcn", 3, {"classes": ()}):
+        with pytest.raises(TypeError, match="expected a Detector, or better the Fit"):
+            wk.report(people, place, model=model)
+    with pytest.raises(TypeError, match="robustness is a int, expected the table"):
+        wk.report(people, place, robustness=3)
+    with pytest.raises(ValueError, match=r"robustness lacks the columns \['recall_drop'\]"):
+        wk.report(people, place, robustness=costs().drop(columns="recall_drop"))
+    with pytest.raises(ValueError, match="robustness has no row"):
+        wk.report(people, place, robustness=costs().iloc[:0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_takes_no_file_is_said_before_anything_is_drawn(people, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["wristkit.view.card"], "_card", lambda *_, **__: pytest.fail("was drawn"))
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match=r"no card can be written to .*'file' is a file"):
+        wk.report(people, tmp_path / "file" / "deep" / "card.html")
+    with pytest.raises(ValueError, match="305 bytes long, expected at most 200"):
+        wk.report(people, tmp_path / f"{'a' * 300}.html")
+    with pytest.raises(OSError, match=r"no card can be written to .*name a folder that takes files"):
+        wk.report(people, f"/proc/{'a' * 300}/card.html")
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_write_that_fails_names_the_card(people, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys.modules["wristkit.view.card"], "atomic_write", full)
+    with pytest.raises(OSError, match=r"card\.html' \(No space left on device\)"):
+        wk.report(people, tmp_path / "card.html")

@@ -1,6 +1,7 @@
 """Windows: where they lie, what they are called, what is left out and said, and who is kept apart."""
 
 import dataclasses
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from wristkit.errors import RecordingError
 from wristkit.recording import Recording, Stream, label_table
 from wristkit.recording.spans import covered_s, intersect, subtract, union
-from wristkit.windows import split_people, windows
+from wristkit.windows import copies_in, split_people, windows
 
 
 def make_recording(
@@ -116,8 +117,12 @@ def test_no_window_lies_across_a_gap_of_any_recording() -> None:
         ({"hop_s": 0.001}, "nearest are 0.04 s"),
         ({"length_s": -1.0}, "expected a positive number"),
         ({"length_s": float("nan")}, "expected a positive number"),
-        ({"rate_hz": 0}, "expected a positive number"),
-        ({"rate_hz": float("inf")}, "expected a positive number"),
+        ({"rate_hz": 0}, "rate_hz is 0, expected a positive number"),
+        ({"rate_hz": float("inf")}, "rate_hz is inf, expected a positive number"),
+        ({"rate_hz": float("nan")}, "rate_hz is nan, expected a positive number"),
+        ({"rate_hz": "25"}, "rate_hz is '25', expected a positive number"),
+        ({"hop_s": "0.4"}, "hop_s is '0.4', expected a positive number"),
+        ({"length_s": 1e6}, r"length_s is 1e\+06 and the longest of 1 recordings lasts"),
         ({"labels": "any"}, "expected 'majority' or 'whole'"),
         ({"frame": "hand"}, "expected 'device' or 'wrist'"),
         ({"streams": ()}, "one or more different names"),
@@ -272,3 +277,63 @@ def test_span_arithmetic_equals_counting_moments(one: np.ndarray, other: np.ndar
     for start_s, stop_s in product((0.0, 7.0), (20.0, 55.0)):
         counted = (inside(one) & (moments > start_s) & (moments < stop_s)).sum()
         assert covered_s(np.array([start_s]), np.array([stop_s]), one)[0] == counted
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "says"),
+    [
+        ("values", lambda one: one.values.astype(np.float64), "float64, expected float32"),
+        ("values", lambda one: one.values[:, 0], "expected an array"),
+        ("values", lambda one: one.values.tolist(), "are a list, expected an array"),
+        ("labels", lambda one: np.zeros(len(one), dtype=int), "labels of the windows are int64, expected text"),
+        ("labels", lambda one: np.array([None] * len(one), dtype=object), "labels of the windows hold None"),
+        ("labels", lambda one: np.array([[]] * len(one) + [0], dtype=object)[:-1], r"labels of the windows hold \[\]"),
+        ("labels", lambda one: np.array([float("nan")] * len(one), dtype=object), "labels of the windows hold nan"),
+        ("labels", lambda one: np.array(["a\0"] * len(one), dtype=object), "without control characters"),
+        ("subjects", lambda one: np.array([1] * len(one), dtype=object), "subjects of the windows hold 1"),
+        ("subjects", lambda one: np.array(["a\ud800"] * len(one), dtype=object), "halves of a pair"),
+        ("recordings", lambda one: one.recordings[1:], "expected an array"),
+        ("recordings", lambda one: list(one.recordings), "are a list, expected an array"),
+        ("start_s", lambda one: one.start_s[:-1], "expected an array"),
+        ("stop_s", lambda one: one.stop_s.astype(str), "expected numbers"),
+        ("label_fraction", lambda _: None, "are a NoneType, expected an array"),
+        ("rate_hz", lambda _: 0.0, "rate_hz of the windows is 0.0"),
+        ("hop_s", lambda _: float("nan"), "hop_s of the windows is nan"),
+    ],
+)
+def test_windows_that_are_none_are_refused_as_they_are_made(name, made, says) -> None:
+    held = windows(make_recording(), **GRID)
+    with pytest.raises((TypeError, ValueError), match=says):
+        replace(held, **{name: made(held)})
+
+
+def test_windows_of_any_text_are_taken() -> None:
+    held = windows(make_recording(), **GRID)
+    text = np.array(["H\u00e4nde \u200f \U0001f44b"] * len(held), dtype=object)
+    assert replace(held, labels=text, subjects=text.astype(str)).classes == (text[0],)
+
+
+@pytest.mark.parametrize("name", ["a\0", "\ud800", "\n"])
+def test_names_that_tables_take_for_something_else_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"subjects of the recordings hold .* rename it"):
+        windows([*people(2), make_recording_of(name)], **GRID)
+
+
+def make_recording_of(subject: str) -> Recording:
+    found = make_recording()
+    object.__setattr__(found, "subject", subject)
+    return found
+
+
+@pytest.mark.parametrize("other", ["Jose\u0301", "JOS\u00c9", "Jos\u00e9\u200b", "\u200eJos\u00e9"])
+def test_one_name_written_otherwise_is_one_person(other: str) -> None:
+    made = windows([make_recording("Jos\u00e9"), make_recording(other, seed=1), make_recording("d", seed=2)], **GRID)
+    with pytest.raises(RecordingError, match="may be one person"):
+        split_people(made, seed=0)
+
+
+def test_windows_that_are_not_finite_are_no_copies_of_each_other() -> None:
+    made = windows(people(4), **GRID)
+    with pytest.raises(RecordingError, match="hold values that are not finite") as caught:
+        copies_in([replace(made, values=np.full_like(made.values, np.nan))])
+    assert caught.value.code == "not_finite"

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wristkit.evaluate.given import check_tolerance
 from wristkit.events import match
 from wristkit.recording import FloatArray, check_labels
 from wristkit.recording.spans import intersect, union
@@ -47,13 +48,21 @@ def agreement(
         of this class against all else, or of all classes; NaN where chance alone would agree in full. The errors of
         start and stop are median and 90th percentile of the distance between the edges of matched labels.
     """
+    check_tolerance(tolerance_s)
     own = _of_tier(labels, tier)
     raters = sorted(set(own["rater"]))
+    if len(raters) < 2:
+        raise ValueError(
+            f"labels of tier {tier!r} are of the raters {raters}, expected two or more; there are labels of the tiers "
+            f"{sorted(set(map(str, labels['tier'])))}: name one that two people have labelled"
+        )
     if labelled is not None and (unknown := [rater for rater in raters if rater not in labelled]):
         raise ValueError(f"labelled says nothing of the raters {unknown}; give the spans they looked at, or leave it")
 
+    spans = {name: _checked_spans(name, one) for name, one in (labelled or {}).items()}
+
     def looked_at(one: str, other: str) -> FloatArray | None:
-        return None if labelled is None else intersect(union(labelled[one]), union(labelled[other]))
+        return None if labelled is None else intersect(union(spans[one]), union(spans[other]))
 
     rows = [
         (one, other, *row)
@@ -65,6 +74,7 @@ def agreement(
 
 def disputed(labels: pd.DataFrame, *, tier: str = "truth", tolerance_s: float = 0.0) -> list[int]:
     """Return the places in the table of the labels that at least one other rater of their tier does not share."""
+    check_tolerance(tolerance_s)
     table = check_labels(labels)
     spans, names, raters = _spans(table), table["label"].to_numpy(), table["rater"].to_numpy()
     own = table["tier"].to_numpy() == tier
@@ -98,6 +108,25 @@ def kappa(one: pd.DataFrame, other: pd.DataFrame, spans: FloatArray) -> float:
         np.bincount(mine, weights=share, minlength=len(kinds)) @ np.bincount(theirs, share, minlength=len(kinds))
     )
     return float("nan") if chance >= 1 - 1e-12 else (agreed - chance) / (1 - chance)
+
+
+def _checked_spans(rater: str, spans: npt.ArrayLike) -> FloatArray:
+    """Return what a rater looked at as (k, 2), or raise what is wrong with it."""
+    try:
+        known = np.asarray(spans, dtype=np.float64)
+    except (TypeError, ValueError) as fault:
+        raise ValueError(f"labelled of {rater!r} is {spans!r}, expected (k, 2) seconds, such as [(0, 60)]") from fault
+    known = np.empty((0, 2)) if not known.size else known
+    if known.ndim != 2 or known.shape[1] != 2:
+        raise ValueError(f"labelled of {rater!r} is of shape {known.shape}, expected (k, 2) seconds, such as [(0, 60)]")
+    wrong = ~np.isfinite(known).all(axis=1) | (known[:, 1] < known[:, 0])
+    if wrong.any():
+        start_s, stop_s = known[wrong][0].tolist()
+        raise ValueError(
+            f"labelled of {rater!r} has a span from {start_s:g} to {stop_s:g} s, expected start <= stop in seconds; "
+            "mend or leave it out"
+        )
+    return known
 
 
 def _of_tier(labels: pd.DataFrame, tier: str) -> pd.DataFrame:

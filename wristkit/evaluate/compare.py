@@ -1,20 +1,21 @@
 """Whether one detector is better than another: on the same recordings, person by person."""
 
-import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from wristkit.evaluate.figures import FEWEST_PEOPLE, Rate, of_simulation, rate
+from wristkit.evaluate.judge import Rule
 from wristkit.evaluate.people import MOST_EXACT, Figures, interval_of_difference, swap_p
 from wristkit.evaluate.report import EventReport
-from wristkit.evaluate.shown import narrow, table_html
+from wristkit.evaluate.shown import lines_html, narrow, table_html
 from wristkit.evaluate.window import counts_of_people, window_figures, window_report
 from wristkit.recording import FloatArray
 
 KINDS = ("hit", "miss")
+_HOURS_APART = 0.02  # windows of other lengths end elsewhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +46,7 @@ class Comparison:
         return "\n".join([narrow(shown).to_string(float_format="{:.3g}".format, na_rep=""), *self.notes])
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        return f"{table_html(self._shown())}<ul>{notes}</ul>"
+        return table_html(self._shown()) + lines_html(self.notes)
 
     def _shown(self) -> pd.DataFrame:
         """Return the table with its interval named after the difference, and no alarm as its upper bound."""
@@ -63,7 +63,7 @@ def compare_events(one: EventReport, other: EventReport) -> Comparison:
     Raises
     ------
     ValueError
-        Where they are not of the same recordings, true events and hours.
+        Where they are not of the same recordings, people, rule, true events and hours.
     """
     _refuse_unmatched(one, other)
     people = sorted(one.by_subject.index)
@@ -154,18 +154,48 @@ def _refuse_unmatched(one: EventReport, other: EventReport) -> None:
     if set(one.recordings) != set(other.recordings):
         alone = sorted(set(one.recordings) ^ set(other.recordings))
         raise ValueError(f"recordings {alone[:3]} are in one report alone; evaluate both on the same recordings")
-    if (one.rule.tier, one.rule.tolerance_s) != (other.rule.tier, other.rule.tolerance_s):
-        raise ValueError(
-            f"the reports judge tier {one.rule.tier!r} within {one.rule.tolerance_s} s and tier {other.rule.tier!r} "
-            f"within {other.rule.tolerance_s} s; evaluate both alike"
-        )
-    mine, theirs = (
-        report.by_subject[["hits", "misses", "hours"]].assign(truths=lambda rows: rows["hits"] + rows["misses"])
-        for report in (one, other)
-    )
-    for column, apart in (("truths", 0.0), ("hours", 0.02)):  # windows of other lengths end elsewhere
-        if not np.allclose(mine[column].sort_index(), theirs[column].sort_index(), rtol=apart, atol=1e-9):
+    for name, recording in one.recordings.items():
+        if (recording.subject or "") != (other.recordings[name].subject or ""):
             raise ValueError(
-                f"the reports judge other {'true events' if column == 'truths' else 'hours'} of the same recordings; "
-                "give both the same streams, classes and window"
+                f"recording {name} is of {recording.subject!r} in one report and of "
+                f"{other.recordings[name].subject!r} in the other; give it to the same person in both"
             )
+    _refuse_other_rules(one.rule, other.rule)
+    unlike = [name for name in one.basis if not _same_truth(one.seen[name].truth, other.seen[name].truth)]
+    if unlike:
+        raise ValueError(
+            f"the reports judge other true events of the same recordings {unlike[:3]}; give both the same labels, "
+            "streams, classes and window"
+        )
+    mine, theirs = (report.by_subject["hours"].sort_index() for report in (one, other))
+    if not np.allclose(mine, theirs, rtol=_HOURS_APART, atol=1e-9):
+        raise ValueError(
+            "the reports judge other hours of the same recordings; give both the same streams, classes and window"
+        )
+
+
+def _refuse_other_rules(one: Rule, other: Rule) -> None:
+    """Raise where two reports were not judged alike; events without scores are of any class."""
+    if (one.tier, one.tolerance_s) != (other.tier, other.tolerance_s):
+        raise ValueError(
+            f"the reports judge tier {one.tier!r} within {one.tolerance_s} s and tier {other.tier!r} "
+            f"within {other.tolerance_s} s; evaluate both alike"
+        )
+    if one.latency_from != other.latency_from:
+        raise ValueError(
+            f"latency counts from the {one.latency_from} in one report and from the {other.latency_from} in the "
+            "other; evaluate both alike"
+        )
+    if one.classes is not None and other.classes is not None and one.classes != other.classes:
+        raise ValueError(
+            f"the reports judge the classes {sorted(one.classes)} and {sorted(other.classes)}; compare detectors of "
+            "the same classes, or evaluate the events of both without scores"
+        )
+
+
+def _same_truth(one: Mapping[str, FloatArray], other: Mapping[str, FloatArray]) -> bool:
+    """Return whether the true events of a recording are the same in two reports, class by class."""
+    mine, theirs = ({label: times for label, times in truth.items() if len(times)} for truth in (one, other))
+    return set(mine) == set(theirs) and all(
+        np.array_equal(np.sort(mine[label], axis=0), np.sort(theirs[label], axis=0)) for label in mine
+    )

@@ -6,7 +6,6 @@ observations per individual", J Biopharm Stat 17, 2007): the variance of one dif
 between them, so that a person with many values does not stand for all.
 """
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ import pandas as pd
 
 from wristkit.evaluate.figures import CONFIDENCE, FEWEST_PEOPLE, Share, share
 from wristkit.evaluate.people import Scale, interval_of
-from wristkit.evaluate.shown import table_html
+from wristkit.evaluate.shown import lines_html, table_html
 from wristkit.recording import FloatArray
 
 LIMIT = 1.96
@@ -122,26 +121,39 @@ class ContinuousReport:
         return "\n".join(_lines(self))
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{html.escape(line)}</li>" for line in _lines(self))
         tables = (self.figures, self.agreement, self.by_subject)
-        return f"<ul>{lines}</ul>" + "".join(map(table_html, tables))
+        return lines_html(_lines(self)) + "".join(map(table_html, tables))
 
 
 def continuous_report(
-    measured: npt.ArrayLike, reference: npt.ArrayLike, *, subjects: Sequence[str] | None = None
+    measured: npt.ArrayLike,
+    reference: npt.ArrayLike,
+    *,
+    subjects: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
 ) -> ContinuousReport:
     """Return how measured values agree with a reference.
 
     Parameters
     ----------
     measured
-        (n,) values; NaN where the method abstained, which costs coverage and nothing else.
+        (n,) values; NaN, or masked, where the method abstained, which costs coverage and nothing else.
     reference
         (n,) what is true, each a finite number.
     subjects
-        (n,) whose each is. Without it no interval over people can be given, and none is.
+        (n,) whose each is, "" where nobody knows. Without it no interval over people can be given, and none is.
+    notes
+        What else a reader must know, such as that the values are simulated; the report and its card say it first.
+
+    Raises
+    ------
+    ValueError
+        Where the three do not belong together row by row, or hold other than numbers and names.
     """
-    said, true = (np.asarray(given, dtype=np.float64) for given in (measured, reference))
+    if isinstance(notes, str):
+        raise TypeError(f"notes is the text {notes!r}, expected several; put it in a list")
+    _refuse_other_indexes(measured, reference, subjects)
+    said, true = _numbers(measured, "measured"), _numbers(reference, "reference")
     if said.shape != true.shape or said.ndim != 1 or not len(said):
         raise ValueError(f"measured has shape {said.shape} and reference {true.shape}, expected (n,) each, n 1 or more")
     if not np.isfinite(true).all():
@@ -153,8 +165,37 @@ def continuous_report(
     whose = np.full(len(said), "", dtype=object) if subjects is None else np.asarray(subjects, dtype=object)
     if whose.shape != said.shape:
         raise ValueError(f"subjects has shape {whose.shape}, expected {said.shape}, one name a value")
+    if rows := [row for row, name in enumerate(whose.tolist()) if not isinstance(name, str)]:
+        raise ValueError(
+            f"subjects hold other than text in {len(rows)} rows, such as {rows[:3]} ({whose[rows[0]]!r}); name every "
+            'one, "" where nobody knows whose a value is'
+        )
     table = pd.DataFrame({"subject": whose, "measured": said, "reference": true, "error": said - true})
-    return ContinuousReport(table, tuple(_notes(table, named=subjects is not None)))
+    return ContinuousReport(table, (*notes, *_notes(table, named=subjects is not None)))
+
+
+def _numbers(given: npt.ArrayLike, name: str) -> FloatArray:
+    """Return values as numbers, NaN where they are masked or missing."""
+    held = given.array if isinstance(given, pd.Series) else given
+    if isinstance(held, np.ndarray | pd.api.extensions.ExtensionArray) and getattr(held.dtype, "kind", "f") in "mMcSU":
+        raise ValueError(f"{name} holds values of type {held.dtype}, expected numbers, NaN where there is none")
+    try:
+        if isinstance(held, pd.api.extensions.ExtensionArray):
+            held = held.to_numpy(dtype=np.float64, na_value=np.nan)
+        numbers = np.asanyarray(held, dtype=np.float64)  # masked ones stay so
+    except (TypeError, ValueError) as fault:
+        raise ValueError(f"{name} holds what is no number ({fault}); give numbers, NaN where there is none") from fault
+    return np.asarray(np.ma.filled(numbers, np.nan))
+
+
+def _refuse_other_indexes(*given: object) -> None:
+    """Raise where Series are not of the same rows: they would be paired by position."""
+    series = [one for one in given if isinstance(one, pd.Series)]
+    if any(not one.index.equals(series[0].index) for one in series[1:]):
+        raise ValueError(
+            "measured, reference and subjects are Series with different indexes, expected the same rows in the same "
+            "order; take the columns of one joined table, or pass .to_numpy() where they already belong together"
+        )
 
 
 def _notes(table: pd.DataFrame, *, named: bool) -> list[str]:

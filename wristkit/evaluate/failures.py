@@ -29,17 +29,33 @@ def failures(report: EventReport, *, context: str | None = None) -> pd.DataFrame
     """Return the misses and false alarms of a report, highest score first, ready for the gallery.
 
     Columns ``recording, subject, kind, label, start_s, stop_s, score, decided_s`` and, with the tier ``context``, the
-    label of it at each error; ``.attrs["recordings"]`` holds the recordings by id, ``.attrs["events"]`` all that was
-    detected in them, right or wrong.
+    label of it at each error, ``no label`` where none lies; ``.attrs["recordings"]`` holds the recordings by id,
+    ``.attrs["events"]`` all that was detected in them, right or wrong.
     """
+    if not isinstance(report, EventReport):
+        raise TypeError(
+            f"report is a {type(report).__name__}, expected an EventReport, as from Detector.evaluate or "
+            "wristkit.evaluate"
+        )
     wrong = report.matches[report.matches["kind"].isin(["miss", "false alarm"])][list(FAILURE_COLUMNS)]
     table = wrong.sort_values(["kind", "score"], ascending=[True, False], ignore_index=True)
     if context is not None:
+        _refuse_unknown_tier(report, context)
         table["context"] = context_of(table, report.recordings, context)
     table.attrs["recordings"] = dict(report.recordings)
     found = report.matches[report.matches["kind"].isin(["hit", "false alarm", "not labelled"])]
     table.attrs["events"] = tuple(found[["recording", *EVENT_COLUMNS]].itertuples(index=False, name=None))
     return table
+
+
+def _refuse_unknown_tier(report: EventReport, tier: str) -> None:
+    """Raise where no label of a tier covers any time, so that each error would lie in no context."""
+    labels = pd.concat([one.labels for one in report.recordings.values()], ignore_index=True)
+    if not (labels["tier"].eq(tier) & (labels["stop_s"] > labels["start_s"])).any():
+        raise ValueError(
+            f"no label of the tier {tier!r} covers any time; there are labels of {sorted(set(labels['tier']))}, "
+            "maybe points"
+        )
 
 
 @dataclass(frozen=True, eq=False)

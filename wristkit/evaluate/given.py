@@ -30,9 +30,10 @@ def by_id(recordings: Sequence[Recording]) -> dict[str, Recording]:
     return held
 
 
-def check_tolerance(tolerance_s: float) -> None:
+def check_tolerance(tolerance_s: object) -> None:
     """Raise where a tolerance is no time."""
-    if isinstance(tolerance_s, bool) or not isinstance(tolerance_s, Real) or not 0 <= tolerance_s < np.inf:
+    number = tolerance_s if isinstance(tolerance_s, int | float | np.integer | np.floating) else np.nan
+    if isinstance(tolerance_s, bool) or not 0 <= number < np.inf:
         raise ValueError(f"tolerance_s is {tolerance_s!r}, expected seconds, 0 or more")
 
 
@@ -64,8 +65,8 @@ def _check_scores(name: str, scores: Scores) -> None:
     if len(unknown):
         raise ValueError(
             f"scores of recording {name!r} are NaN in {len(unknown)} of {len(scores)} windows (the first at "
-            f"{scores.centre_s[unknown[0]]:g} s), expected 0 to 1, as such hours would count as quiet ones; leave these "
-            "windows out of the scores, so that they are a gap"
+            f"{scores.centre_s[unknown[0]]:g} s), expected 0 to 1, as such hours would count as quiet ones; leave "
+            "these windows out of the scores, so that they are a gap"
         )
 
 
@@ -94,20 +95,15 @@ def check_events(events: pd.DataFrame, held: Mapping[str, Recording], rule: Rule
 
 def _numbers(column: "pd.Series[Any]") -> FloatArray:
     """Return a column of events as numbers; text and dates are none."""
-    try:
-        if column.dtype.kind in "mMSUb" or any(isinstance(one, str | bool) for one in _objects(column)):
-            raise TypeError
-        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
-    except (TypeError, ValueError):
-        value = column.iloc[0] if len(column) else None
+    if column.dtype.kind in "iuf":
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    strange = [one for one in column if isinstance(one, bool) or not (isinstance(one, Real) or pd.isna(one))]
+    if strange or column.dtype.kind in "mMb":
         raise ValueError(
-            f"{column.name} of events is of type {column.dtype}, such as {value!r}, expected numbers; times are "
-            "seconds from the recording's start"
-        ) from None
-
-
-def _objects(column: "pd.Series[Any]") -> list[object]:
-    return [] if column.dtype.kind in "iuf" else column.tolist()
+            f"{column.name} of events is of type {column.dtype}, such as {[*strange, None][0]!r}, expected numbers; "
+            "times are seconds from the recording's start"
+        )
+    return column.astype(object).to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _check_times(events: pd.DataFrame) -> None:
@@ -166,7 +162,7 @@ def _check_classes(events: pd.DataFrame, rule: Rule) -> None:
 
 
 def _places(wrong: npt.NDArray[np.bool_]) -> list[int]:
-    return np.flatnonzero(wrong)[:5].tolist()
+    return [int(place) for place in np.flatnonzero(wrong)[:5]]
 
 
 def sources_of(known: Mapping[str, Scores] | None) -> tuple[str, ...] | None:

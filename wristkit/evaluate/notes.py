@@ -15,6 +15,7 @@ from wristkit.recording import FloatArray, Recording
 if TYPE_CHECKING:
     from wristkit.evaluate.report import EventReport
 
+_DETECTED = ("hit", "false alarm", "not labelled", "counted elsewhere")
 FEW = 0.1  # of the hits: more of them decided before the true event began, and they prove nothing
 
 
@@ -51,26 +52,24 @@ def _about_labels(held: Mapping[str, Recording], rule: Rule, seen: Mapping[str, 
 
 
 def _about_spelling(held: Mapping[str, Recording], rule: Rule, matches: pd.DataFrame) -> list[str]:
-    """Say which classes of events alone and of labels differ in spelling; scores know the classes themselves."""
+    """Say where labels and detections differ in spelling alone; where scores are given, they know the classes."""
     if rule.classes is not None:
         return []
-    found = set(matches.loc[matches["kind"].isin(DETECTED), "label"])
-    true = {str(one) for recording in held.values() for one in _of_tier(recording, rule)} - {BACKGROUND}
-    strangers = [f"detections are of {name}" for name in _other_spellings(sorted(found - true), true)]
-    return [*_misspelled(sorted(true - found), found - true), *(strangers if found & true else ())]
+    found = set(matches.loc[matches["kind"].isin(_DETECTED), "label"])
+    tables = [recording.labels for recording in held.values()]
+    true = {label for table in tables for label in table.loc[table["tier"] == rule.tier, "label"]} - {BACKGROUND}
+    return [
+        *_misspelled(sorted(true - found), found),
+        *_misspelled(sorted(found - true), found & true, of="detections of"),
+    ]
 
 
-def _of_tier(recording: Recording, rule: Rule) -> Iterable[object]:
-    return recording.labels.loc[recording.labels["tier"] == rule.tier, "label"].unique().tolist()
-
-
-def _misspelled(names: Sequence[str], classes: Iterable[str]) -> list[str]:
+def _misspelled(names: Sequence[str], classes: Iterable[str], *, of: str = "label") -> list[str]:
     """Return which labels may be a class of the detector in another spelling."""
     plain = {one.strip().casefold(): one for one in classes}
     pairs = [(name, plain[key]) for name in names if (key := name.strip().casefold()) in plain]
     return [
-        f"label {name!r} may be class {meant!r}, spelled otherwise: rename it to have it judged"
-        for name, meant in pairs
+        f"{of} {name!r} may be class {meant!r}, spelled otherwise: rename it to have it judged" for name, meant in pairs
     ]
 
 
@@ -111,6 +110,45 @@ def _about_hours(held: Mapping[str, Recording], rule: Rule, seen: Mapping[str, S
         notes.append(
             f"{twice:.3g} h of one person's device are in several recordings: hours and the false alarms in them count "
             "once, in the first; recall and latency are of all"
+        )
+    return notes
+
+
+def _about_spans(held: Mapping[str, Recording], rule: Rule) -> list[str]:
+    """Say which labelled spans give no hours at all."""
+    beside = nothing = total = 0
+    for recording in (one for one in held.values() if rule.tier in one.labelled):
+        spans = np.asarray(recording.labelled[rule.tier], dtype=np.float64).reshape(-1, 2)
+        lasting = np.minimum(spans[:, 1], recording.stop_s) > np.maximum(spans[:, 0], recording.start_s)
+        nothing += not lasting.any()
+        beside, total = beside + int((~lasting).sum()), total + len(spans)
+    notes = []
+    if beside:
+        notes.append(
+            f"{beside} of {total} labelled spans of tier {rule.tier!r} are points or lie outside of their recording "
+            "and give no hours: state them in seconds from its start"
+        )
+    if nothing:
+        notes.append(
+            f"{nothing} recordings have no labelled span of tier {rule.tier!r} that lasts: no hour and no alarm is "
+            "counted there"
+        )
+    return notes
+
+
+def _about_events(matches: pd.DataFrame, rule: Rule) -> list[str]:
+    """Say which detections are not judged, given twice, or decided before they begin."""
+    found = matches[matches["kind"].isin(_DETECTED)]
+    notes = []
+    if unjudged := int((found["kind"] == "not labelled").sum()):
+        notes.append(f"{unjudged} detections where nobody looked, nothing was recorded or worn are not judged")
+    if again := int(found.duplicated(["recording", "label", "start_s", "stop_s"]).sum()):
+        notes.append(f"{again} detections are given twice and count beside their likes: look for tables stacked twice")
+    ahead_s = (found["start_s"] - found["decided_s"]).to_numpy(dtype=np.float64)
+    if ahead := int((ahead_s > rule.tolerance_s).sum()):
+        notes.append(
+            f"{ahead} detections were decided up to {ahead_s.max():.3g} s before they begin themselves: decided_s is "
+            "expected at or after start_s, on the same clock"
         )
     return notes
 

@@ -1,4 +1,8 @@
-"""Tables of figures as narrow HTML: a figure and its interval in one cell, and no column of nothing."""
+"""Reports as HTML: names as text, a figure and its interval in one cell, and no column of nothing."""
+
+import html
+import unicodedata
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -6,7 +10,27 @@ import pandas as pd
 
 def table_html(table: pd.DataFrame) -> str:
     """Return a table of ours as HTML: ``x``, ``x_low`` and ``x_high`` in one column, empty columns left out."""
-    return narrow(table).to_html(escape=True, float_format="{:.3g}".format, na_rep="")
+    shown = narrow(table)
+    shown = shown.set_axis(_visible_axis(shown.index)).set_axis(_visible_axis(shown.columns), axis=1)
+    return shown.map(visible).to_html(escape=True, float_format="{:.3g}".format, na_rep="")
+
+
+def lines_html(lines: Iterable[str]) -> str:
+    """Return what a report says as a list in HTML."""
+    return f"<ul>{''.join(f'<li>{html.escape(str(visible(line)))}</li>' for line in lines)}</ul>"
+
+
+def visible(value: object) -> object:
+    """Return text with what turns it around, hides or controls written out; what is no text as it is."""
+    if not isinstance(value, str):
+        return value
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char)[0] == "C" else char for char in value
+    )
+
+
+def _visible_axis(axis: pd.Index) -> pd.Index:
+    return axis.map(visible).rename(axis.name) if len(axis) else axis
 
 
 def narrow(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """A decoder for a given rate of false alarms, all its parameters chosen together on people who are not the test."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
@@ -46,11 +47,11 @@ class TunedDecoder:
 
 
 def tune_decoder(
-    scores: Mapping[str, Scores],
-    recordings: Sequence[Recording],
+    scores: Scores | Mapping[str, Scores],
+    recordings: Recording | Sequence[Recording],
     *,
     fp_per_hour: float,
-    test: Sequence[Recording] = (),
+    test: Recording | Sequence[Recording] = (),
     decoder: EventDecoder | None = None,
     grid: Mapping[str, Sequence[float]] | None = None,
     tier: str = "truth",
@@ -62,7 +63,7 @@ def tune_decoder(
     Parameters
     ----------
     scores
-        Recording id to scores, such as ``detector.scores(recording)``.
+        Recording id to scores, such as ``detector.scores(recording)``; of one recording the scores alone will do.
     recordings
         Whose labels are the truth; each with a subject.
     fp_per_hour
@@ -80,13 +81,21 @@ def tune_decoder(
         As in :func:`wristkit.evaluate`. Of equal recall the soonest is taken; what is decided before the event has
         begun is as bad as what comes as much after.
     """
+    recordings, test = _several(recordings, "recordings"), _several(test, "test")
     refuse_shared_people(recordings, test)
-    base, hop_s = decoder or EventDecoder(), max((one.hop_s for one in scores.values()), default=0.0)
+    known = [scores] if isinstance(scores, Scores) else list(_mapping(scores, "scores").values())
+    base, hop_s = decoder or EventDecoder(), max((one.hop_s for one in known), default=0.0)
+    decoders = list(_decoders(base, default_grid(hop_s) if grid is None else grid))
     rows: list[tuple[float, ...]] = []
     best: tuple[tuple[float, float], EventDecoder, OperatingPoint] | None = None
     rule: dict[str, Any] = {"tier": tier, "tolerance_s": tolerance_s, "latency_from": latency_from}
     whole = evaluate(stack({}), recordings, scores=scores, decoder=base, **rule)
-    for one in _decoders(base, default_grid(hop_s) if grid is None else grid):
+    if not whole.recall_share.total:
+        raise ValueError(
+            f"the recordings hold no true event of tier {tier!r} that these scores know, so no decoder has a recall; "
+            f"give recordings with labels of {sorted(whole.classes)}"
+        )
+    for one in decoders:
         own = tuple(getattr(one, name) for name in TUNED)
         point = replace(whole, decoder=one).at(fp_per_hour=fp_per_hour)
         if point.threshold > 1 or not point.recall_share.hits:
@@ -120,8 +129,12 @@ def default_grid(hop_s: float) -> dict[str, tuple[float, ...]]:
 
 
 def _decoders(base: EventDecoder, grid: Mapping[str, Sequence[float]]) -> Iterator[EventDecoder]:
-    if unknown := sorted(set(grid) - set(TUNED)):
+    wanted = _mapping(grid, "grid")
+    if unknown := sorted(set(wanted) - set(TUNED)):
         raise ValueError(f"grid has {unknown}, expected some of {list(TUNED)}; the high threshold comes from the curve")
+    for name, values in wanted.items():
+        if isinstance(values, str) or not isinstance(values, Iterable) or not list(values):
+            raise ValueError(f"grid[{name!r}] is {values!r}, expected one or more values to try, such as (0.0, 1.0)")
     for values in product(*grid.values()):
         fields: dict[str, Any] = dict(zip(grid, values, strict=True))
         yield replace(base, **{**fields, "high": max(base.high, fields.get("low", base.low))})
@@ -145,7 +158,7 @@ def _latency_s(decoder: EventDecoder, report: EventReport) -> tuple[float, float
 
 def refuse_shared_people(recordings: Sequence[Recording], test: Sequence[Recording]) -> None:
     """Raise where people or recordings to choose by are among those to test on, or nobody knows."""
-    nameless = [one.id for one in (*recordings, *test) if not (one.subject or "").strip()]
+    nameless = [one.id for one in (*recordings, *test) if not _plain_name(one.subject or "")]
     if nameless:
         raise ValueError(
             f"recordings {nameless[:3]} have no subject, so that nobody knows whether they are test people; give "
@@ -163,5 +176,29 @@ def refuse_shared_people(recordings: Sequence[Recording], test: Sequence[Recordi
 
 
 def _plain_names(recordings: Sequence[Recording]) -> set[str]:
-    """Return the names of people as they are however spelled: case and blanks around tell nobody apart."""
-    return {str(one.subject).strip().casefold() for one in recordings}
+    """Return the names of people as they are however spelled."""
+    return {_plain_name(str(one.subject)) for one in recordings}
+
+
+def _plain_name(name: str) -> str:
+    """Return a name without what nobody sees: case, blanks around, hidden characters, how accents are put together."""
+    seen = "".join(char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char)[0] != "C")
+    return unicodedata.normalize("NFKC", seen.casefold()).strip()
+
+
+def _several(given: object, name: str) -> list[Recording]:
+    """Return recordings as a list, or raise where they are none."""
+    if not isinstance(given, Iterable) or isinstance(given, str):
+        if isinstance(given, Recording):
+            return [given]
+        raise TypeError(f"{name} is {given!r}, expected a Recording or a list of them")
+    held = list(given)
+    if others := [type(one).__name__ for one in held if not isinstance(one, Recording)]:
+        raise TypeError(f"{name} hold a {others[0]}, expected recordings alone; pass those that wristkit.load returns")
+    return held
+
+
+def _mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name} is a {type(given).__name__}, expected a dictionary")
+    return given

@@ -1,6 +1,5 @@
 """How well windows are told apart: F1, confusion and calibration of a table of predictions, and for whom they fail."""
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ import pandas as pd
 
 from wristkit.evaluate.figures import FEWEST_PEOPLE, share
 from wristkit.evaluate.people import interval_of
-from wristkit.evaluate.shown import table_html
+from wristkit.evaluate.shown import lines_html, table_html
 from wristkit.recording import FloatArray
 
 PREDICTION_COLUMNS = ("recording", "subject", "fold", "start_s", "stop_s", "truth", "predicted")
@@ -112,8 +111,8 @@ class WindowReport:
         Of the predicted class; or, with ``label``, of this class's probability beside how often it is true. The
         interval is Wilson's over windows, which is too narrow where they overlap.
         """
-        if bins < 1:
-            raise ValueError(f"bins is {bins}, expected 1 or more")
+        if not isinstance(bins, int | np.integer) or isinstance(bins, bool) or bins < 1:
+            raise ValueError(f"bins is {bins!r}, expected a whole number, 1 or more")
         if label is not None and label not in self.classes:
             raise ValueError(f"label is {label!r}, expected one of {list(self.classes)}")
         said = self._said if label is None else self.classes.index(label)
@@ -158,9 +157,8 @@ class WindowReport:
         return "\n".join(_lines(self))
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{html.escape(line)}</li>" for line in _lines(self))
         tables = (self.by_class, self.by_subject, self.confusion)
-        return f"<ul>{lines}</ul>" + "".join(map(table_html, tables))
+        return lines_html(_lines(self)) + "".join(map(table_html, tables))
 
 
 def window_report(predictions: pd.DataFrame) -> WindowReport:
@@ -172,8 +170,10 @@ def window_report(predictions: pd.DataFrame) -> WindowReport:
     Raises
     ------
     ValueError
-        Where columns are missing, a window comes twice, or probabilities are none.
+        Where columns are missing, doubled or neither known nor a class, a window has no time or comes twice, or
+        probabilities are none.
     """
+    _refuse_other_columns(predictions)
     if missing := [name for name in PREDICTION_COLUMNS if name not in predictions.columns]:
         raise ValueError(f"predictions lack the columns {missing}, expected {list(PREDICTION_COLUMNS)} and the classes")
     if predictions.empty:
@@ -224,8 +224,17 @@ def places_in(names: npt.ArrayLike, classes: Sequence[str]) -> npt.NDArray[np.in
 def _check(predictions: pd.DataFrame, classes: tuple[str, ...]) -> list[str]:
     """Raise where the table contradicts itself; return what is to be said of it."""
     for column in ("recording", "subject", "truth", "predicted"):
-        if not all(isinstance(one, str) and one for one in predictions[column].tolist()):
-            raise ValueError(f"the column {column!r} holds empty or other than text; name every one")
+        if rows := [at for at, one in enumerate(predictions[column].tolist()) if not (isinstance(one, str) and one)]:
+            raise ValueError(
+                f"the column {column!r} holds empty or other than text in {len(rows)} rows, such as {rows[:3]}; name "
+                "every one"
+            )
+    _refuse_wrong_times(predictions)
+    if predictions["fold"].isna().any():
+        raise ValueError(
+            f"{int(predictions['fold'].isna().sum())} windows have no fold, expected the number of the fold they were "
+            "held out in; give 0 where there is one"
+        )
     if unknown := sorted(set(predictions["predicted"]) - set(classes)):
         raise ValueError(f"predicted {unknown[:5]} have no probability column, expected one of {list(classes)}")
     twice = predictions.duplicated(["recording", "start_s", "stop_s"])
@@ -240,9 +249,60 @@ def _check(predictions: pd.DataFrame, classes: tuple[str, ...]) -> list[str]:
     ]
     held = ~predictions[list(classes)].isna() | predictions.groupby("fold")[list(classes)].transform("count").eq(0)
     known = np.nan_to_num(probabilities, nan=0.0, posinf=2.0, neginf=-1.0)
-    if not held.to_numpy().all() or (known < 0).any() or (np.abs(known.sum(axis=1) - 1) > 1e-3).any():
-        raise ValueError("probabilities are missing, below 0 or do not add up to 1; give the class probabilities")
-    return [*_notes(predictions, classes), *([f"not thought of, so counted as 0: {without}"] if without else [])]
+    wrong = ~held.to_numpy().all(axis=1) | (known < 0).any(axis=1) | (np.abs(known.sum(axis=1) - 1) > 1e-3)
+    if wrong.any():
+        beyond = [
+            name for name, column in zip(classes, known.T, strict=True) if (column < 0).any() or (column > 1.001).any()
+        ]
+        told = f"; {beyond[:5]} hold values beyond 0 to 1 and may be no class: drop such columns" if beyond else ""
+        raise ValueError(
+            f"probabilities are missing, below 0 or do not add up to 1 in {int(wrong.sum())} rows, such as "
+            f"{np.flatnonzero(wrong)[:3].tolist()}; give the class probabilities{told}"
+        )
+    return [
+        *_notes(predictions, classes),
+        *_shared(predictions),
+        *([f"not thought of, so counted as 0: {without}"] if without else []),
+    ]
+
+
+def _refuse_other_columns(predictions: pd.DataFrame) -> None:
+    """Raise where it is not clear what a column is: all but the known ones are classes."""
+    if not isinstance(predictions, pd.DataFrame):
+        raise TypeError(
+            f"predictions is a {type(predictions).__name__}, expected a table such as CrossValidation.predictions"
+        )
+    names = predictions.columns
+    if nameless := [name for name in names if not isinstance(name, str)]:
+        raise ValueError(f"the columns {nameless[:5]} are not named by text; name the column of a class as the class")
+    if doubled := sorted(set(names[names.duplicated()])):
+        raise ValueError(f"the columns {doubled[:5]} come twice; keep one of each")
+    others = [name for name in names if name not in PREDICTION_COLUMNS]
+    if texts := [name for name in others if not pd.api.types.is_numeric_dtype(predictions[name])]:
+        raise ValueError(
+            f"the columns {texts[:5]} hold no numbers, expected {list(PREDICTION_COLUMNS)} and the probabilities of "
+            "the classes; drop them"
+        )
+
+
+def _refuse_wrong_times(predictions: pd.DataFrame) -> None:
+    for column in ("start_s", "stop_s"):
+        if not pd.api.types.is_numeric_dtype(predictions[column]):
+            raise ValueError(f"{column!r} holds {predictions[column].dtype} values, expected seconds")
+    times = predictions[["start_s", "stop_s"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    if (wrong := ~(np.isfinite(times).all(axis=1) & (times[:, 1] > times[:, 0]))).any():
+        raise ValueError(
+            f"{int(wrong.sum())} windows have no time or do not end after they start, such as rows "
+            f"{np.flatnonzero(wrong)[:3].tolist()}; expected start_s < stop_s in seconds"
+        )
+
+
+def _shared(predictions: pd.DataFrame) -> list[str]:
+    """Return what is to be said of recordings that several people are named for."""
+    people = predictions.groupby("recording")["subject"].nunique()
+    shared = sorted(people.index[people > 1])
+    told = "so figures by person and intervals over people hold only if each window is of who is named"
+    return [f"{len(shared)} recordings are of several subjects, such as {shared[0]!r}, {told}"] if shared else []
 
 
 def _notes(predictions: pd.DataFrame, classes: tuple[str, ...]) -> list[str]:

@@ -1,8 +1,7 @@
 """Scores of windows, and the events and tables that come of them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from numbers import Real
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -75,21 +74,6 @@ class Scores(Stream):
         _check_values(np.asarray(probabilities))
         _check_times("centre_s", np.asarray(centre_s, dtype=np.float64), len(probabilities))
         _check_times("score_s", np.asarray(score_s, dtype=np.float64), len(probabilities))
-        length_s = hop_s if window_s is None else window_s
-        return cls._known(score_s, probabilities, classes, centre_s, hop_s, length_s, sources)
-
-    @classmethod
-    def _known(
-        cls,
-        score_s: FloatArray,
-        probabilities: npt.NDArray[np.float32],
-        classes: Sequence[str],
-        centre_s: FloatArray,
-        hop_s: float,
-        window_s: float,
-        sources: Sequence[str],
-    ) -> Self:
-        """Return scores of what was checked before."""
         time_s = strictly_increasing(score_s)
         gaps = find_gaps(time_s)
         return cls(
@@ -102,20 +86,29 @@ class Scores(Stream):
             gaps=gaps,
             centre_s=np.asarray(centre_s, dtype=np.float64),
             hop_s=hop_s,
-            window_s=window_s,
+            window_s=hop_s if window_s is None else window_s,
             sources=tuple(sources),
         )
 
     def between(self, start_s: float, stop_s: float) -> "Scores":
         """Return the rows with ``start_s <= time < stop_s``."""
         first, last = np.searchsorted(self.time, [start_s, stop_s])
-        rows = (self.time[first:last], self.values[first:last], self.channels, self.centre_s[first:last])
-        return Scores._known(*rows, self.hop_s, self.window_s, self.sources)
+        time_s = self.time[first:last]
+        gaps = find_gaps(time_s)
+        return replace(
+            self,
+            time=time_s,
+            values=self.values[first:last],
+            rate_hz=measured_rate_hz(time_s, gaps),
+            gaps=gaps,
+            centre_s=self.centre_s[first:last],
+        )
 
 
-def _check_lengths(hop_s: float, window_s: float | None) -> None:
+def _check_lengths(hop_s: object, window_s: object) -> None:
     for name, length_s in (("hop_s", hop_s), ("window_s", hop_s if window_s is None else window_s)):
-        if isinstance(length_s, bool) or not isinstance(length_s, Real) or not 0 < length_s < np.inf:
+        number = length_s if isinstance(length_s, int | float | np.integer | np.floating) else np.nan
+        if isinstance(length_s, bool) or not 0 < number < np.inf:
             raise ValueError(f"{name} of scores is {length_s!r}, expected seconds above 0")
 
 

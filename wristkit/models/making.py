@@ -91,7 +91,10 @@ def round_weights(net: nn.Module) -> None:
         for name, weight in net.named_parameters():
             rounded = weight.half().float()
             if not torch.isfinite(rounded).all():
-                raise ValueError(f"weight {name} reaches {weight.abs().max():.3g}, beyond float16; train for longer")
+                raise ValueError(
+                    f"weight {name} reaches {weight.abs().max():.3g}, beyond float16 (65504); look in windows.values "
+                    "for a stream in another unit or a channel that hardly varies"
+                )
             weight.copy_(rounded)
 
 

@@ -22,7 +22,7 @@ class Own(Net):
 
     def __init__(self, module: nn.Module, *, channels: tuple[str, ...], classes: tuple[str, ...], samples: int) -> None:
         super().__init__(channels=channels, classes=classes, samples=samples)
-        self.module = copy.deepcopy(module)
+        self.module = _copied(module)
         self.register_buffer("offset", torch.zeros(len(classes)))
         self.register_buffer("temperature", torch.ones(()))
 
@@ -48,8 +48,8 @@ def own(module: nn.Module, *, channels: tuple[str, ...], classes: tuple[str, ...
     Raises
     ------
     ValueError
-        Where it gives another shape than (n, classes), numbers that are not finite, or in evaluation mode scores that
-        depend on what else is in the batch or differ from one call to the next.
+        Where it gives another shape than (n, classes), numbers that are not finite, probabilities, no gradient, or in
+        evaluation mode scores that depend on what else is in the batch or differ from one call to the next.
     """
     name = type(module).__name__
     if not any(weight.requires_grad for weight in module.parameters()):
@@ -73,7 +73,47 @@ def own(module: nn.Module, *, channels: tuple[str, ...], classes: tuple[str, ...
             f"{name} in evaluation mode scores a window by what else is in the batch; use BatchNorm with running "
             "statistics, and no mean over the first axis"
         )
+    _check_probabilities(given, name)
+    _try_a_step(net, windows, name)
     return net
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    """Return a copy of a net, or raise what keeps it from being copied."""
+    name = type(module).__name__
+    if isinstance(module, torch.jit.ScriptModule):
+        raise TypeError(f"{name} is a script of a net, expected the net; give what went into torch.jit")
+    try:
+        return copy.deepcopy(module)
+    except RuntimeError as fault:
+        raise TypeError(
+            f"{name} cannot be copied: {str(fault).splitlines()[0]}; give one that was not run yet, and for the old "
+            "weight_norm that of torch.nn.utils.parametrizations"
+        ) from fault
+
+
+def _check_probabilities(given: Tensor, name: str) -> None:
+    """Raise where scores are probabilities already: a softmax of them would hide how sure the net is."""
+    if bool((given >= 0).all()) and torch.allclose(given.sum(dim=1), torch.ones(len(given)), atol=1e-3):
+        raise ValueError(f"{name} gives probabilities, expected logits; leave out the softmax at its end")
+
+
+def _try_a_step(net: Own, windows: Tensor, name: str) -> None:
+    """Raise where a copy of the net cannot be trained on windows: another shape, or no gradient."""
+    trial = copy.deepcopy(net).train()
+    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        given = _tried(trial, windows, name)
+        expected = (len(windows), len(net.classes))
+        if given.shape != expected:
+            raise ValueError(
+                f"{name} in training mode gives {tuple(given.shape)}, expected {expected} as in evaluation"
+            )
+        if not given.requires_grad:
+            raise ValueError(f"{name} gives scores without a gradient; leave out detach() and no_grad() in forward")
+        try:
+            nn.functional.cross_entropy(given, torch.arange(len(windows)) % len(net.classes)).backward()  # type: ignore[no-untyped-call]
+        except RuntimeError as fault:
+            raise ValueError(f"{name} cannot be trained: {str(fault).splitlines()[0]}") from fault
 
 
 def drawn_anew(module: nn.Module) -> nn.Module:
@@ -92,7 +132,8 @@ def drawn_anew(module: nn.Module) -> nn.Module:
         raise TypeError(f"{name} is a net of this package that may know these people; give its name, such as 'tcn'")
     if frozen := [key for key, weight in module.named_parameters() if not weight.requires_grad]:
         raise ValueError(f"{name} holds frozen weights ({frozen[0]}), which nobody should draw anew; {cure}")
-    fresh = copy.deepcopy(module)
+    fresh = _copied(module)
+    kept = set(fresh.state_dict())
     for key, layer in fresh.named_modules():
         reset = getattr(layer, "reset_parameters", None)
         if callable(reset):
@@ -100,17 +141,24 @@ def drawn_anew(module: nn.Module) -> nn.Module:
         elif own_weights := [one for one, _ in layer.named_parameters(recurse=False)]:
             where = f"{key or name} ({type(layer).__name__})"
             raise ValueError(f"{where} holds {own_weights[0]!r} and has no reset_parameters() to draw it anew; {cure}")
+        elif buffers := [one for one, _ in layer.named_buffers(key, recurse=False) if one in kept]:
+            raise ValueError(
+                f"{name} holds {buffers[0]!r}, which may have been measured on these people; {cure}; or register a "
+                "constant with persistent=False"
+            )
     return fresh
 
 
 def _tried(net: Own, windows: Tensor, name: str) -> Tensor:
     try:
         given = net.module(net.normalise(windows))
-    except (RuntimeError, ValueError, IndexError) as fault:
+    except Exception as fault:
         raise ValueError(
             f"{name} cannot take windows of the shape {tuple(windows.shape)} (windows, channels, samples): "
-            f"{str(fault).splitlines()[0]}"
+            f"{type(fault).__name__}: {(str(fault) or '-').splitlines()[0]}"
         ) from fault
     if not isinstance(given, Tensor):
         raise TypeError(f"{name} gives a {type(given).__name__}, expected one tensor of logits (n, classes)")
+    if not given.is_floating_point():
+        raise TypeError(f"{name} gives {given.dtype}, expected real logits such as torch.float32")
     return given

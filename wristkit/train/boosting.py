@@ -16,7 +16,7 @@ from wristkit.features.table import table_of
 from wristkit.models import Net
 from wristkit.recording import FloatArray
 from wristkit.train.fit import HISTORY_COLUMNS
-from wristkit.train.loop import Plan, calibrate, history_of, judge, targets
+from wristkit.train.loop import INTERRUPTED, Plan, calibrate, history_of, judge, targets
 from wristkit.windows import Windows
 
 TREES_AN_EPOCH = 5
@@ -82,25 +82,36 @@ class Boosted(Net):
         self.temperature *= temperature
 
 
-def boost(windows: Windows, train: Windows, stop: Windows, *, plan: Plan, seed: int) -> tuple[Boosted, pd.DataFrame]:
-    """Return calibrated trees, as many as suit the stopping people best, and the history by fives of trees."""
+def boost(
+    windows: Windows, train: Windows, stop: Windows, *, plan: Plan, seed: int
+) -> tuple[Boosted, pd.DataFrame, str]:
+    """Return calibrated trees, as many as suit the stopping people best, the history by fives of trees, and its end.
+
+    The last is empty text, or says that looking at the trees was interrupted; those that were looked at are kept.
+    """
     made = Boosted(windows, _estimator(len(train), trees=TREES_AN_EPOCH * plan.epochs, seed=seed))
     table = made.table(train.values)
     made.estimator.fit(table.to_numpy(), targets(train, windows.classes))
     of_stop = made.stages(made.table(stop.values)) if len(stop) else repeat(np.empty((0, 0), dtype=np.float32))
     rows: list[dict[str, float]] = []
-    for epoch, (logits, other) in enumerate(zip(made.stages(table), of_stop, strict=False), start=1):
-        train_loss, _ = judge(logits, train, windows.classes)
-        figures = (epoch, _LEARNING_RATE, train_loss, *judge(other, stop, windows.classes))
-        rows.append(dict(zip(HISTORY_COLUMNS, figures, strict=True)))
-        if plan.on_epoch is not None:
-            plan.on_epoch(rows[-1])
+    ended = ""
+    try:
+        for epoch, (logits, other) in enumerate(zip(made.stages(table), of_stop, strict=False), start=1):
+            train_loss, _ = judge(logits, train, windows.classes)
+            figures = (epoch, _LEARNING_RATE, train_loss, *judge(other, stop, windows.classes))
+            rows.append(dict(zip(HISTORY_COLUMNS, figures, strict=True)))
+            if plan.on_epoch is not None:
+                plan.on_epoch(dict(rows[-1]))
+    except KeyboardInterrupt:
+        if not rows:
+            raise
+        ended = INTERRUPTED
     history = history_of(rows)
     made.epochs = len(rows)
     if len(stop):
         made.epochs = 1 + int(history["stop_loss"].argmin())
     calibrate(made, train, stop)
-    return made.eval(), history
+    return made.eval(), history, ended
 
 
 def _estimator(count: int, *, trees: int, seed: int) -> HistGradientBoostingClassifier:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ from wristkit.detector import Detector, DetectorSpec
 from wristkit.evaluate import PREDICTION_COLUMNS, WindowReport, macro_f1, window_report
 from wristkit.events import EventDecoder
 from wristkit.train.augmentation import Augmentation
-from wristkit.windows import PeopleSplit, Windows
+from wristkit.windows import PeopleSplit, Windows, one_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -112,11 +111,8 @@ def check_names(classes: Sequence[str]) -> None:
     """Raise where classes cannot be told apart in a table, or by who reads it."""
     if taken := sorted(set(classes) & set(PREDICTION_COLUMNS)):
         raise ValueError(f"classes {taken} have the names of columns of the predictions; rename these labels")
-    for one, other in combinations(classes, 2):
-        if one.strip().casefold() == other.strip().casefold():
-            raise ValueError(
-                f"classes {one!r} and {other!r} differ in case or blanks alone, and may be one; spell them alike"
-            )
+    if alike := one_name(classes):
+        raise ValueError(f"classes {alike}, and may be one; spell them alike")
 
 
 def predictions(detector: Detector, chosen: Windows, *, fold: int) -> pd.DataFrame:

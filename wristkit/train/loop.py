@@ -26,6 +26,8 @@ LEAST_STEPS = 24
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 1e-2
 PATIENCE = 8
+INTERRUPTED = "interrupted: the best epoch so far was kept"
+_HUGE = 1e6  # of any unit that a wrist gives
 _AT_ONCE = 1024  # windows scored at once: bounds memory
 OnEpoch = Callable[[Mapping[str, float]], object]
 
@@ -41,33 +43,48 @@ class Plan(NamedTuple):
 
 def run_epochs(
     net: "Net", train: Windows, stop: Windows, *, plan: Plan, rng: np.random.Generator
-) -> tuple[pd.DataFrame, bool]:
-    """Train until the loss on the stopping people no longer falls; return the history and whether it was interrupted.
+) -> tuple[pd.DataFrame, str]:
+    """Train until the loss on the stopping people no longer falls; return the history and what ended it early.
 
     The net comes back to the processor with the weights of its best epoch, or of the last with nobody to stop on.
     """
     best = _Best()
     rows: list[dict[str, float]] = []
-    interrupted = False
+    ended = ""
     try:
         for row in _epochs(net.to(plan.device), train, stop, plan, rng):
             rows.append(row)
             best = best.after(row, net)
             if plan.on_epoch is not None:
-                plan.on_epoch(row)
+                plan.on_epoch(dict(row))
+            if not np.isfinite(row["train_loss"]):
+                ended = f"in epoch {row['epoch']} the loss was no longer a number: the best epoch before it was kept"
+                break
             if row["epoch"] - best.epoch >= PATIENCE:
                 break
     except KeyboardInterrupt:
         if not best.weights:
             raise
-        interrupted = True
+        ended = INTERRUPTED
     if not best.weights:
-        raise ValueError(
-            "the loss on the stopping people was never a number; look for huge values in windows.values, "
-            "such as a stream in another unit"
-        )
+        raise _never_a_number(train, stop, rows)
     net.cpu().load_state_dict(best.weights)
-    return history_of(rows), interrupted
+    return history_of(rows), ended
+
+
+def _never_a_number(train: Windows, stop: Windows, rows: list[dict[str, float]]) -> ValueError:
+    """Return what is wrong where no epoch left a net whose loss is a number: whose windows are huge, or the net."""
+    learned = bool(rows) and np.isfinite(rows[0]["train_loss"])
+    whose, part = ("stopping people", stop) if learned and len(stop) else ("people trained on", train)
+    size = np.abs(part.values).max(axis=(1, 2))
+    place = int(size.argmax())
+    where = f"recording {part.recordings[place]} at {part.start_s[place]:g} s"
+    cure = (
+        f"their windows reach {size[place]:.3g} in {where}: look for a stream in another unit"
+        if size[place] > _HUGE
+        else f"their windows reach no more than {size[place]:.3g}, so it is the net: give it smaller first weights"
+    )
+    return ValueError(f"the loss on the {whose} was never a number; {cure}")
 
 
 def history_of(rows: list[dict[str, float]]) -> pd.DataFrame:
@@ -88,6 +105,8 @@ class _Best(NamedTuple):
         if not (nobody_to_stop_on or row["stop_loss"] < self.loss):
             return self
         weights = {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
+        if not all(bool(value.isfinite().all()) for value in weights.values()):
+            return self
         return _Best(row["stop_loss"], int(row["epoch"]), weights)
 
 

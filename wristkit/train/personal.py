@@ -10,8 +10,8 @@ import numpy.typing as npt
 from wristkit.detector import Detector
 from wristkit.evaluate import PREDICTION_COLUMNS
 from wristkit.recording import FloatArray
-from wristkit.train.fit import BoostedFit, Fit
-from wristkit.windows import PeopleSplit, Windows
+from wristkit.train.fit import BoostedFit, Fit, check_names
+from wristkit.windows import PeopleSplit, Windows, check_finite
 
 if TYPE_CHECKING:
     from wristkit.models import Added
@@ -126,6 +126,8 @@ def _new_class(fit: Fit, windows: Windows) -> str:
         raise ValueError(f"labels {new} are new to {list(fit.classes)}, expected exactly one; add one after the other")
     if new[0] in PREDICTION_COLUMNS:
         raise ValueError(f"class {new[0]!r} has the name of a column of the predictions; rename the label")
+    check_names([*fit.classes, *new])
+    check_finite(windows)
     return new[0]
 
 
@@ -142,7 +144,13 @@ def _embedded(net: "Added", values: npt.NDArray[np.float32]) -> npt.NDArray[np.f
     import torch
 
     with torch.inference_mode():
-        return net.eval().embed(torch.from_numpy(np.ascontiguousarray(values))).numpy()
+        embedded: npt.NDArray[np.float32] = net.eval().embed(torch.from_numpy(np.ascontiguousarray(values))).numpy()
+    if not np.isfinite(embedded).all():
+        raise ValueError(
+            f"the windows reach {np.abs(values).max():.3g}, too much for the net, whose embedding of them is not "
+            "finite; look for a stream in another unit"
+        )
+    return embedded
 
 
 def _direction(examples: npt.NDArray[np.float32], others: FloatArray) -> _Direction:

@@ -2,12 +2,23 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from wristkit.detector import Detector
+from wristkit.errors import RecordingError
+from wristkit.train.asked import (
+    check_augmentation,
+    check_epochs,
+    check_folder,
+    check_model,
+    check_on_epoch,
+    check_seed,
+    check_threads,
+)
 from wristkit.train.augmentation import Augmentation
 from wristkit.train.decoding import silent_note, spec_of
 from wristkit.train.fit import BoostedFit, Fit, check_names, predictions
@@ -80,15 +91,42 @@ def quick_train(
         shape or numbers that are not finite.
     """
     begun_s = time.time()
-    varied = Augmentation() if augmentation is None else augmentation
+    model, seed, threads = _known(model), check_seed(seed), check_threads(threads)
+    check_on_epoch(on_epoch)
+    where = "cpu" if model == BOOSTING else choose_device(device)
+    plan = Plan(check_epochs(epochs), check_augmentation(augmentation), where, on_epoch)
     split = split_people(windows, seed=seed)
-    plan = Plan(epochs, varied, "cpu" if model == BOOSTING else choose_device(device), on_epoch)
+    folder = None if runs is None else _ready(runs)
     fit = _fitted(windows, split, model, plan=plan, seed=seed, threads=threads)
+    if folder is not None:
+        fit = _recorded(fit, windows, folder, epochs=plan.epochs, took_s=time.time() - begun_s)
     logging.getLogger("wristkit").info("%r", fit)
-    if runs is not None:
-        from wristkit.train.records import record
+    return fit
 
-        record(fit, windows, folder=Path(runs), epochs=epochs, took_s=time.time() - begun_s)
+
+def _known(model: "str | nn.Module") -> "str | nn.Module":
+    from wristkit.models import MODELS
+
+    return check_model(model, (*MODELS, BOOSTING))
+
+
+def _ready(runs: str | Path) -> Path:
+    """Return the folder of the runs, made and tried before hours of training are spent."""
+    from wristkit.train.records import make_folder
+
+    folder = check_folder(runs)
+    make_folder(folder)
+    return folder
+
+
+def _recorded(fit: Fit, windows: Windows, folder: Path, *, epochs: int, took_s: float) -> Fit:
+    """Return the fit, recorded; where that fails it is not lost with its run, and says so."""
+    from wristkit.train.records import record
+
+    try:
+        record(fit, windows, folder=folder, epochs=epochs, took_s=took_s)
+    except (OSError, RecordingError) as fault:
+        return replace(fit, notes=(*fit.notes, f"the run was not recorded: {fault}"))
     return fit
 
 
@@ -99,6 +137,8 @@ def train_for_others(
 
     As :func:`quick_train`, but nobody of these people is held out: those whom it would hold out are trained on.
     """
+    model, seed = _known(model), check_seed(seed)
+    plan = Plan(check_epochs(epochs), Augmentation(), "cpu" if model == BOOSTING else choose_device(device), None)
     split = split_people(windows, seed=seed)
     note = "nobody of these people is held out: figures come from others"
     trained_on = tuple(sorted((*split.train, *split.held_out)))
@@ -106,7 +146,6 @@ def train_for_others(
         who = "1 person" if len(trained_on) == 1 else f"{len(trained_on)} people"
         note = f"{who}: no one is left to stop on, so every epoch is run and nothing is tuned; {note}"
     whole = PeopleSplit(trained_on, split.stop, (), note)
-    plan = Plan(epochs, Augmentation(), "cpu" if model == BOOSTING else choose_device(device), None)
     return _fitted(windows, whole, model, plan=plan, seed=seed, threads=None)
 
 
@@ -114,10 +153,6 @@ def _fitted(
     windows: Windows, split: PeopleSplit, model: "str | nn.Module", *, plan: Plan, seed: int, threads: int | None
 ) -> Fit:
     """Return the fit of a net or of trees on people who are split already."""
-    if plan.epochs < 1:
-        raise ValueError(f"epochs is {plan.epochs}, expected 1 or more")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads}, expected 1 or more, or None to measure")
     parts = _Parts(*(windows.of_subjects(people) for people in (split.train, split.stop, split.held_out)))
     _check_classes(windows.classes, parts.train)
     job = _Job(windows, parts, split, plan, seed)
@@ -144,7 +179,7 @@ def _trained(job: _Job, model: "str | nn.Module", threads: int | None) -> Fit:
     constant = net.fit_normaliser(parts.train.values)
     chosen = _threads(net, job, threads)
     with using_threads(chosen.number):
-        history, interrupted = run_epochs(net, parts.train, parts.stop, plan=plan, rng=np.random.default_rng(job.seed))
+        history, ended = run_epochs(net, parts.train, parts.stop, plan=plan, rng=np.random.default_rng(job.seed))
     net = fold(net)
     calibrate(net, parts.train, parts.stop)
     spec = spec_of(windows, net, seen=parts.train, stop=parts.stop)
@@ -154,7 +189,7 @@ def _trained(job: _Job, model: "str | nn.Module", threads: int | None) -> Fit:
         history=history,
         held_out=predictions(Detector(spec, net), parts.held_out, fold=0),
         split=job.split,
-        notes=_notes(job, constant=constant, interrupted=interrupted, more=(chosen.note, *_of_net(net))),
+        notes=_notes(job, constant=constant, ended=ended, more=(chosen.note, *_of_net(net))),
         seed=job.seed,
         threads=chosen.number,
         name=model if isinstance(model, str) else type(model).__name__,
@@ -166,13 +201,11 @@ def _trained(job: _Job, model: "str | nn.Module", threads: int | None) -> Fit:
 
 def _net(model: "str | nn.Module", windows: Windows) -> "Net":
     """Return a new net by name, or a copy of the user's."""
-    from wristkit.models import MODELS, build, own
+    from wristkit.models import build, own
 
     channels, classes, samples = windows.channels, windows.classes, windows.samples
     if not isinstance(model, str):
         return own(model, channels=channels, classes=classes, samples=samples)
-    if model not in MODELS:
-        raise ValueError(f"model {model!r} is not known; choose one of {', '.join((*MODELS, BOOSTING))}")
     return build(model, channels=channels, classes=classes, samples=samples, hop=windows.hop)
 
 
@@ -197,16 +230,18 @@ def _of_net(net: "Net") -> list[str]:
     return notes
 
 
-def _notes(job: _Job, *, constant: tuple[str, ...], interrupted: bool, more: tuple[str, ...] = ()) -> tuple[str, ...]:
+def _notes(job: _Job, *, constant: tuple[str, ...], ended: str, more: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return what a reader of any figure must know."""
     spiky = _spiky(job.parts.train)
     unseen = sorted(set(job.windows.classes) - set(job.parts.train.classes))
+    unshown = sorted(set(job.windows.classes) - set(job.parts.held_out.classes)) if len(job.parts.held_out) else []
     remarks = {
         job.split.note: job.split.note,
         f"channels {list(constant)} never varied in training and enter as 0": constant,
         f"channels {spiky} hold spikes beyond a thousand times their usual range: look at them with wk.view": spiky,
         f"classes {unseen} were seen of nobody who was trained on": unseen,
-        "interrupted: the best epoch so far was kept": interrupted,
+        f"classes {unshown} were shown by nobody who was held out: no figure tells of them": unshown,
+        ended: ended,
         (silent := silent_note(job.windows, job.parts.stop)): silent,
     }
     held = (note for note, applies in remarks.items() if applies)
@@ -230,7 +265,7 @@ def _boosted(job: _Job) -> BoostedFit:
     from wristkit.train.boosting import boost
 
     parts = job.parts
-    net, history = boost(job.windows, parts.train, parts.stop, plan=job.plan, seed=job.seed)
+    net, history, ended = boost(job.windows, parts.train, parts.stop, plan=job.plan, seed=job.seed)
     spec = spec_of(job.windows, net, seen=parts.train, stop=parts.stop)
     return BoostedFit(
         model=net,
@@ -238,7 +273,7 @@ def _boosted(job: _Job) -> BoostedFit:
         history=history,
         held_out=predictions(Detector(spec, net), parts.held_out, fold=0),
         split=job.split,
-        notes=_notes(job, constant=(), interrupted=False, more=("boosting is for comparison and gives no detector",)),
+        notes=_notes(job, constant=(), ended=ended, more=("boosting is for comparison and gives no detector",)),
         seed=job.seed,
         threads=1,
         name=BOOSTING,

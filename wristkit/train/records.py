@@ -5,6 +5,7 @@ import json
 import platform
 import secrets
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wristkit.errors import RecordingError
 from wristkit.store import atomic_write, writing
 from wristkit.train.fit import BoostedFit, Fit
+from wristkit.train.loop import INTERRUPTED
 from wristkit.windows import Windows
 
 RUN_FILE = "run.json"
@@ -24,7 +27,7 @@ SCHEMA = 1
 _PACKAGES = ("wristkit", "numpy", "pandas", "scikit-learn", "scipy", "torch")
 _COLUMNS = (
     *("run", "started", "model", "epochs", "seed", "people", "windows", "classes", "macro_f1", "stop_loss"),
-    *("best_epoch", "took_s", "simulated", "data_sha256", "weights_sha256", "damage"),
+    *("best_epoch", "took_s", "simulated", "interrupted", "data_sha256", "weights_sha256", "damage"),
 )
 
 
@@ -48,6 +51,22 @@ def record(fit: Fit, windows: Windows, *, folder: Path, epochs: int, took_s: flo
             shutil.rmtree(staging, ignore_errors=True)
             raise
     return folder / name
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where it is missing and try to write there, or raise what the system says."""
+    try:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"tried")
+    except FileNotFoundError as fault:
+        raise RecordingError(
+            f"the folder cannot be made: {fault.strerror}",
+            code="not_writable",
+            remedy="choose another folder for runs",
+            file=folder.name[:80],
+        ) from fault
 
 
 def runs(folder: str | Path) -> pd.DataFrame:
@@ -146,8 +165,11 @@ def _row(path: Path) -> dict[str, Any]:
         if fields["schema"] != SCHEMA:
             return {"damage": f"schema {fields['schema']!r}, this version reads {SCHEMA}"}
         config, data, metrics = fields["config"], fields["data"], fields["metrics"]
+        started = pd.Timestamp(fields["started"])
+        if started.tzinfo is None:
+            return {"damage": f"started is {fields['started']!r}, expected a time with a zone"[:120]}
         return {
-            "started": pd.Timestamp(fields["started"]),
+            "started": started,
             **{name: config[name] for name in ("model", "epochs", "seed")},
             **{name: data[name] for name in ("people", "windows")},
             "classes": len(data["classes"]),
@@ -156,9 +178,10 @@ def _row(path: Path) -> dict[str, Any]:
             "simulated": any("simulated" in note for note in fields["notes"]),
             "data_sha256": data["sha256"],
             "weights_sha256": fields["weights_sha256"],
+            "interrupted": INTERRUPTED in fields["notes"],
             "damage": "",
         }
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as fault:
         return {"damage": f"{RUN_FILE} cannot be read: {type(fault).__name__}: {fault}"[:120]}
 
 

@@ -16,9 +16,12 @@ from wristkit.features.table import Wanted
 from wristkit.load.progress import is_headless
 from wristkit.recording import Recording
 from wristkit.train import check_names
-from wristkit.validate.folds import By, Fold, check_folds, folds_of
+from wristkit.train.asked import check_epochs, check_seed
+from wristkit.validate.folds import By, Fold, check_folds, check_number, folds_of
 from wristkit.validate.models import Model, Named, Scored, named
-from wristkit.windows import Windows
+from wristkit.windows import Windows, check_finite
+
+_FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +124,7 @@ def cross_validate(
     *,
     model: Model = "tcn",
     by: By = "subject",
-    folds: int | str = 5,
+    folds: int | str = _FOLDS,
     features: Wanted | None = None,
     recordings: Sequence[Recording] | None = None,
     epochs: int = 20,
@@ -159,6 +162,7 @@ def cross_validate(
     RecordingError
         Where people cannot be told apart, or a person, recording or signal would be on both sides.
     """
+    epochs, seed = check_epochs(epochs), check_seed(seed)
     _check_names(windows)
     parts, notes = folds_of(windows, by=by, folds=folds, seed=seed, recordings=recordings)
     notes = (*windows.notes, *notes, *check_folds(windows, parts))
@@ -172,7 +176,7 @@ def subject_blind_warning(
     windows: Windows,
     *,
     model: Model = "tcn",
-    folds: int = 5,
+    folds: int = _FOLDS,
     features: Wanted | None = None,
     epochs: int = 20,
     seed: int = 0,
@@ -181,14 +185,18 @@ def subject_blind_warning(
 
     It overstates how well new people are served: windows of one person are alike, overlapping ones nearly the same.
     """
+    epochs, seed = check_epochs(epochs), check_seed(seed)
     _check_names(windows)
-    people = sorted(set(windows.subjects.astype(str)))
-    dealt = np.random.default_rng(seed).permutation(np.arange(len(windows)) % max(len(people), folds))
+    check_finite(windows)
+    people = len(set(windows.subjects))
+    folds = min(check_number(folds), max(people, _FOLDS))  # as many as cross_validate would have
+    dealt = np.random.default_rng(seed).permutation(np.arange(len(windows)) % max(people, folds))
     nobody = replace(windows, subjects=np.array([f"deal {number}" for number in dealt], dtype=object))
     parts, _ = folds_of(nobody, by="subject", folds=folds, seed=seed, recordings=None)
     chosen = named(model, nobody, features=features, epochs=epochs, seed=seed)
     blind = _run(nobody, parts, chosen, by="subject", seed=seed, notes=())
-    return SubjectBlindWarning(blind.macro_f1, blind.model, windows.notes)
+    interrupted = (note for note in blind.notes if note.startswith("interrupted"))
+    return SubjectBlindWarning(blind.macro_f1, blind.model, (*windows.notes, *interrupted))
 
 
 def _check_names(chosen: Windows) -> None:

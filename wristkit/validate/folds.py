@@ -45,6 +45,13 @@ def folds_of(
     return _joined([one for one in tries if one.test.any()]), notes
 
 
+def check_number(folds: object, or_else: str = "") -> int:
+    """Return the number of folds, or raise."""
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise ValueError(f"folds is {folds!r}, expected a whole number from 2{or_else}")
+    return folds
+
+
 def _sides(own: Mask, tested: Mask) -> tuple[Mask, Mask]:
     return ~own & ~tested, own & tested
 
@@ -62,8 +69,8 @@ def _joined(folds: Sequence[Fold]) -> list[Fold]:
 def _parts_of_people(chosen: Windows, folds: int | str, seed: int) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
     """Return people in parts of equal number, so that all parts show all classes as well as it goes."""
     people = people_of(chosen)
-    if folds != LEAVE_ONE_OUT and (isinstance(folds, bool) or not isinstance(folds, int) or folds < 2):
-        raise ValueError(f"folds is {folds!r}, expected a whole number from 2, or {LEAVE_ONE_OUT!r}")
+    if folds != LEAVE_ONE_OUT:
+        check_number(folds, f", or {LEAVE_ONE_OUT!r}")
     if len(people) < 2:
         raise ValueError(f"windows are of {people} alone, expected two or more people to leave one out")
     if isinstance(folds, str) or folds >= len(people):

@@ -14,6 +14,7 @@ from wristkit.evaluate.people import interval_of_difference
 from wristkit.recording import FloatArray, Recording
 from wristkit.signals import inspect
 from wristkit.signals.inspection import CONTRADICTIONS
+from wristkit.train.asked import check_seed
 from wristkit.validate.damage import DAMAGES, Damage, pace
 
 UNDAMAGED = "none"
@@ -109,6 +110,7 @@ def robustness(
         raise ValueError("no recordings were given; pass those of people the detector has not seen")
     if UNDAMAGED in damages:
         raise ValueError(f"a damage is named {UNDAMAGED!r}, which stands for the signal as it is; name it otherwise")
+    seed = check_seed(seed)
     rule = _Rule(tier, tolerance_s, latency_from)
     report = detector.evaluate(held, **rule._asdict())
     held = [one for one in held if one.id in report.basis]  # beside real recordings, simulated ones are no figures

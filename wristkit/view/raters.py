@@ -21,10 +21,10 @@ def agreement_rows(
     """
     spans = {rater: own for rater, own in looked_at.items() if own is not None}
     raters = set(labels.loc[labels["tier"] == tier, "rater"])
+    if len(raters) < 2:
+        return [*HEADER], [], f"tier {plain(tier)} has labels of {len(raters)} rater(s); two can be compared"
     said = bool(spans) and raters <= set(spans)
     table = agreement(labels, tier=tier, labelled=spans if said else None, tolerance_s=tolerance_s)
-    if table.empty:
-        return [*HEADER], [], f"tier {plain(tier)} has labels of {len(raters)} rater(s); two can be compared"
     rows = [
         [
             f"{plain(row['one'], most=18)} / {plain(row['other'], most=18)}",

@@ -6,9 +6,9 @@ ones, and none lies across a gap.
 
 from wristkit.windows.copies import Copy, copies_in
 from wristkit.windows.cutting import Cut, cut, whole_samples
-from wristkit.windows.labelled import TextArray, Windows
+from wristkit.windows.labelled import TextArray, Windows, check_finite
 from wristkit.windows.making import Policy, windows
-from wristkit.windows.people import PeopleSplit, people_of, split_people
+from wristkit.windows.people import PeopleSplit, one_name, people_of, split_people
 
 __all__ = [
     "Copy",
@@ -17,8 +17,10 @@ __all__ = [
     "Policy",
     "TextArray",
     "Windows",
+    "check_finite",
     "copies_in",
     "cut",
+    "one_name",
     "people_of",
     "split_people",
     "whole_samples",

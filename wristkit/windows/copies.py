@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.recording import FloatArray
-from wristkit.windows.labelled import Windows
+from wristkit.windows.labelled import Windows, check_finite
 
 _LIVELY = 16  # steps that are not 0 within a window; fewer may be a table under two watches
 _FINER = 4  # grid points between two samples, so that copies on other clocks have their peaks at the same place
@@ -56,6 +56,8 @@ def copies_in(parts: Sequence[Windows]) -> list[Copy]:
     Windows with the same bits are found by their hash; copies that were trimmed or moved in time, so that the grid
     falls elsewhere, by the times and heights of their peaks, and then by their correlation.
     """
+    for part in parts:
+        check_finite(part)
     found = {(one.one, one.other): one for one in _same_bits(parts)}
     tracks = _tracks(parts)
     for one in _same_peaks(tracks, parts[0].rate_hz, parts[0].samples):

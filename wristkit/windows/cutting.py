@@ -1,7 +1,8 @@
 """Complete windows of conditioned samples, none of them across a gap."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +21,9 @@ class Cut(NamedTuple):
 
 def whole_samples(name: str, seconds: float, rate_hz: float) -> int:
     """Return seconds as a whole number of samples, or raise with the nearest good values."""
+    _check_positive("rate_hz", rate_hz, "samples a second; give rate_hz=50")
+    _check_positive(name, seconds, "seconds")
     count = seconds * rate_hz
-    if not (np.isfinite(count) and count > 0):
-        raise ValueError(f"{name} is {seconds}, expected a positive number of seconds")
     nearest = max(1, round(count))
     if abs(count - nearest) > 1e-6:
         low, high = max(1, int(np.floor(count))), int(np.floor(count)) + 1
@@ -31,6 +32,12 @@ def whole_samples(name: str, seconds: float, rate_hz: float) -> int:
             f"{low / rate_hz:.6g} s and {high / rate_hz:.6g} s"
         )
     return nearest
+
+
+def _check_positive(name: str, value: Any, of: str) -> None:  # noqa: ANN401  anything may be given
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not (np.isfinite(float(value)) and value > 0):
+        raise ValueError(f"{name} is {value!r}, expected a positive number of {of}")
 
 
 def cut(grids: Sequence[Grid], *, samples: int, hop: int, not_before: int | None = None) -> Cut:

@@ -1,19 +1,24 @@
 """Labelled windows of many recordings as one table of arrays."""
 
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from wristkit.condition import Conditioning
+from wristkit.errors import RecordingError
 from wristkit.recording import FloatArray
 
 TextArray = npt.NDArray[np.object_]
 
 ROWS = ("values", "labels", "label_fraction", "subjects", "recordings", "start_s", "stop_s")
+_TEXTS = ("labels", "subjects", "recordings")
+_NUMBERS = ("label_fraction", "start_s", "stop_s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +64,14 @@ class Windows:
     background: str | None = None
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _check_values(self.values, self.channels)
+        for name in (*_TEXTS, *_NUMBERS):
+            _check_column(name, getattr(self, name), len(self.values))
+        for name in ("rate_hz", "hop_s"):
+            if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise ValueError(f"{name} of the windows is {getattr(self, name)}, expected a positive number")
+
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Labels that occur, sorted."""
@@ -96,3 +109,59 @@ class Windows:
             f"Windows({n} x {channels} channels x {samples} samples at {self.rate_hz:g} Hz, {people} people, "
             f"{len(self.classes)} classes; left out: {dict(self.dropped)}{''.join(f'; {note}' for note in self.notes)})"
         )
+
+
+def check_finite(chosen: Windows) -> None:
+    """Raise where samples are not finite, with the first window that holds one.
+
+    Raises
+    ------
+    RecordingError
+        With code ``not_finite``.
+    """
+    off = ~np.isfinite(chosen.values).all(axis=(1, 2))
+    if off.any():
+        place = int(np.argmax(off))
+        raise RecordingError(
+            f"{int(off.sum())} of {len(chosen)} windows hold values that are not finite, the first of recording "
+            f"{chosen.recordings[place]} at {chosen.start_s[place]:g} s",
+            code="not_finite",
+            remedy="leave them out: windows.subset(np.isfinite(windows.values).all(axis=(1, 2)))",
+        )
+
+
+def check_text(name: str, texts: Iterable[object]) -> None:
+    """Raise where something is no text, or holds control characters, which tables and files take for something else."""
+    held = list(texts)
+    if not all(issubclass(kind, str) for kind in set(map(type, held))):
+        other = next(one for one in held if not isinstance(one, str))
+        raise TypeError(f"{name} hold {other!r} ({type(other).__name__}), expected text; write astype(str) and look")
+    for text in sorted({str(one) for one in held}):
+        if not text.isprintable() and any(unicodedata.category(one) in ("Cc", "Cs") for one in text):
+            raise ValueError(
+                f"{name} hold {text!a}, expected text without control characters or halves of a pair; rename it"
+            )
+
+
+def _check_values(values: Any, channels: Sequence[str]) -> None:  # noqa: ANN401  anything may be given
+    is_array = isinstance(values, np.ndarray)
+    if not is_array or values.ndim != 3 or values.shape[1] != len(channels):
+        given = f"an array {values.shape}" if is_array else f"a {type(values).__name__}"
+        raise ValueError(
+            f"values of the windows are {given}, expected an array (n, {len(channels)}, samples): one row a channel"
+        )
+    if values.dtype != np.float32:
+        raise TypeError(f"values of the windows are {values.dtype}, expected float32; write values.astype(np.float32)")
+
+
+def _check_column(name: str, column: Any, count: int) -> None:  # noqa: ANN401
+    if not isinstance(column, np.ndarray) or column.shape != (count,):
+        given = f"an array {column.shape}" if isinstance(column, np.ndarray) else f"a {type(column).__name__}"
+        raise ValueError(f"{name} of the windows are {given}, expected an array ({count},): one for each window")
+    if name in _NUMBERS:
+        if column.dtype.kind not in "fiu":
+            raise TypeError(f"{name} of the windows are {column.dtype}, expected numbers; write astype(np.float64)")
+        return
+    if column.dtype.kind not in "OU":
+        raise TypeError(f"{name} of the windows are {column.dtype}, expected text; write astype(str).astype(object)")
+    check_text(f"{name} of the windows", column.tolist())

@@ -14,7 +14,7 @@ from wristkit.filters import CausalFilter
 from wristkit.recording import FloatArray, Recording
 from wristkit.recording.spans import covered_s, subtract
 from wristkit.windows.cutting import cut, whole_samples
-from wristkit.windows.labelled import ROWS, TextArray, Windows
+from wristkit.windows.labelled import ROWS, TextArray, Windows, check_text
 
 Policy = Literal["majority", "whole"]
 
@@ -78,6 +78,8 @@ def windows(
         raise ValueError("no recordings were given; pass one or more")
     if labels not in ("majority", "whole"):
         raise ValueError(f"labels is {labels!r}, expected 'majority' or 'whole'")
+    check_text("subjects of the recordings", (one.subject or "" for one in held))
+    check_text("labels of the recordings", (str(name) for one in held for name in one.labels["label"]))
     _refuse_doubles(held)
     rule = _Rule(
         samples=whole_samples("length_s", length_s, rate_hz),
@@ -88,6 +90,8 @@ def windows(
     )
     conditioning = Conditioning.of(held, streams=streams, rate_hz=rate_hz, filters=filters, frame=frame)
     parts = [_of_recording(one, conditioning, rule) for one in held]
+    if not any(map(len, parts)):
+        _refuse_short(held, length_s)
     simulated = sum(one.is_simulated for one in held)
     notes = (f"{simulated} of {len(held)} recordings are simulated, and so are the figures",) if simulated else ()
     tiers = sorted({str(name) for one in held for name in one.labels["tier"]})
@@ -205,6 +209,17 @@ def _join(parts: Sequence[Windows], conditioning: Conditioning, hop_s: float, ti
         conditioning=conditioning,
         dropped=MappingProxyType(dropped),
     )
+
+
+def _refuse_short(recordings: Sequence[Recording], length_s: float) -> None:
+    """Raise where every recording is shorter than a window."""
+    streams = [stream for one in recordings for stream in one.streams.values() if len(stream)]
+    longest_s = max((stream.stop_s - stream.start_s for stream in streams), default=0.0)
+    if length_s > longest_s:
+        raise ValueError(
+            f"no window is left: length_s is {length_s:g} and the longest of {len(recordings)} recordings lasts "
+            f"{longest_s:.6g} s; give a shorter length_s"
+        )
 
 
 def _refuse_doubles(recordings: Sequence[Recording]) -> None:

@@ -1,14 +1,15 @@
 """Whole people in three parts, and who they are."""
 
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
 from wristkit.errors import RecordingError
 from wristkit.windows.copies import copies_in
-from wristkit.windows.labelled import Windows
+from wristkit.windows.labelled import Windows, check_finite
 
 _NOBODY = {"", "?", "unknown", "none", "nan", "null"}
 
@@ -35,6 +36,7 @@ def split_people(chosen: Windows, *, seed: int) -> PeopleSplit:
         ``duplicate_signal``.
     """
     people = people_of(chosen)
+    check_finite(chosen)
     _refuse_shared_signals(chosen)
     sizes, note = _part_sizes(len(people))
     rng = np.random.default_rng(seed)
@@ -64,7 +66,7 @@ def _cut_order(order: npt.NDArray[np.int64], sizes: tuple[int, int, int]) -> lis
 def people_of(chosen: Windows) -> list[str]:
     """Return the names of the people, or raise where they cannot be told apart."""
     people = sorted({str(name) for name in chosen.subjects})
-    if nobody := [name for name in people if name.strip().lower() in _NOBODY]:
+    if nobody := [name for name in people if _plain(name) in _NOBODY]:
         nameless = sorted(set(chosen.recordings[np.isin(chosen.subjects.astype(str), nobody)]))[:3]
         whose = f"are of subject {nobody[0]!r}" if nobody[0].strip() else "have no subject"
         raise RecordingError(
@@ -72,14 +74,32 @@ def people_of(chosen: Windows) -> list[str]:
             code="no_subject",
             remedy="give subject= when loading, one name a person",
         )
-    for one, other in combinations(people, 2):
-        if one.strip().casefold() == other.strip().casefold():
-            raise RecordingError(
-                f"subjects {one!r} and {other!r} differ in case or blanks alone, and may be one person",
-                code="same_subject",
-                remedy="spell them alike when loading, or give them names that tell them apart",
-            )
+    if alike := one_name(people):
+        raise RecordingError(
+            f"subjects {alike}, and may be one person",
+            code="same_subject",
+            remedy="spell them alike when loading, or give them names that tell them apart",
+        )
     return people
+
+
+def one_name(names: Iterable[str]) -> str:
+    """Return in words which two names may be one, as they look the same; empty text where all are told apart."""
+    seen: dict[str, str] = {}
+    for name in names:
+        before = seen.setdefault(_plain(name), name)
+        if before == name:
+            continue
+        if before.strip().casefold() == name.strip().casefold():
+            return f"{before!r} and {name!r} differ in case or blanks alone"
+        return f"{before!a} and {name!a} differ in how characters are written alone"
+    return ""
+
+
+def _plain(name: str) -> str:
+    """Return a name without what nobody sees: case, blanks at its ends, composed or split accents, no-width marks."""
+    seen = (one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
+    return unicodedata.normalize("NFKC", "".join(seen).casefold()).strip()
 
 
 def _refuse_shared_signals(chosen: Windows) -> None:

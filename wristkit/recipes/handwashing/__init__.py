@@ -129,6 +129,7 @@ POLICY = Policy(
 )
 """Where its thresholds begin; a wash whose rubbing pauses for longer than ``release_s`` is over."""
 WITH_SOUND, WITHOUT = Goal(recall=0.95, fp_per_hour=0.1), Goal(recall=0.95, fp_per_hour=0.6)
+_APART_S = 30.0
 _IDLE_S = 10.0  # of the session between steps, to be of use
 STILL = ("seated", NO_CONTEXT)
 """Contexts of real motion in which hands may be washed: seated, or nothing known; nobody washes while he walks."""
@@ -227,10 +228,22 @@ def simulated_parts(heard: Judged, unheard: Judged, cost: Cost) -> list[Part]:
     duty = f"confirmer on {100 * cost.duty_cycle:.2f} % of everyday motion"
     return [
         Part("simulated", f"with sound; {duty}", heard, WITH_SOUND),
+        Part("simulated", f"with sound, washes {_APART_S:g} s and more from another", apart(heard), WITH_SOUND),
         *cascading.everyday_parts(heard, "with sound", own=("washing",)),
         Part("simulated", "without sound", unheard, WITHOUT),
+        Part("simulated", f"without sound, washes {_APART_S:g} s and more from another", apart(unheard), WITHOUT),
         *cascading.everyday_parts(unheard, "without sound", own=("washing",)),
     ]
+
+
+def apart(judged: Judged) -> Judged:
+    """Return all hours and alarms without the true washes that lie near another: two of those are one to the policy."""
+    matches = judged.matches
+    true = matches[matches["kind"].isin(["hit", "miss"])].sort_values(["recording", "true_start_s"])
+    since_s = true["true_start_s"] - true.groupby("recording")["true_stop_s"].shift()
+    near = since_s < _APART_S
+    near |= near.groupby(true["recording"]).shift(-1, fill_value=False)
+    return Judged(matches.drop(index=true.index[near]), judged.hours)
 
 
 def injected_parts(cascade: Cascade, *, copies: int = 3) -> list[Part]:

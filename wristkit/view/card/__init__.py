@@ -1,12 +1,14 @@
 """A model card: what was judged, on whom, with which figures and limits, as one HTML page that needs nothing else."""
 
+import os
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pandas as pd
 
 from wristkit.evaluate import ContinuousReport, EventReport, WindowReport
 from wristkit.store import atomic_write
-from wristkit.view.card.events import Asked, event_card
+from wristkit.view.card.events import Asked, event_card, refuse_other_costs
 from wristkit.view.card.measures import continuous_card, window_card
 from wristkit.view.card.model import Model
 from wristkit.view.card.page import MARK, MARK_WITHIN_BYTES, Card, page
@@ -14,6 +16,7 @@ from wristkit.view.card.page import MARK, MARK_WITHIN_BYTES, Card, page
 __all__ = ["report"]
 
 Judged = EventReport | WindowReport | ContinuousReport
+_LONGEST_NAME = 200  # bytes; a file system takes 255, and the card is written under a longer name first
 
 
 def report(
@@ -52,9 +55,16 @@ def report(
     """
     place = Path(path)
     _refuse(place)
+    if model is not None and not isinstance(model, Model):
+        raise TypeError(f"model is {model!r}, expected a Detector, or better the Fit; for a cascade leave it out")
+    if robustness is not None:
+        refuse_other_costs(robustness)
     html = page(_card(judged, Asked(model, robustness, context, fp_per_hour), unit=unit), title=title)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(place, lambda file: file.write(html.encode("utf-8", errors="replace")))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(place, lambda file: file.write(html.encode("utf-8", errors="replace")))
+    except OSError as fault:
+        raise _not_writable(place, fault) from fault
     return place
 
 
@@ -81,6 +91,11 @@ def _refuse(place: Path) -> None:
     """Raise where a card cannot be written without harm."""
     if place.suffix.lower() != ".html":
         raise ValueError(f"path is {place.name!r}, expected a name that ends in .html")
+    if len(os.fsencode(place.name)) > _LONGEST_NAME:
+        raise ValueError(
+            f"path's name is {len(os.fsencode(place.name))} bytes long, expected at most {_LONGEST_NAME}; shorten it"
+        )
+    _refuse_folder(place)
     if not place.exists():
         return
     if place.is_file():
@@ -88,3 +103,20 @@ def _refuse(place: Path) -> None:
             if MARK.encode() in file.read(MARK_WITHIN_BYTES):
                 return
     raise FileExistsError(f"{place.name!r} is there already and is no model card; name another file, or move it")
+
+
+def _refuse_folder(place: Path) -> None:
+    """Raise, before anything is drawn, where the folder takes no file or cannot be made."""
+    try:
+        folder = next(one for one in place.absolute().parents if one.exists())
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder.name!r} is a file")
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as fault:
+        raise _not_writable(place, fault) from fault
+
+
+def _not_writable(place: Path, fault: OSError) -> OSError:
+    why = fault.strerror or fault
+    return OSError(f"no card can be written to {str(place)!r} ({why}); name a folder that takes files")

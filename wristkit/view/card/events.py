@@ -14,6 +14,7 @@ from wristkit.recording import Recording
 from wristkit.view.card.model import Model, model_parts, taught_on
 from wristkit.view.card.page import Card, Part, Tile, drawn, frame, number, paragraph, spanned, spoken, table
 from wristkit.view.draw import draw_curve, draw_latency, draw_robustness, draw_subjects, draw_timeline
+from wristkit.view.draw.rows import DAMAGE_COLUMNS
 from wristkit.view.draw.style import plain
 
 if TYPE_CHECKING:
@@ -235,6 +236,16 @@ def _timeline(report: EventReport) -> str:
         f"{', '.join(counts)}, {report.false_alarms.alarms} false alarms in all of them.",
         below="Truth above each line, detections below; grey is what was looked at and recorded. Most errors first.",
     )
+
+
+def refuse_other_costs(costs: object) -> None:
+    """Raise where what should be the table of wristkit.robustness is another thing."""
+    if not isinstance(costs, pd.DataFrame):
+        raise TypeError(f"robustness is a {type(costs).__name__}, expected the table that wristkit.robustness returns")
+    if missing := [name for name in (*DAMAGE_COLUMNS, "note") if name not in costs.columns]:
+        raise ValueError(f"robustness lacks the columns {missing}; give the table that wristkit.robustness returns")
+    if costs.empty:
+        raise ValueError("robustness has no row, expected the undamaged signal first; give wristkit.robustness' table")
 
 
 def _robustness(costs: pd.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """What a card says of windows told apart, and of measured values against a reference."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ def window_card(report: WindowReport, model: Model | None) -> Card:
     told, people = report.predictions, [str(name) for name in report.by_subject.index]
     recordings = sorted(set(told["recording"]))
     taught = taught_on(model, recordings=recordings, people=people, told=report.notes)
-    simulated = list(dict.fromkeys(of_simulation((*report.notes, *(model.notes if isinstance(model, Fit) else ())))))
+    simulated = _simulated(report.notes, model)
     folds = told["fold"].nunique()
     return Card(
         lead=f"{len(told):,} windows of {len(recordings)} recordings of {len(people)} people, told apart into "
@@ -41,6 +42,11 @@ def window_card(report: WindowReport, model: Model | None) -> Card:
             *([] if simulated else ["whether the recordings are simulated: a table of predictions does not say"]),
         ],
     )
+
+
+def _simulated(notes: Sequence[str], model: Model | None) -> list[str]:
+    """Return what a report and the training of its model say of simulated people."""
+    return list(dict.fromkeys(of_simulation((*notes, *(model.notes if isinstance(model, Fit) else ())))))
 
 
 def _window_tiles(report: WindowReport) -> list[Tile]:
@@ -110,9 +116,10 @@ def continuous_card(report: ContinuousReport, model: Model | None, *, unit: str)
     """Return the card of a ContinuousReport."""
     people = [str(name) for name in report.by_subject.index if name]
     taught = taught_on(model, recordings=[], people=people, told=report.notes)
+    simulated = _simulated(report.notes, model)
     return Card(
         lead=f"{len(report.table):,} values of {len(people)} people against a reference.",
-        warnings=[],
+        warnings=simulated,
         tiles=_continuous_tiles(report, unit),
         limits=[
             "Limits say where 95 % of differences lie for people like these, while they did what they did here.",
@@ -123,7 +130,7 @@ def continuous_card(report: ContinuousReport, model: Model | None, *, unit: str)
         unchecked=[
             *taught.unchecked,
             "other ranges than the reference shows: look at by_intensity",
-            "whether the values are simulated: a table of values does not say",
+            *([] if simulated else ["whether the values are simulated: a table of values does not say"]),
         ],
     )
 
