@@ -33,9 +33,13 @@ from wristkit.simulate import SensorParams, session
 from wristkit.train import Fit
 
 NAME = "double_tap"
-SPOTTING = Spotting(gestures=("double_tap",), alike=("double_pinch",), filters=(Filter("highpass", (2.0,), 2),))
+SPOTTING = Spotting(
+    gestures=("double_tap",),
+    others=("pinch", "clench", "double_clench"),
+    alike=("double_pinch",),
+    filters=(Filter("highpass", (2.0,), 2),),
+)
 """How it looks, and which windows are a double tap."""
-OTHERS = ("pinch", "clench", "double_clench")  # of the hand too, and no double tap
 _TRAIN_PER_HOUR: Mapping[str, float] = MappingProxyType(
     {"double_tap": 90, "pinch": 35, "clench": 30, "double_clench": 30}
 )
@@ -91,7 +95,7 @@ def simulated_and_real(*, people: int = 56, hours_each: float = 0.2) -> Iterator
     """Yield what the default is trained on: simulated lives, and simulated taps over the real motion to train on."""
     yield from hours.lives("train", count=people, hours=hours_each, per_hour=_TRAIN_PER_HOUR)
     yield from hours.real_with_gestures(
-        ("double_tap", "double_tap", *OTHERS), copies=2, wearers=people, warm_s=SPOTTING.length_s
+        ("double_tap", "double_tap", *SPOTTING.others), copies=2, wearers=people, warm_s=SPOTTING.length_s
     )
 
 
@@ -110,7 +114,7 @@ def parts(detector: Detector | None = None, *, people: int = 50) -> list[Part]:
     judged = default() if detector is None else detector
     lives = hours.lives("test", count=people, hours=1.0, per_hour=hours.PER_HOUR)
     return [
-        *judging.simulated_parts(judging.judge(judged, SPOTTING, lives)),
+        *judging.simulated_parts(judged, SPOTTING, lives),
         *judging.injected_parts(judged, SPOTTING),
         *judging.real_parts(judged, SPOTTING),
     ]

@@ -128,7 +128,7 @@ def _learned(person: Person, count: int, hours_each: float) -> tuple[Judged, int
     seed = int(person.subject[-2:])
     detector = personalise([examples(person, count=count, seed=seed)], label=LABEL)
     lived = everyday(person, hours_long=hours_each, seed=1000 + seed)
-    judged = judging.judge(detector, replace(SPOTTING, gestures=(LABEL,)), [lived]).of_class(LABEL)
+    judged = judging.judge_together(detector, replace(SPOTTING, gestures=(LABEL,)), [lived]).of_class(LABEL)
     before, after = (one.detect(lived).query("label != @LABEL") for one in (default(), detector))
     both = before.merge(after, how="outer", on=["start_s", "stop_s", "label"], indicator=True)
     return judged, int((both["_merge"] != "both").sum())
@@ -173,11 +173,8 @@ def parts(detector: Detector | None = None, *, people: int = 50) -> list[Part]:
     """Return the rows of the table: simulated people, gestures injected into real motion, real hours."""
     judged = default() if detector is None else detector
     lives = hours.lives("test", count=people, hours=1.0, per_hour=hours.PER_HOUR)
-    found = judging.judge(judged, SPOTTING, lives)
-    still = found.counting(hours.STILL)
     return [
-        *judging.simulated_parts(found),
-        *(Part("simulated", f"{one}, alarms of it alone", still.of_class(one)) for one in GESTURES),
+        *judging.simulated_parts(judged, SPOTTING, lives),
         *judging.injected_parts(judged, SPOTTING),
         *judging.real_parts(judged, SPOTTING),
     ]

@@ -19,14 +19,19 @@ SIMULATED, INJECTED, REAL = (
 _APART_S = 6.0  # one gesture in so long, in real motion
 
 
-def judge(detector: Detector, spotting: Spotting, recordings: Iterable[Recording]) -> Judged:
-    """Return what a detector does on recordings that share no hours, taken one after the other."""
-    return Judged.joined(judge_together(detector, spotting, [one]) for one in recordings)
+def judge(detector: Detector, spotting: Spotting, recordings: Iterable[Recording]) -> tuple[Judged, Judged]:
+    """Return what a detector does on recordings that share no hours, without and with other gestures on purpose."""
+    both = [
+        [judge_together(detector, spotting, [one], others=others) for others in (False, True)] for one in recordings
+    ]
+    return Judged.joined(one for one, _ in both), Judged.joined(one for _, one in both)
 
 
-def judge_together(detector: Detector, spotting: Spotting, recordings: Sequence[Recording]) -> Judged:
+def judge_together(
+    detector: Detector, spotting: Spotting, recordings: Sequence[Recording], *, others: bool = False
+) -> Judged:
     """Return what a detector does on recordings, the hours that several of them hold counted once."""
-    held = [spotting.judged(one) for one in recordings]
+    held = [spotting.judged(one, others=others) for one in recordings]
     scores = {one.id: detector.scores(one) for one in held}
     decoder = detector.spec.decoder
     found = stack({name: decoder.run(one) for name, one in scores.items()})
@@ -34,13 +39,19 @@ def judge_together(detector: Detector, spotting: Spotting, recordings: Sequence[
     return Judged.of(report, context=ACTIVITY_TIER)
 
 
-def simulated_parts(judged: Judged, goal: Goal = SIMULATED) -> list[Part]:
-    """Return the rows of simulated people: all of it, then false alarms by family and recall by context."""
-    parts = [
-        Part("simulated", f"recall while {', '.join(hours.STILL)}; alarms of all", judged.counting(hours.STILL), goal)
-    ]
+def simulated_parts(detector: Detector, spotting: Spotting, recordings: Iterable[Recording]) -> list[Part]:
+    """Return the rows of simulated people: all of it, then false alarms by family, recall by gesture and by context."""
+    judged, with_others = judge(detector, spotting, recordings)
+    still = judged.counting(hours.STILL)
+    parts = [Part("simulated", f"recall while {', '.join(hours.STILL)}; alarms of all", still, SIMULATED)]
     for name, contexts in _groups().items():
         parts.append(Part("simulated", f"alarms in {name}", judged.within(contexts).counting(())))
+    if spotting.others:
+        rate = sum(hours.PER_HOUR[one] for one in spotting.others)
+        name = f"alarms with {', '.join(spotting.others)} on purpose, {rate:g} an hour"
+        parts.append(Part("simulated", name, with_others.counting(())))
+    if len(spotting.gestures) > 1:
+        parts += [Part("simulated", f"{one} alone", still.of_class(one)) for one in spotting.gestures]
     return parts + [Part("simulated", f"recall while {one}", judged.within([one])) for one in hours.MOVING]
 
 

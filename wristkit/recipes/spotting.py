@@ -34,6 +34,9 @@ class Spotting:
     ----------
     gestures
         Labels that are classes; every other label is background.
+    others
+        Of those, gestures of the hand on purpose: negatives of the training that are no part of everyday hours, and of
+        which false alarms are counted in a row of their own.
     alike
         Labels too like them to be right or wrong: neither trained nor judged on.
     streams, rate_hz, length_s, hop_s, filters
@@ -45,6 +48,7 @@ class Spotting:
     """
 
     gestures: tuple[str, ...]
+    others: tuple[str, ...] = ()
     alike: tuple[str, ...] = ()
     streams: tuple[str, ...] = ("accel", "gyro")
     rate_hz: float = 100.0
@@ -68,13 +72,12 @@ class Spotting:
         )
         return self._told(cut, recording.labels[recording.labels["tier"] == "truth"])
 
-    def judged(self, recording: Recording) -> Recording:
-        """Return a recording in which what is too alike is no part of what was looked at."""
-        labels = recording.labels
-        alike = labels[labels["label"].isin(self.alike) & (labels["tier"] == "truth")]
-        around = alike[["start_s", "stop_s"]].to_numpy(dtype=np.float64) + np.array([-1.0, 1.0]) * (
-            self.length_s / 2 + 0.5
-        )
+    def judged(self, recording: Recording, *, others: bool = False) -> Recording:
+        """Return a recording in which what is too alike is no part of what was looked at, nor others unless wanted."""
+        left_out = self.alike if others else (*self.alike, *self.others)
+        labels, reach_s = recording.labels, self.length_s / 2 + 0.5
+        alike = labels[labels["label"].isin(left_out) & (labels["tier"] == "truth")]
+        around = alike[["start_s", "stop_s"]].to_numpy(dtype=np.float64) + np.array([-reach_s, reach_s])
         kept = labels[labels["label"].isin(self.gestures) | (labels["tier"] != "truth")]
         spans = subtract(recording.labelled["truth"], around)
         return recording.with_labels(kept, labelled={**recording.labelled, "truth": spans})
@@ -215,7 +218,10 @@ def _turned(values: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.ND
         rng.uniform(0.0, np.log(_STRONGEST), (len(values), 1, 1))
     )
     vectors = values.reshape(len(values), -1, 3, values.shape[2])
-    return np.einsum("nij,nvjs->nvis", turns, vectors).reshape(values.shape).astype(np.float32)
+    turned: npt.NDArray[np.float32] = (
+        np.einsum("nij,nvjs->nvis", turns, vectors).reshape(values.shape).astype(np.float32)
+    )
+    return turned
 
 
 def _drawn(cut: Windows, most: int, *, seed: int) -> Windows:

@@ -105,7 +105,8 @@ class _Best(NamedTuple):
         if not (nobody_to_stop_on or row["stop_loss"] < self.loss):
             return self
         weights = {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
-        if not all(bool(value.isfinite().all()) for value in weights.values()):
+        learned = all(bool(one.isfinite().all()) for one in net.parameters())
+        if not learned or any(bool(value.isnan().any()) for value in weights.values()):  # a spread may be infinite
             return self
         return _Best(row["stop_loss"], int(row["epoch"]), weights)
 

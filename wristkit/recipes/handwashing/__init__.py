@@ -19,6 +19,7 @@ that is closed is found late or not at all. The countdown counts wetting and rin
 by a second or two. Sensors slower than 25 Hz are refused.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from wristkit.datasets import recordings
 from wristkit.detector import Cascade, Policy, tune_cascade
 from wristkit.evaluate.context import NO_CONTEXT
 from wristkit.recipes import cascading, hours, injecting, lasting, scenes, shelf
@@ -274,13 +276,22 @@ def _begun(rng: np.random.Generator, most_s: float) -> injecting.Event:
 
 def real_motion() -> list[Recording]:
     """Return real motion of the test in which nobody washes; of UWash's session what lies between its steps."""
-    found = hours.real_hours("test", sets=("spsw", "broad"))
-    for one in hours.real_hours("test", sets=("uwash",)):
-        if one.subject == "uwash session":
-            steps = spans(one, ACTIVITY_TIER)
-            between = subtract(np.array([[one.start_s, one.stop_s]]), steps + np.array([-1.0, 1.0]))
-            found += [one.between(*span) for span in between.tolist() if span[1] - span[0] >= _IDLE_S]
-    return found
+    session = uwash_session()
+    steps = spans(session, ACTIVITY_TIER) + np.array([-1.0, 1.0])
+    between = subtract(np.array([[session.start_s, session.stop_s]]), steps)
+    idle = [session.between(*span) for span in between.tolist() if span[1] - span[0] >= _IDLE_S]
+    return [*hours.real_hours("test", sets=("spsw", "broad")), *idle]
+
+
+def uwash_session() -> Recording:
+    """Return UWash's labelled session, its steps in the tier ``activity``; nobody of UWash is trained on here."""
+    if not hours.has_real_hours():
+        raise FileNotFoundError(f"{hours.DATA} names no folder; set it to the one that holds uwash")
+    root = Path(os.environ[hours.DATA]) / "uwash"
+    one = next(one for one in recordings("uwash", root) if one.subject is None)
+    span = [(one.start_s, one.stop_s)]
+    told = one.with_labels(one.labels.assign(tier=ACTIVITY_TIER), labelled={ACTIVITY_TIER: span, "truth": span})
+    return replace(told, subject="uwash session")
 
 
 def _room(recording: Recording) -> int:
