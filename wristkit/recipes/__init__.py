@@ -8,7 +8,7 @@ and ``simulate(seed, ...)``, a short example recording. ``python3 -m wristkit.re
 import importlib
 from types import ModuleType
 
-RECIPES = ("double_tap", "hand_gestures", "handwashing", "raise_to_speak")
+RECIPES = ("double_tap", "hand_gestures")
 
 
 def __getattr__(name: str) -> ModuleType:
