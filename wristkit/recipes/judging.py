@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from wristkit.detector import Detector
 from wristkit.evaluate import evaluate, stack
+from wristkit.events import Scores
 from wristkit.recipes import hours
 from wristkit.recipes.spotting import Spotting
 from wristkit.recipes.table import Goal, Judged, Part
@@ -21,21 +22,24 @@ _APART_S = 6.0  # one gesture in so long, in real motion
 
 def judge(detector: Detector, spotting: Spotting, recordings: Iterable[Recording]) -> tuple[Judged, Judged]:
     """Return what a detector does on recordings that share no hours, without and with other gestures on purpose."""
-    both = [
-        [judge_together(detector, spotting, [one], others=others) for others in (False, True)] for one in recordings
-    ]
+    both: list[tuple[Judged, Judged]] = []
+    for one in recordings:
+        scores = {one.id: detector.scores(one)}
+        without, with_others = spotting.judged(one), spotting.judged(one, others=True)
+        both.append((_judged(detector, [without], scores), _judged(detector, [with_others], scores)))
     return Judged.joined(one for one, _ in both), Judged.joined(one for _, one in both)
 
 
-def judge_together(
-    detector: Detector, spotting: Spotting, recordings: Sequence[Recording], *, others: bool = False
-) -> Judged:
+def judge_together(detector: Detector, spotting: Spotting, recordings: Sequence[Recording]) -> Judged:
     """Return what a detector does on recordings, the hours that several of them hold counted once."""
-    held = [spotting.judged(one, others=others) for one in recordings]
-    scores = {one.id: detector.scores(one) for one in held}
+    held = [spotting.judged(one) for one in recordings]
+    return _judged(detector, held, {one.id: detector.scores(one) for one in held})
+
+
+def _judged(detector: Detector, recordings: Sequence[Recording], scores: Mapping[str, Scores]) -> Judged:
     decoder = detector.spec.decoder
     found = stack({name: decoder.run(one) for name, one in scores.items()})
-    report = evaluate(found, held, scores=scores, decoder=decoder, latency_from="stop")
+    report = evaluate(found, recordings, scores=scores, decoder=decoder, latency_from="stop")
     return Judged.of(report, context=ACTIVITY_TIER)
 
 
