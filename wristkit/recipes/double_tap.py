@@ -29,7 +29,6 @@ from wristkit.recipes import hours, judging, shelf, spotting
 from wristkit.recipes.spotting import Course, Say, Spotting
 from wristkit.recipes.table import Part, table
 from wristkit.recording import Recording
-from wristkit.simulate import SensorParams, session
 from wristkit.train import Fit
 
 NAME = "double_tap"
@@ -59,12 +58,7 @@ def default() -> Detector:
 
 def simulate(seed: int, *, rate_hz: float = 100.0) -> Recording:
     """Return half a minute of a simulated person who sits, with three double taps."""
-    person = hours.people_of("train", 1 + seed % 8)[-1]
-    taps = [("double_tap", at_s) for at_s in (6.0, 14.0, 22.0)]
-    return session(
-        person, seed=seed, plan=[("sitting", 30.0)], sensor=SensorParams(rate_hz=rate_hz), gestures=taps,
-        activity_tier="activity",
-    )  # fmt: skip
+    return hours.seated(seed, [(NAME, at_s) for at_s in (6.0, 14.0, 22.0)], rate_hz=rate_hz)
 
 
 def train(

@@ -31,7 +31,7 @@ from wristkit.recipes.flick import LABEL, everyday, examples
 from wristkit.recipes.spotting import Course, Say, Spotting
 from wristkit.recipes.table import Judged, Part, table
 from wristkit.recording import Recording
-from wristkit.simulate import Person, SensorParams, session
+from wristkit.simulate import Person
 from wristkit.train import HISTORY_COLUMNS, PREDICTION_COLUMNS, Fit
 from wristkit.train import personalise as personalised
 from wristkit.windows import PeopleSplit
@@ -64,12 +64,7 @@ def default() -> Detector:
 
 def simulate(seed: int, *, rate_hz: float = 100.0) -> Recording:
     """Return half a minute of a simulated person who sits, with each gesture once."""
-    person = hours.people_of("train", 1 + seed % 8)[-1]
-    shown = list(zip(GESTURES, (5.0, 11.0, 17.0, 23.0), strict=True))
-    return session(
-        person, seed=seed, plan=[("sitting", 30.0)], sensor=SensorParams(rate_hz=rate_hz), gestures=shown,
-        activity_tier="activity",
-    )  # fmt: skip
+    return hours.seated(seed, list(zip(GESTURES, (5.0, 11.0, 17.0, 23.0), strict=True)), rate_hz=rate_hz)
 
 
 def train(

@@ -16,7 +16,18 @@ import numpy as np
 
 from wristkit.datasets import recordings
 from wristkit.recording import Recording
-from wristkit.simulate import EQUAL_SHARES, FAMILIES, Overlay, Person, SensorParams, gesture, inject, life, people
+from wristkit.simulate import (
+    EQUAL_SHARES,
+    FAMILIES,
+    Overlay,
+    Person,
+    SensorParams,
+    gesture,
+    inject,
+    life,
+    people,
+    session,
+)
 from wristkit.simulate.life import ACTIVITY_TIER
 
 STILL_RAD_S = 0.5
@@ -185,3 +196,15 @@ def _everyday(recording: Recording, name: str) -> Recording:
     labels = recording.labels.assign(tier=ACTIVITY_TIER)
     told = recording.with_labels(labels, labelled={ACTIVITY_TIER: span, "truth": span})
     return replace(told, subject=f"{name} {recording.subject or 'session'}")
+
+
+def seated(seed: int, gestures: Sequence[tuple[str, float]], *, rate_hz: float) -> Recording:
+    """Return half a minute of a simulated person who sits, with these (gesture, second)."""
+    return session(
+        people_of("train", 1 + seed % 8)[-1],
+        seed=seed,
+        plan=[("sitting", 30.0)],
+        sensor=SensorParams(rate_hz=rate_hz),
+        gestures=gestures,
+        activity_tier=ACTIVITY_TIER,
+    )
