@@ -39,10 +39,11 @@ def watched():
 
 
 @pytest.fixture
-def page(browser, watched):
-    """A page of its own."""
+def page(browser, lab, watched):
+    """A page of its own; the kernels of its notebooks end with it, as seventy of them fill a small machine."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
     watched.watch(page)
     yield page
     context.close()
+    lab.end_kernels()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import nbformat
 
@@ -45,6 +45,16 @@ class Lab:
     address: str
     token: str
     folder: Path
+
+    def end_kernels(self) -> None:
+        """End every notebook's kernel."""
+        for session in json.loads(self._asked("GET", "sessions")):
+            self._asked("DELETE", f"sessions/{session['id']}")
+
+    def _asked(self, method: str, of: str) -> bytes:
+        request = Request(f"{self.address}/api/{of}?token={self.token}", method=method)  # noqa: S310  an address of ours
+        with urlopen(request, timeout=30) as answer:  # noqa: S310
+            return bytes(answer.read())
 
 
 @contextmanager
@@ -121,7 +131,9 @@ def let_go(lab, name):
 
 
 def write_notebook(folder: Path, name: str, cells: list[str]) -> str:
-    """Write a notebook of these cells of code, and return its name."""
+    """Write a notebook of these cells of code, and return its name, which no other test of the folder has."""
+    if (folder / name).exists():
+        raise AssertionError(f"{name} is another test's notebook, with its labels; give this one a name of its own")
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, folder / name)

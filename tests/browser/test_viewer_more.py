@@ -260,7 +260,7 @@ def test_what_another_notebook_edits_is_seen_without_a_touch(page, lab, browser)
 
 def test_devices_beside_share_the_axis(page, lab):
     phone = "{'phone': wk.Recording.of([wk.Stream.measured('accel', time_s[5000:9000] + 0.005, motion[5000:9000])])}"
-    _, viewer = opened(page, lab, "beside", SESSION, BESIDE=phone)
+    _, viewer = opened(page, lab, "phone", SESSION, BESIDE=phone)
     assert viewer.ask("v.meta().panes.map(p => p.name)") == ["accel", "phone accel"]
     viewer.drag(100, 120, key="Alt")
     viewer.wait("v.panes.plots[1].plot.data[0][0] > 99")
