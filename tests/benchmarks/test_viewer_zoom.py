@@ -144,6 +144,7 @@ class Measured:
         page.mouse.down()
         taken_ms, kilobytes = painted(page)
         page.mouse.up()
+        self.canvas.scroll_into_view_if_needed()
         rest(page)
         self.jumps_ms.append(taken_ms)
         self.kilobytes.append(kilobytes)
