@@ -245,7 +245,7 @@ def test_processes_give_the_same(monkeypatch):
     one, two = (series_features(values, channels=["a", "b"], settings=settings, workers=n) for n in (1, 2))
     told = [name for name in one if "elsewhere" in name]
     assert one[told].to_numpy().max() == 0
-    assert two[told].to_numpy()[4:].min() == 1  # the first are computed here, to learn the names
+    assert set(two[told].to_numpy()[4:].ravel()) == {0, 1}  # after the first ones, which tell the names: both compute
     pd.testing.assert_frame_equal(two.drop(columns=told), one.drop(columns=told))
     with pytest.raises(ValueError, match="workers is 0"):
         minimal(values, workers=0)

@@ -1,7 +1,10 @@
 """Features of series as a table: tsfresh's names and values, computed of many windows at once."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, cast
+from concurrent.futures import Executor, Future
+from itertools import islice
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +18,14 @@ from wristkit.recording import FloatArray
 
 _SAMPLES_AT_ONCE = 2**16  # half a MB a copy: what a processor's cache holds of the few that are in use
 _PARTS_A_WORKER, _MOST_AT_ONCES = 4, 16  # enough parts that all workers end together, each of some 100 MB at most
+_SENT_AHEAD = 2  # parts that wait for each of the other processes, so that none runs dry
+_ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 
 
 class _Step(NamedTuple):
@@ -40,6 +51,9 @@ class _Group(NamedTuple):
     steps: Sequence[_Step]
 
 
+_Work: TypeAlias = tuple[npt.NDArray[np.floating], Sequence[_Step], int]
+
+
 def series_features(
     values: npt.ArrayLike,
     *,
@@ -60,8 +74,9 @@ def series_features(
         of parameters, in which a function of one series may stand in place of a name; or one of channel to such a
         dictionary, for these channels alone.
     workers
-        Processes that share the work, which joblib starts at the first call and keeps for the next ones. Threads would
-        not do: steps of microseconds hand Python's lock to and fro, and two of them take nearly the time of one.
+        Processes that share the work: this one, and others which joblib starts at the first call and keeps for the next
+        ones. Threads would not do: steps of microseconds hand Python's lock to and fro, and two of them take nearly the
+        time of one.
     """
     windows = _checked(values, channels)
     if workers < 1:
@@ -85,8 +100,8 @@ def series_features(
         fill(group, slice(0, at_once), part)
     tasks = [(group, rows) for group in groups for rows in _slices(at_once, len(windows), at_once, workers)]
     todo = ((windows[rows][:, list(group.places)], group.steps, at_once) for group, rows in tasks)
-    for (group, rows), part in zip(tasks, _shared_out(todo, workers), strict=True):
-        fill(group, rows, part)
+    for number, part in _computed(todo, workers):
+        fill(*tasks[number], part)
     columns = [f"{channel}__{name}" for channel in ordered for name in names[channel]]
     return pd.DataFrame(table.T, columns=columns, copy=False)
 
@@ -97,18 +112,37 @@ def _slices(first: int, count: int, at_once: int, workers: int) -> list[slice]:
     return [slice(start, min(start + several * at_once, count)) for start in range(first, count, several * at_once)]
 
 
-def _shared_out(
-    parts: Iterable[tuple[npt.NDArray[np.floating], Sequence[_Step], int]], workers: int
-) -> Iterable[_Part]:
-    """Yield the features of each part in order; few parts are in memory at a time."""
-    if workers == 1:
-        return (_of_part(*part) for part in parts)
-    from joblib import Parallel, delayed
+def _computed(parts: Iterable[_Work], workers: int) -> Iterator[tuple[int, _Part]]:
+    """Yield the number and the features of each part as they come; few parts are in memory at a time.
 
-    shared: Iterable[_Part] = Parallel(n_jobs=workers, return_as="generator", max_nbytes=None)(
-        delayed(_of_part)(*part) for part in parts
-    )
-    return shared
+    This process computes as well: what it does itself goes through no pipe.
+    """
+    waiting = enumerate(parts)
+    sent: deque[tuple[int, Future[_Part]]] = deque()
+    try:
+        while True:
+            sent.extend(
+                (number, _other_processes(workers).submit(_of_part, *part))
+                for number, part in islice(waiting, _SENT_AHEAD * (workers - 1) - len(sent))
+            )
+            if own := next(waiting, None):
+                yield own[0], _of_part(*own[1])
+            elif not sent:
+                return
+            while sent and (not own or sent[0][1].done()):
+                number, part = sent.popleft()
+                yield number, part.result()
+    finally:
+        for _, part in sent:
+            part.cancel()
+
+
+def _other_processes(workers: int) -> Executor:
+    """Return the processes beside this one, of a thread each."""
+    from joblib.externals.loky import get_reusable_executor
+
+    others: Executor = get_reusable_executor(max_workers=workers - 1, timeout=300, env=dict.fromkeys(_ONE_THREAD, "1"))
+    return others
 
 
 def _of_part(windows: npt.NDArray[np.floating], steps: Sequence[_Step], at_once: int) -> _Part:
