@@ -178,7 +178,7 @@ def unsafe(source):
     processes = {
         ast.unparse(node)
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} <= {"Parallel", "delayed"}
+        if isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} <= {"Parallel", "delayed", "get_reusable_executor"}
     }
     from_joblib = {ast.unparse(node) for node in imports_of(tree, "joblib")} - processes
     return [
