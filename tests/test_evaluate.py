@@ -192,6 +192,9 @@ def test_alarms_count_in_the_hours_that_count(across_s: float) -> None:
     assert (last["hits"], last["false_alarms"]) == (10, 1)
     assert np.isnan(report.curve()["precision"]).all()
     assert report.at(fp_per_hour=1.1).recall == 1.0
+    table = failures(report)
+    assert len(table) == 1
+    assert len(table.attrs["events"]) == 20  # all that was detected, also what is counted elsewhere
     assert "the false alarms in them count once, in the first; recall and latency are of all" in repr(report)
 
 
@@ -283,6 +286,14 @@ def test_times_share_more_than_nothing_with_spans() -> None:
         *(True, True, False, True, True),
     ]
     assert not touches(times.astype(float), np.empty((0, 2))).any()
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4)), max_size=12), st.integers(0, 12), st.integers(0, 5))
+def test_one_span_is_touched_as_one_of_several_is(times, first, length) -> None:
+    table = np.array([(start, start + lasts) for start, lasts in times], dtype=np.float64).reshape(-1, 2)
+    span = np.array([[first, first + length]], dtype=np.float64)
+    apart = np.concatenate([span, [[100.0, 101.0]]])
+    assert touches(table, span).tolist() == touches(table, apart).tolist()
 
 
 def test_failures_carry_their_recordings() -> None:
@@ -629,6 +640,14 @@ def test_one_recording_is_not_counted_twice() -> None:
 def test_a_curve_needs_scores() -> None:
     with pytest.raises(ValueError, match="needs scores= and decoder="):
         evaluate(events(), make_recording([])).curve()
+
+
+def test_names_that_turn_text_around_are_written_out() -> None:
+    turned = make_recording([(10, 12, "\u202etap")], subject="\u2066a")
+    shown = evaluate(events((10, 11, "\u202etap", 0.9, 12.0)), turned)._repr_html_()
+    assert not {"\u202e", "\u2066"} & set(shown)
+    assert "\\u202etap" in shown
+    assert "\\u2066a" in shown
 
 
 def test_a_quiet_day_has_a_row_for_every_class_and_its_bound() -> None:

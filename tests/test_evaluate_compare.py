@@ -148,6 +148,22 @@ def test_no_alarm_is_a_bound_and_what_is_simulated_is_said():
     assert "3 recordings are simulated" in wk.compare_predictions(predictions(1), noted).notes
 
 
+def test_hours_that_copies_share_count_once_in_precision_and_f1_too():
+    people = [replace(person(number), source={"content_hash": str(number)}) for number in range(5)]
+    copies = [
+        one.with_labels(one.labels.assign(start_s=one.labels["start_s"] - 0.1 * k)) for one in people for k in range(3)
+    ]
+    copies = [replace(one, id=f"{k:016x}") for k, one in enumerate(copies)]
+    one, other = (report_of(copies, share=share, alarms=2, seed=3) for share in (0.5, 0.8))
+    assert "counted elsewhere" in set(one.matches["kind"])
+    told = wk.compare_events(one, other).table
+    for name, report in (("one", one), ("other", other)):
+        assert told.loc["recall", name] == report.recall
+        assert told.loc["precision", name] == report.precision
+        assert told.loc["f1", name] == pytest.approx(report.f1)
+        assert told.loc["fp_per_hour", name] == pytest.approx(report.fp_per_hour)
+
+
 def test_nobody_in_particular_enters_no_interval():
     people = [person(number) for number in range(7)]
     nameless = [replace(one, subject=None) if k > 4 else one for k, one in enumerate(people)]
@@ -188,6 +204,13 @@ def test_reports_of_other_people_or_rules_are_refused():
     with pytest.raises(ValueError, match=r"the classes \['tap'\] and \['b', 'tap'\]"):
         wk.compare_events(tap, both)
     assert wk.compare_events(tap, report).people == 3  # events without scores are of any class
+
+
+def test_what_is_no_report_is_named():
+    report = report_of([person(0)], share=0.7, alarms=2, seed=0)
+    for wrong in ((None, report), (report, 3)):
+        with pytest.raises(TypeError, match="is no report of events"):
+            wk.compare_events(*wrong)
 
 
 def test_as_many_true_events_are_not_the_same_ones():

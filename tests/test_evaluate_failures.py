@@ -232,6 +232,12 @@ def test_wrong_hard_negatives_are_named(people, failed):
         wk.hard_negatives(wk.failures(evaluate(event_table([]), bare)))
 
 
+def test_what_is_no_table_of_failures_is_named():
+    for call in (lambda: wk.hard_negatives(3), lambda: wk.alarm_groups(None, embed=wk.features, **FORM)):
+        with pytest.raises(TypeError, match=r"expected the table of wristkit\.failures"):
+            call()
+
+
 def test_a_context_that_nobody_labelled_is_refused(people):
     report = evaluate(stack({one.id: event_table([]) for one in people}), people)
     with pytest.raises(ValueError, match=r"no label of the tier 'act' covers any time; .*'activity'"):

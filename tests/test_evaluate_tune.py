@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import wristkit as wk
@@ -186,7 +187,7 @@ def test_what_is_missing_or_simulated_is_said(held):
 
 
 @pytest.mark.parametrize(
-    ("name", "other"), [("Zo\u00eb", "Zoe\u0308"), ("A", "a\u200b"), ("\uff21", "A"), ("A", "A\u00a0")]
+    ("name", "other"), [("Zo\u00eb", "Zoe\u0308"), ("A", "a\u200b"), ("\uff21", "A"), ("A", "A\u00a0"), ("A", "A\x07")]
 )
 def test_names_that_look_alike_are_of_one_person(held, name, other):
     recordings, scores = held
@@ -198,6 +199,21 @@ def test_names_that_look_alike_are_of_one_person(held, name, other):
 def test_who_is_hidden_characters_alone_has_no_name(held):
     with pytest.raises(ValueError, match="have no subject"):
         wk.tune_decoder(held[1], held[0], fp_per_hour=1.0, test=[replace(person(5)[0], subject="\u200b")])
+
+
+def test_beside_real_people_simulated_ones_choose_nothing(held):
+    """Neither recall nor alarms nor how late it is: one who is made is far later."""
+    recordings, scores = held
+    made, of_made = person(7)
+    late = Scores.of(
+        of_made.time + 60.0, of_made.values, classes=of_made.channels, centre_s=of_made.centre_s, hop_s=HOP_S
+    )
+    made = replace(made, source={"device": "simulated"})
+    given = {"fp_per_hour": 2.0, "grid": {"low": (0.3, 0.5), "smooth": (1, 3)}}
+    alone = wk.tune_decoder(scores, recordings, **given)
+    beside = wk.tune_decoder({**scores, made.id: late}, [*recordings, made], **given)
+    pd.testing.assert_frame_equal(alone.table, beside.table)
+    assert alone.decoder == beside.decoder
 
 
 def test_one_recording_and_its_scores_will_do(held):

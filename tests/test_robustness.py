@@ -261,6 +261,20 @@ def test_wrong_arguments_are_named(people: list[Recording], arguments: dict, say
         wk.robustness(loud_detector(people), **{"recordings": people, **arguments})
 
 
+def test_what_is_no_detector_and_no_damage_is_named(people: list[Recording]) -> None:
+    windows = wk.windows(people, streams=("accel",), rate_hz=25, length_s=2.0, hop_s=1.0, background="none")
+    fit, detector = wk.quick_train(windows, epochs=1), loud_detector(people)
+    with pytest.raises(TypeError, match=r"a fit of tcn.*give fit\.detector\(\) and the recordings of"):
+        wk.robustness(fit, people)
+    with pytest.raises(TypeError, match="detector is a str, expected a Detector"):
+        wk.robustness("tcn", people)
+    for wrong in ("gain", {"gain": 3}, [wrong_wrist]):
+        with pytest.raises(TypeError, match="expected a dictionary of name to function"):
+            wk.robustness(detector, people, damages=wrong)
+    with pytest.raises(TypeError, match="damage 'lost' returned a NoneType"):
+        wk.robustness(detector, people, damages={"lost": lambda one, rng: None})
+
+
 def test_a_fault_that_is_no_refusal_is_not_hidden(people: list[Recording]) -> None:
     class Broken(Detector):
         def evaluate(self, recordings, **rule) -> EventReport:

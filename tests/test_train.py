@@ -194,6 +194,17 @@ def test_wrong_arguments_are_named(changes: dict, says: str) -> None:
         quick_train(make_windows(4), **changes)
 
 
+def test_what_is_no_windows_is_named() -> None:
+    calls = (quick_train, train_for_others, wk.cross_validate, wk.subject_blind_warning)
+    fit = quick_train(make_windows(3), epochs=1)
+    for call in (*calls, lambda wrong: personalise(fit, wrong)):
+        for wrong in (None, pd.DataFrame()):
+            with pytest.raises(TypeError, match=r"expected Windows; make them with wristkit\.windows"):
+                call(wrong)
+    with pytest.raises(TypeError, match="fit is a int, expected a Fit"):
+        personalise(3, make_windows(3))
+
+
 def test_windows_that_are_not_finite_are_named_before_training() -> None:
     made = make_windows(4)
     values = made.values.copy()
@@ -480,6 +491,20 @@ def test_probabilities_of_a_rare_class_are_as_high_as_it_is_common(name: str) ->
     assert fit.report.brier < 2.1 * always
 
 
+def test_a_tcn_gets_the_whole_prior_back_where_those_it_is_stopped_on_lack_a_class() -> None:
+    made = make_rare(0.08)
+    torch.manual_seed(0)
+    shape = {"channels": made.channels, "classes": made.classes, "samples": made.samples, "hop": made.hop}
+    net = build("tcn", **shape).eval()
+    before = loop.logits_of(net, made.values).astype(np.float64)
+    loop.calibrate(net, made, made.subset(made.labels == "usual"))
+    after = loop.logits_of(net, made.values).astype(np.float64)
+    slope, moved = np.polyfit(before[:, 0] - before[:, 1], after[:, 0] - after[:, 1], 1)
+    rare, usual = loop.prior_of(made, made.classes)
+    assert (made.classes, rare < 0.15) == (("rare", "usual"), True)
+    assert moved / slope == pytest.approx(np.log(rare / usual), rel=0.02)  # float16 weights
+
+
 def test_the_shift_is_that_of_the_prior_and_chosen_on_who_shows_all_classes() -> None:
     rng = np.random.default_rng(0)
     prior = np.array([0.7, 0.25, 0.05])
@@ -682,8 +707,9 @@ def test_a_run_without_a_zone_is_damaged_and_sorts(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_said_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(wk.RecordingError, match="cannot be written"):
-        quick_train(make_windows(4), runs=tmp_path / "file", on_epoch=lambda _: pytest.fail("it was trained"))
+    for folder in (tmp_path / "file", "/proc/runs"):
+        with pytest.raises(wk.RecordingError, match="cannot be written"):
+            quick_train(make_windows(4), runs=folder, on_epoch=lambda _: pytest.fail("it was trained"))
 
 
 def test_a_fit_is_not_lost_with_its_run(tmp_path: Path, monkeypatch) -> None:
@@ -705,6 +731,49 @@ def test_an_interruption_of_trees_keeps_what_was_looked_at(tmp_path: Path) -> No
     assert "interrupted" in repr(fit)
     quick_train(make_windows(4), epochs=1, runs=tmp_path)
     assert runs(tmp_path)["interrupted"].tolist() == [False, True]
+
+
+def test_an_interruption_while_trees_grow_keeps_those_of_whole_epochs(monkeypatch) -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    grow, made = HistGradientBoostingClassifier.fit, make_windows(4)
+
+    def interrupted(self, *given):
+        if self.max_iter > 10:
+            raise KeyboardInterrupt
+        return grow(self, *given)
+
+    whole = quick_train(made, model="boosting", epochs=2)
+    monkeypatch.setattr(HistGradientBoostingClassifier, "fit", interrupted)
+    fit = quick_train(made, model="boosting", epochs=9)
+    assert len(fit.history) == 2
+    assert "interrupted" in repr(fit)
+    pd.testing.assert_frame_equal(fit.held_out, whole.held_out)
+    monkeypatch.setattr(HistGradientBoostingClassifier, "fit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        quick_train(made, model="boosting", epochs=9)
+
+
+def test_trees_grown_by_epochs_are_those_of_one_fit() -> None:
+    from sklearn.base import clone
+
+    fit = quick_train(made := make_windows(4), model="boosting", epochs=3)
+    train = made.of_subjects(fit.split.train)
+    grown, table = fit.model.estimator, fit.model.bins(fit.model.table(train.values))
+    at_once = clone(grown).set_params(warm_start=False).fit(table, loop.targets(train, made.classes))
+    np.testing.assert_allclose(grown.predict_proba(table), at_once.predict_proba(table), atol=1e-6)
+
+
+def test_names_in_a_run_are_no_formulas(tmp_path: Path) -> None:
+    made = make_windows(3)
+    names = np.array(["=HYPERLINK(1)" if one == "p0" else f"@{one}" for one in made.subjects], dtype=object)
+    labels = np.array([f"+{one}" for one in made.labels], dtype=object)
+    fit = quick_train(dataclasses.replace(made, subjects=names, labels=labels), epochs=1, runs=tmp_path)
+    table = pd.read_csv(next(tmp_path.glob("*/held_out.csv")))
+    assert table["subject"].str.startswith(("'@", "'=")).all()
+    assert table["truth"].str.startswith("'+").all()
+    assert list(table.columns[-2:]) == [f"'{name}" for name in fit.classes]
+    np.testing.assert_allclose(table.iloc[:, -2:], fit.held_out.iloc[:, -2:], rtol=1e-6)
 
 
 def test_the_hash_of_the_data_sees_samples_labels_and_people() -> None:

@@ -394,6 +394,8 @@ def test_devices_must_be_stated_and_several() -> None:
         wk.cross_validate(made, model=by_spread(), by="device", recordings=held)
     with pytest.raises(RecordingError, match="were not given"):
         wk.cross_validate(made, model=by_spread(), by="device", recordings=held[1:])
+    with pytest.raises(RecordingError, match="were not given"):
+        wk.cross_validate(made, model=by_spread(), by="device", recordings=held[1])
     with pytest.raises(ValueError, match="of the device 'watch'"):
         wk.cross_validate(wk.windows(held[1:], **GRID), model=by_spread(), by="device", recordings=held)
 
@@ -615,9 +617,31 @@ class Breaks(Rule):
 
 @pytest.mark.parametrize("score", [np.nan, np.inf, 0.0, 0.7])
 def test_l13_scores_that_are_no_probabilities_are_no_first_class(six: Windows, score: float) -> None:
-    with pytest.raises(RecordingError, match="expected numbers that sum to 1") as caught:
+    with pytest.raises(RecordingError, match="expected numbers from 0 to 1 that sum to 1") as caught:
         wk.cross_validate(six, model=lambda train: Breaks(train, score), folds=2)
     assert caught.value.code == "not_finite"
+
+
+class Beyond(Rule):
+    """Scores that sum to 1 and are no shares, or classes that come twice."""
+
+    def __init__(self, train: Windows, *, doubled: bool) -> None:
+        super().__init__(train)
+        if doubled:
+            self.classes_ = (self.classes_[0],) * len(self.classes_)
+
+    def predict_proba(self, tested: Windows) -> np.ndarray:
+        given = super().predict_proba(tested)
+        given[2] = 0.0
+        given[2, :2] = (1.5, -0.5)
+        return given
+
+
+@pytest.mark.parametrize(("doubled", "says"), [(False, r"\[1\.5, -0\.5.*from 0 to 1"), (True, "each of them once")])
+def test_scores_beyond_0_to_1_and_doubled_classes_are_refused_in_their_fold(six: Windows, doubled, says) -> None:
+    with pytest.raises((RecordingError, ValueError), match=says) as caught:
+        wk.cross_validate(six, model=lambda train: Beyond(train, doubled=doubled), folds=2)
+    assert "In fold 0 of 2" in caught.value.__notes__[0]
 
 
 @pytest.mark.parametrize("model", ["tcn", by_spread()], ids=["net", "pipeline"])

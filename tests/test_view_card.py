@@ -14,11 +14,12 @@ from bs4 import BeautifulSoup
 from matplotlib.image import imread
 
 import wristkit as wk
+from tests.reported import HOUR_S, found, person, report_of
 from wristkit.condition import Conditioning
 from wristkit.detector import Detector, DetectorSpec
 from wristkit.errors import RecordingError
 from wristkit.evaluate import continuous_report, evaluate, stack, window_report
-from wristkit.events import Event, EventDecoder, Scores, event_table
+from wristkit.events import EventDecoder, Scores
 from wristkit.models import build
 from wristkit.recording import Recording, Stream, label_table
 from wristkit.train import Fit
@@ -26,30 +27,6 @@ from wristkit.view.card.page import number
 from wristkit.windows import PeopleSplit
 
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>&amp;\u202e'
-HOUR_S = 3600.0
-
-
-def person(truths, *, subject="a", label="tap", seed=0, source=None, labelled=True):
-    time_s = np.arange(0, HOUR_S + 1.0)
-    return Recording.of(
-        [Stream.measured("ppg", time_s, np.random.default_rng(seed).normal(size=len(time_s)))],
-        labels=label_table([(start, start + 1.0, label, "truth", "me") for start in truths]),
-        labelled={"truth": [(0.0, HOUR_S)]} if labelled else {},
-        subject=subject,
-        source=source,
-    )
-
-
-def found(*starts, label="tap"):
-    return event_table(Event(start, start + 1.0, label, 0.9, start + 1.5) for start in starts)
-
-
-def report_of(*, label="tap", source=None, **people):
-    recordings = [
-        person(true, subject=name, seed=seed, label=label, source=source)
-        for seed, (name, (true, _)) in enumerate(people.items())
-    ]
-    return evaluate(stack({one.id: found(*people[one.subject][1], label=label) for one in recordings}), recordings)
 
 
 def scored(*, truths=(100, 200, 300), subject="a"):
@@ -223,6 +200,13 @@ def test_unlabelled_hours_and_no_event_are_said(tmp_path):
     assert "Never true here, so without a recall: tap." in text
     assert "There was no true event, so there is no recall." in text
     assert "no hit" in text
+
+
+def test_what_another_recording_has_counted_is_said(tmp_path):
+    copies = [person([10 * (k + 1)], seed=k, source={"content_hash": "f00d"}) for k in range(2)]
+    report = evaluate(stack({one.id: found(50) for one in copies}), copies)
+    text, _, _ = card(report, tmp_path)
+    assert "Not judged at all: 1 detections in hours that another recording has counted." in text
 
 
 def test_the_curve_is_marked_at_the_detectors_own_point_or_where_asked(tmp_path):

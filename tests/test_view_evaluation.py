@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 
-from wristkit.evaluate import OperatingPoint, continuous_report, evaluate, quantile, rate, share, stack, window_report
-from wristkit.events import Event, EventDecoder, Scores, event_table
-from wristkit.recording import Recording, Stream, label_table
+from tests.reported import found, person, report_of
+from wristkit.evaluate import OperatingPoint, continuous_report, evaluate, quantile, rate, share, window_report
+from wristkit.events import EventDecoder, Scores
 from wristkit.validate import SubjectBlindWarning
 from wristkit.view import (
     Picture,
@@ -35,27 +35,6 @@ HOSTILE = ["<img src=x onerror=alert(1)>", "$\\frac", "_hidden", "x" * 300, "\u2
 def axes(columns: int = 1):
     found = Figure(figsize=(9, 4)).subplots(1, columns, squeeze=False)[0]
     return list(found) if columns > 1 else found[0]
-
-
-def person(truths, *, subject="a", span_s=3600.0, seed=0, labelled=True, label="tap"):
-    time_s = np.arange(0, span_s + 1.0, 1.0)
-    return Recording.of(
-        [Stream.measured("ppg", time_s, np.random.default_rng(seed).normal(size=len(time_s)))],
-        labels=label_table([(start, start + 1.0, label, "truth", "me") for start in truths]),
-        labelled={"truth": [(0.0, span_s)]} if labelled else {},
-        subject=subject,
-    )
-
-
-def found(*starts, label="tap"):
-    return event_table(Event(start, start + 1.0, label, 0.9, start + 1.5) for start in starts)
-
-
-def report_of(**people):
-    """Return the report of people: name to what is true and what is found, in seconds."""
-    recordings = [person(true, subject=name, seed=seed) for seed, (name, (true, _)) in enumerate(people.items())]
-    events = {one.id: found(*people[one.subject][1]) for one in recordings}
-    return evaluate(stack(events), recordings)
 
 
 def colours_of(collection):

@@ -107,6 +107,21 @@ def kappa(one: pd.DataFrame, other: pd.DataFrame, spans: FloatArray) -> float:
     chance = float(
         np.bincount(mine, weights=share, minlength=len(kinds)) @ np.bincount(theirs, share, minlength=len(kinds))
     )
+    return _beyond_chance(agreed, chance)
+
+
+def _kappa_of_one(one: FloatArray, other: FloatArray, spans: FloatArray, seconds: float) -> float:
+    """Return the same of the labels (n, 2) of one class, however many of others there are."""
+    if not seconds:
+        return float("nan")
+    mine, theirs = (intersect(union(labels), spans) for labels in (one, other))
+    said, also_said, both = (float(np.sum(part[:, 1] - part[:, 0])) for part in (mine, theirs, intersect(mine, theirs)))
+    share, other_share = said / seconds, also_said / seconds
+    chance = share * other_share + (1 - share) * (1 - other_share)
+    return _beyond_chance(1 - (said + also_said - 2 * both) / seconds, chance)
+
+
+def _beyond_chance(agreed: float, chance: float) -> float:
     return float("nan") if chance >= 1 - 1e-12 else (agreed - chance) / (1 - chance)
 
 
@@ -149,12 +164,13 @@ def _of_pair(
     spans = spans[spans[:, 1] > spans[:, 0]]  # a point covers no time
     seconds = float(np.sum(spans[:, 1] - spans[:, 0]))
     errors: list[FloatArray] = []
-    for name in sorted({*mine["label"], *theirs["label"]}):
-        here, there = mine[mine["label"] == name], theirs[theirs["label"] == name]
-        pairs = match(_spans(here), _spans(there), tolerance_s=tolerance_s)
-        errors.append(np.abs(_spans(here)[pairs[:, 0]] - _spans(there)[pairs[:, 1]]))
+    of_mine, of_theirs = ({str(name): _spans(rows) for name, rows in one.groupby("label")} for one in (mine, theirs))
+    for name in sorted({*of_mine, *of_theirs}):
+        here, there = (of_one.get(name, np.empty((0, 2))) for of_one in (of_mine, of_theirs))
+        pairs = match(here, there, tolerance_s=tolerance_s)
+        errors.append(np.abs(here[pairs[:, 0]] - there[pairs[:, 1]]))
         counts = (len(pairs), len(here) - len(pairs), len(there) - len(pairs))
-        yield (name, *counts, kappa(here, there, spans), seconds, over, *_apart(errors[-1]))
+        yield (name, *counts, _kappa_of_one(here, there, spans, seconds), seconds, over, *_apart(errors[-1]))
     matched = sum(map(len, errors))
     counts = (matched, len(mine) - matched, len(theirs) - matched)
     yield ("", *counts, kappa(mine, theirs, spans), seconds, over, *_apart(np.concatenate(errors)))

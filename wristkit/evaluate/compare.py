@@ -65,6 +65,8 @@ def compare_events(one: EventReport, other: EventReport) -> Comparison:
     ValueError
         Where they are not of the same recordings, people, rule, true events and hours.
     """
+    if others := [type(report).__name__ for report in (one, other) if not isinstance(report, EventReport)]:
+        raise TypeError(f"a {others[0]} is no report of events, expected what wristkit.evaluate returns")
     _refuse_unmatched(one, other)
     people = sorted(one.by_subject.index)
     mine, theirs = (_event_counts(report, people) for report in (one, other))

@@ -14,30 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wristkit.evaluate.across import changes_across
-from wristkit.evaluate.judge import Rule, Seen, touches
-from wristkit.events import EPSILON_S, EventDecoder, Runs, Scores, near, served
+from wristkit.evaluate.across import steps_across
+from wristkit.evaluate.judge import Rule, Seen
+from wristkit.evaluate.verdicts import Group, Places, Steps, Verdicts, components_of, group_of
+from wristkit.events import EPSILON_S, EventDecoder, Scores, served
 from wristkit.recording import FloatArray
 
-Places = npt.NDArray[np.intp]
-NOTHING = np.empty((0, 2))
-
-
-class Steps(NamedTuple):
-    """Changes, all (n,): at which threshold, how many more hits, how many more false alarms."""
-
-    threshold: FloatArray
-    hits: npt.NDArray[np.number | np.bool_]
-    alarms: npt.NDArray[np.number | np.bool_]
-
-
-class Group(NamedTuple):
-    """Runs of one class in one recording, in order: what may become events, and what they are judged by."""
-
-    runs: Runs
-    judged: npt.NDArray[np.bool_]
-    rows: Places
-    columns: Places
+_BITS = 32
+# Bytes that are taken and given back untouched: from then on glibc keeps up to twice as much of what is freed for the
+# next array. Elsewhere it costs nothing. Of half a million events, fresh memory would take as long as all the rest.
+_ROOM = 31 << 20
 
 
 class Lone(NamedTuple):
@@ -59,12 +45,12 @@ def curve_table(
     hours: float,
 ) -> pd.DataFrame:
     """Return counts at every threshold that changes one of them."""
+    np.empty(_ROOM, dtype=np.uint8)
     steps: list[Steps] = []
     lone: list[Lone] = []
     for name, one in scores.items():
         if decoder.refractory_any_s:
-            rows = list(changes_across(one, decoder, seen[name], rule))
-            steps.append(Steps(*np.array(rows, dtype=np.float64).reshape(-1, 3).T))
+            steps.append(steps_across(one, decoder, seen[name], rule))
             continue
         for group in _groups(one, decoder, seen[name], rule):
             blocking = _crowded(group, decoder.refractory_s)
@@ -77,9 +63,7 @@ def curve_table(
 def _groups(scores: Scores, decoder: EventDecoder, seen: Seen, rule: Rule) -> Iterator[Group]:
     for label, runs in replace(decoder, high=decoder.low).runs(scores).items():
         long_enough = runs if not decoder.min_length_s else runs.where(np.isfinite(runs.decided_s))
-        times = np.column_stack([long_enough.start_s, long_enough.stop_s])
-        rows, columns = near(times, seen.truth.get(label, NOTHING), rule.tolerance_s)
-        yield Group(long_enough, touches(times, seen.distinct), rows, columns)
+        yield group_of(long_enough, label, seen, rule)
 
 
 def _lone(group: Group, left_out: npt.NDArray[np.bool_]) -> Lone:
@@ -117,24 +101,10 @@ def _crowded(group: Group, refractory_s: float) -> npt.NDArray[np.bool_]:
     after = (np.diff(runs.stretch) == 0) & (runs.start_s[1:] < runs.stop_s[:-1] + refractory_s)
     crowded[1:] |= after
     crowded[:-1] |= after
-    component = _components(group)
+    component = components_of(group)
     held = component >= 0
     crowded[held] |= np.isin(component[held], component[held & crowded])
     return crowded
-
-
-def _components(group: Group) -> npt.NDArray[np.int64]:
-    """Return for each run the number of the group of runs and true events it is linked with, -1 where with none."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    component = np.full(len(group.runs.score), -1, dtype=np.int64)
-    if len(group.rows):
-        size = len(component) + int(group.columns.max()) + 1
-        links = coo_array((np.ones(len(group.rows)), (group.rows, group.columns + len(component))), shape=(size, size))
-        touching = np.unique(group.rows)
-        component[touching] = connected_components(links, directed=False)[1][touching]
-    return component
 
 
 @dataclass
@@ -151,27 +121,10 @@ class _Crowd:
     _kept: list[int] = field(default_factory=list)
 
     def steps(self) -> Steps:
-        runs = self.group.runs
-        component, free = _components(self.group), self._free()
-        peaks, judged = runs.score, self.group.judged
-        edges = _edges_by(component, self.group)
-        hits_of: dict[int, tuple[int, int]] = {}
-        rows: list[tuple[float, int, int]] = []
-        for place in self.members[np.argsort(-peaks[self.members], kind="stable")].tolist():
-            hits = alarms = 0
-            touched = set()
-            for changed, more in self._add(place, free):
-                if component[changed] < 0:
-                    alarms += more * int(judged[changed])
-                else:
-                    touched.add(int(component[changed]))
-            for number in touched:
-                before, now = hits_of.get(number, (0, 0)), self._counts(edges[number])
-                hits_of[number] = now
-                hits, alarms = hits + now[0] - before[0], alarms + now[1] - before[1]
-            rows.append((float(peaks[place]), hits, alarms))
-        threshold, more_hits, more_alarms = zip(*rows, strict=True)
-        return Steps(np.array(threshold), np.array(more_hits), np.array(more_alarms))
+        free, verdicts, peaks = self._free(), Verdicts(self.group), self.group.runs.score
+        order = self.members[np.argsort(-peaks[self.members], kind="stable")]
+        more = np.array([verdicts.after(self._add(place, free)) for place in order.tolist()])
+        return Steps(peaks[order], more[:, 0], more[:, 1])
 
     def _free(self) -> list[int]:
         """Return for each run the place of the first later one that it does not block; a gap frees all."""
@@ -201,44 +154,21 @@ class _Crowd:
                 return changes
             following = present[next_]
 
-    def _counts(self, edges: tuple[Places, Places, Places]) -> tuple[int, int]:
-        """Return hits and false alarms among the kept runs of one component."""
-        runs, rows, columns = edges
-        kept = np.array([self._is_kept(run) for run in runs.tolist()])
-        here = kept[rows]
-        hit = served(rows[here], columns[here], self.group.runs.score[runs])
-        return int(hit.sum()), int((kept & ~hit & self.group.judged[runs]).sum())
-
-    def _is_kept(self, run: int) -> bool:
-        at = bisect_left(self._kept, run)
-        return at < len(self._kept) and self._kept[at] == run
-
-
-def _edges_by(component: npt.NDArray[np.int64], group: Group) -> dict[int, tuple[Places, Places, Places]]:
-    """Return for each component its runs, and its links as places among these and of true events."""
-    number = component[group.rows]
-    order = np.argsort(number, kind="stable")
-    numbers, first = np.unique(number[order], return_index=True)
-    found = {}
-    for one, begin, end in zip(numbers.tolist(), first, np.append(first, len(order))[1:], strict=True):
-        links = order[begin:end]
-        runs, rows = np.unique(group.rows[links], return_inverse=True)
-        found[one] = (runs, rows, group.columns[links])
-    return found
-
 
 def _summed(steps: list[Steps], truths: int, hours: float) -> pd.DataFrame:
     """Return the table, its numbers in two blocks: fresh memory in many pieces would cost more than what fills it."""
-    threshold = _joined([one.threshold for one in steps])
-    order = _falling(threshold)
-    threshold = threshold[order]
+    threshold, order = _falling(_joined([one.threshold for one in steps]))
     last = np.append(np.flatnonzero(threshold[1:] != threshold[:-1]), len(order) - 1)[: len(order)]
     counts, shares = np.zeros((3, len(last) + 1), dtype=np.int64), np.empty((4, len(last) + 1))
     hits, alarms, known = counts
     levels, recall, precision, per_hour = shares
     levels[0], levels[1:] = np.inf, threshold[last]
-    for sums, changes in ((hits, [one.hits for one in steps]), (alarms, [one.alarms for one in steps])):
-        np.take(np.cumsum(_joined(changes)[order], dtype=np.int64), last, out=sums[1:])
+    changes = _joined([one.alarms for one in steps]).astype(np.int64)
+    changes <<= _BITS
+    changes += _joined([one.hits for one in steps])
+    sums = np.cumsum(changes[order])[last]  # of both at once: neither sum is ever below 0
+    np.right_shift(sums, _BITS, out=alarms[1:])
+    np.bitwise_and(sums, (1 << _BITS) - 1, out=hits[1:])
     known[:] = truths
     with np.errstate(invalid="ignore", divide="ignore"):
         np.divide(hits, truths or np.nan, out=recall)
@@ -260,18 +190,21 @@ def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=bool), *parts])
 
 
-def _falling(threshold: FloatArray) -> Places:
-    """Return the order of positive thresholds from the highest; equal ones in any order.
+def _falling(threshold: FloatArray) -> tuple[FloatArray, Places]:
+    """Return positive thresholds from the highest, and their order; equal ones in any order.
 
     Scores that are not smoothed are float32, whose bits order as they do: with the place behind them in one number
     they are sorted as numbers are, some times as fast as places by what they point to.
     """
     narrow = threshold.astype(np.float32)
     if len(threshold) >= 2**32 or not np.array_equal(narrow, threshold):
-        return np.argsort(-threshold)
+        order = np.argsort(-threshold)
+        return threshold[order], order
     key = narrow.view(np.uint32).astype(np.uint64)
     key <<= np.uint64(32)
     key |= np.arange(len(threshold), dtype=np.uint64)
     key.sort()
+    key = key[::-1]
+    falling = (key >> np.uint64(32)).astype(np.uint32).view(np.float32).astype(np.float64)
     key &= np.uint64(2**32 - 1)
-    return key.view(np.int64)[::-1]
+    return falling, key.view(np.int64)

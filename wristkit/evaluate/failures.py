@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wristkit.condition import Conditioning
+from wristkit.evaluate.judge import DETECTED
 from wristkit.evaluate.report import EventReport
 from wristkit.evaluate.tally import context_of
 from wristkit.events import BACKGROUND, EVENT_COLUMNS
@@ -43,7 +44,7 @@ def failures(report: EventReport, *, context: str | None = None) -> pd.DataFrame
         _refuse_unknown_tier(report, context)
         table["context"] = context_of(table, report.recordings, context)
     table.attrs["recordings"] = dict(report.recordings)
-    found = report.matches[report.matches["kind"].isin(["hit", "false alarm", "not labelled"])]
+    found = report.matches[report.matches["kind"].isin(DETECTED)]
     table.attrs["events"] = tuple(found[["recording", *EVENT_COLUMNS]].itertuples(index=False, name=None))
     return table
 
@@ -283,6 +284,8 @@ def _with_room(times: FloatArray, around_s: float) -> FloatArray:
 
 def recordings_of(failures: pd.DataFrame) -> Mapping[str, Recording]:
     """Return the recordings that a table of failures carries, or raise where some are not with it."""
+    if not isinstance(failures, pd.DataFrame):
+        raise TypeError(f"failures are a {type(failures).__name__}, expected the table of wristkit.failures(report)")
     recordings: Mapping[str, Recording] = failures.attrs.get("recordings", {})
     if missing := [column for column in FAILURE_COLUMNS if column not in failures.columns]:
         raise ValueError(f"failures lack the columns {missing}; make the table with wristkit.failures(report)")

@@ -39,6 +39,7 @@ class Seen(NamedTuple):
     truth: Mapping[str, FloatArray]
 
 
+DETECTED = ("hit", "false alarm", "not labelled", "counted elsewhere")  # kinds of what a detector said
 MATCH_KINDS = {
     "recording": object,
     "subject": object,
@@ -147,6 +148,10 @@ def hours(spans: FloatArray) -> float:
 def touches(times: FloatArray, spans: FloatArray) -> npt.NDArray[np.bool_]:
     """Return which of (n, 2) times share more than nothing with spans; points count where they lie inside."""
     start_s, stop_s = times[:, 0], times[:, 1]
+    if len(spans) == 1 and spans[0, 0] < spans[0, 1]:  # of a recording that was looked at from end to end
+        first_s, last_s = spans[0].tolist()
+        at_end = (start_s == stop_s) & ((start_s == first_s) | (start_s == last_s))
+        return np.asarray(((start_s < last_s) & (stop_s > first_s)) | at_end)
     place = np.searchsorted(spans[:, 0], start_s, side="right")  # spans are disjoint and ordered
     ends_s = np.append(spans[:, 1], -np.inf)[place - 1]
     touching = np.asarray(start_s < ends_s)

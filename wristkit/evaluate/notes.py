@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from wristkit.evaluate.figures import Rate, hours_needed, rate, share
-from wristkit.evaluate.judge import Rule, Seen, hours
+from wristkit.evaluate.judge import DETECTED, Rule, Seen, hours
 from wristkit.evaluate.tally import longer_than_true
 from wristkit.events import BACKGROUND
 from wristkit.recording import FloatArray, Recording
@@ -15,7 +15,6 @@ from wristkit.recording import FloatArray, Recording
 if TYPE_CHECKING:
     from wristkit.evaluate.report import EventReport
 
-_DETECTED = ("hit", "false alarm", "not labelled", "counted elsewhere")
 FEW = 0.1  # of the hits: more of them decided before the true event began, and they prove nothing
 
 
@@ -55,7 +54,7 @@ def _about_spelling(held: Mapping[str, Recording], rule: Rule, matches: pd.DataF
     """Say where labels and detections differ in spelling alone; where scores are given, they know the classes."""
     if rule.classes is not None:
         return []
-    found = set(matches.loc[matches["kind"].isin(_DETECTED), "label"])
+    found = set(matches.loc[matches["kind"].isin(DETECTED), "label"])
     tables = [recording.labels for recording in held.values()]
     true = {label for table in tables for label in table.loc[table["tier"] == rule.tier, "label"]} - {BACKGROUND}
     return [
@@ -138,7 +137,7 @@ def _about_spans(held: Mapping[str, Recording], rule: Rule) -> list[str]:
 
 def _about_events(matches: pd.DataFrame, rule: Rule) -> list[str]:
     """Say which detections are not judged, given twice, or decided before they begin."""
-    found = matches[matches["kind"].isin(_DETECTED)]
+    found = matches[matches["kind"].isin(DETECTED)]
     notes = []
     if unjudged := int((found["kind"] == "not labelled").sum()):
         notes.append(f"{unjudged} detections where nobody looked, nothing was recorded or worn are not judged")

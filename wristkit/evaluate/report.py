@@ -1,6 +1,5 @@
 """The report of an evaluation."""
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,7 +25,7 @@ from wristkit.evaluate.given import by_id, check_events, check_tolerance, judged
 from wristkit.evaluate.judge import Rule, Seen, hours, match_all, seen_of
 from wristkit.evaluate.notes import claim_note, lines_of, notes_of
 from wristkit.evaluate.people import OverPeople, figure_over_people, median_over_people
-from wristkit.evaluate.shown import table_html
+from wristkit.evaluate.shown import lines_html, table_html
 from wristkit.evaluate.tally import context_of, counts_of, edges, longer_than_true, tally
 from wristkit.evaluate.ward import ward_table
 from wristkit.events import EVENT_COLUMNS, EventDecoder, Scores, event_table
@@ -415,9 +414,7 @@ class EventReport:
         return "\n".join(lines_of(self))
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{html.escape(line)}</li>" for line in lines_of(self))
-        tables = "".join(map(table_html, (self.by_class, self.by_subject)))
-        return f"<ul>{lines}</ul>{tables}"
+        return lines_html(lines_of(self)) + table_html(self.by_class) + table_html(self.by_subject)
 
 
 def evaluate(

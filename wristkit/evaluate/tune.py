@@ -1,6 +1,5 @@
 """A decoder for a given rate of false alarms, all its parameters chosen together on people who are not the test."""
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -13,6 +12,7 @@ from wristkit.evaluate.figures import of_simulation
 from wristkit.evaluate.report import EventReport, OperatingPoint, evaluate, stack
 from wristkit.events import EventDecoder, Scores, match
 from wristkit.recording import Recording
+from wristkit.windows import plain_name
 
 TUNED = ("smooth", "low", "min_length_s", "merge_s", "refractory_s", "refractory_any_s")
 
@@ -75,8 +75,8 @@ def tune_decoder(
     grid
         Parameter to the values that are tried, of ``smooth, low, min_length_s, merge_s, refractory_s,
         refractory_any_s``, each combined with each; the high threshold comes from the exact curve. By default a few of
-        each, by the hop, but for ``refractory_any_s``: where classes block each other the curve takes twenty times as
-        long, so name its values where you need them.
+        each, by the hop, but for ``refractory_any_s``: where classes block each other the curve takes longer, of scores
+        that are all noise many times, so name its values where you need them.
     tier, tolerance_s, latency_from
         As in :func:`wristkit.evaluate`. Of equal recall the soonest is taken; what is decided before the event has
         begun is as bad as what comes as much after.
@@ -142,9 +142,9 @@ def _decoders(base: EventDecoder, grid: Mapping[str, Sequence[float]]) -> Iterat
 
 def _latency_s(decoder: EventDecoder, report: EventReport) -> tuple[float, float]:
     """Return two medians over the hits of a decoder: of the latency, and of it with what comes too early as late."""
-    late_s, beside_s = [np.empty(0)], [np.empty(0)]
-    for name, one in (report.scores or {}).items():
-        for label, found in decoder.run(one).groupby("label"):
+    late_s, beside_s, scores = [np.empty(0)], [np.empty(0)], report.scores or {}
+    for name in report.basis:
+        for label, found in decoder.run(scores[name]).groupby("label"):
             times = found[["start_s", "stop_s"]].to_numpy(dtype=np.float64)
             truth = report.seen[name].truth.get(str(label), np.empty((0, 2)))
             score = found["score"].to_numpy(dtype=np.float64)
@@ -158,7 +158,7 @@ def _latency_s(decoder: EventDecoder, report: EventReport) -> tuple[float, float
 
 def refuse_shared_people(recordings: Sequence[Recording], test: Sequence[Recording]) -> None:
     """Raise where people or recordings to choose by are among those to test on, or nobody knows."""
-    nameless = [one.id for one in (*recordings, *test) if not _plain_name(one.subject or "")]
+    nameless = [one.id for one in (*recordings, *test) if not plain_name(one.subject or "")]
     if nameless:
         raise ValueError(
             f"recordings {nameless[:3]} have no subject, so that nobody knows whether they are test people; give "
@@ -177,13 +177,7 @@ def refuse_shared_people(recordings: Sequence[Recording], test: Sequence[Recordi
 
 def _plain_names(recordings: Sequence[Recording]) -> set[str]:
     """Return the names of people as they are however spelled."""
-    return {_plain_name(str(one.subject)) for one in recordings}
-
-
-def _plain_name(name: str) -> str:
-    """Return a name without what nobody sees: case, blanks around, hidden characters, how accents are put together."""
-    seen = "".join(char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char)[0] != "C")
-    return unicodedata.normalize("NFKC", seen.casefold()).strip()
+    return {plain_name(str(one.subject)) for one in recordings}
 
 
 def _several(given: object, name: str) -> list[Recording]:

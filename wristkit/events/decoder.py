@@ -85,8 +85,9 @@ class EventDecoder:
 
     def lasting(self, scores: Scores) -> dict[str, tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
         """Return for each class the rows whose smoothed score is at or above the low threshold, and that score."""
-        restarts = restarts_of(scores)
-        return {label: lasting_rows(self, scores, column, restarts) for label, column in self._columns(scores).items()}
+        restarts, columns = restarts_of(scores), self._columns(scores)
+        found = {label: lasting_rows(self, scores, column, restarts) for label, column in columns.items()}
+        return {label: (rows, values.astype(np.float64, copy=False)) for label, (rows, values) in found.items()}
 
     def _columns(self, scores: Scores) -> dict[str, int]:
         return {label: place for place, label in enumerate(scores.channels) if label != self.background}

@@ -99,10 +99,11 @@ def near(
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return the places of every predicted and true event that may belong together, without trying all pairs."""
     starts_s, ends_s = np.ascontiguousarray(predicted[:, 0]), np.ascontiguousarray(predicted[:, 1])
-    order = None if (starts_s[1:] >= starts_s[:-1]).all() else np.argsort(starts_s, kind="stable")
+    order = None if _rises(starts_s) else np.argsort(starts_s, kind="stable")
     if order is not None:
         starts_s, ends_s = starts_s[order], ends_s[order]
-    first = np.searchsorted(np.maximum.accumulate(ends_s), truth[:, 0] - tolerance_s)
+    latest_s = ends_s if _rises(ends_s) else np.maximum.accumulate(ends_s)
+    first = np.searchsorted(latest_s, truth[:, 0] - tolerance_s)
     last = np.searchsorted(starts_s, truth[:, 1] + tolerance_s, side="right")
     counts = np.maximum(last - first, 0)
     columns = np.repeat(np.arange(len(truth)), counts)
@@ -110,3 +111,7 @@ def near(
     touching = ends_s[rows] >= truth[columns, 0] - tolerance_s
     rows, columns = rows[touching], columns[touching]
     return rows if order is None else order[rows], columns
+
+
+def _rises(values: FloatArray) -> bool:
+    return bool((values[1:] >= values[:-1]).all())

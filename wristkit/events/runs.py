@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wristkit.events.decoder import EventDecoder
 
 EPSILON_S = 1e-9
-_NOBODY = (-1, -1, -np.inf)  # class, row at which it was over, stop
+_NONE = (-1, -1, -np.inf)  # class, row at which it was over, stop
 
 
 class Runs(NamedTuple):
@@ -37,6 +37,55 @@ class Runs(NamedTuple):
         return Runs(*times, self.stretch[chosen], self.last[chosen])
 
 
+class Candidate(NamedTuple):
+    """A run that would be decided at ``row`` if nothing blocked it, and is over at row ``over``."""
+
+    stretch: int
+    column: int
+    row: int
+    over: int
+    start_s: float
+    stop_s: float
+
+
+class Taken(NamedTuple):
+    """What events so far leave to those that follow, where classes block each other.
+
+    One of another class is decided only when the one before is over, so ends come in the order of decisions: of all
+    events the ``newest`` alone can block another class, by its class, the row at which it was over, and its stop; its
+    own class begins anew after it. ``ready_s`` says of a class from when on it may begin again.
+    """
+
+    stretch: int
+    newest: tuple[int, int, float]
+    ready_s: tuple[tuple[int, float], ...]
+
+    def after(self, run: Candidate, decoder: "EventDecoder") -> tuple[bool, "Taken"]:
+        """Return whether the next run to be decided is an event, and what is left then; a gap frees all."""
+        if run.stretch != self.stretch:
+            return Taken(run.stretch, _NONE, ()).after(run, decoder)
+        column, over, stop_s = self.newest
+        clear_s = stop_s + decoder.refractory_any_s - EPSILON_S
+        free = column == run.column or (run.row >= over and run.start_s >= clear_s)
+        if not free or run.start_s < dict(self.ready_s).get(run.column, -np.inf) - EPSILON_S:
+            return False, self
+        newest = (run.column, run.over, run.stop_s)
+        if not decoder.refractory_s:
+            return True, Taken(self.stretch, newest, ())
+        others = tuple(one for one in self.ready_s if one[0] != run.column)
+        return True, Taken(self.stretch, newest, (*others, (run.column, run.stop_s + decoder.refractory_s)))
+
+    def from_now_on(self, row: int, start_s: float, decoder: "EventDecoder") -> "Taken":
+        """Return it without what can block nothing that is decided from this row on and begins no sooner than this."""
+        _, over, stop_s = self.newest
+        is_past = over <= row and stop_s + decoder.refractory_any_s - EPSILON_S <= start_s
+        ready_s = tuple(sorted(one for one in self.ready_s if one[1] - EPSILON_S > start_s))
+        return Taken(self.stretch, _NONE if is_past else self.newest, ready_s)
+
+
+NOBODY = Taken(-1, _NONE, ())
+
+
 def restarts_of(scores: Scores) -> npt.NDArray[np.intp]:
     """Return the rows before which windows are missing."""
     return np.flatnonzero(np.diff(scores.centre_s) > 1.5 * scores.hop_s) + 1
@@ -49,8 +98,7 @@ def runs_of(decoder: "EventDecoder", scores: Scores, column: int, restarts: npt.
         nothing = np.empty(0)
         return Runs(nothing, nothing, nothing, nothing, np.empty(0, dtype=np.int64), rows)
     first = _firsts(decoder, scores, rows, restarts)
-    last = np.append(first[1:], len(rows)) - 1
-    begin, end = rows[first], rows[last]
+    begin, end = rows[first], np.append(rows[first[1:] - 1], rows[-1])
     start_s, stop_s = scores.centre_s[begin], scores.centre_s[end]
     if decoder.smooth > 1:
         start_s = start_s - _before(begin, decoder.smooth, restarts) / 2 * scores.hop_s
@@ -58,8 +106,10 @@ def runs_of(decoder: "EventDecoder", scores: Scores, column: int, restarts: npt.
     stretch = np.zeros(len(begin), dtype=np.int64)
     if len(restarts):
         stretch[:] = np.searchsorted(restarts, begin, side="right")
-    known_s = _decided_s(decoder, scores, (rows, values), first)
-    return Runs(start_s, stop_s, np.maximum.reduceat(values, first), known_s, stretch, end)
+    at_once = decoder.high == decoder.low and not decoder.min_length_s
+    known_s = scores.time[begin] if at_once else _decided_s(decoder, scores, (rows, values), first)
+    highest = np.maximum.reduceat(values, first).astype(np.float64, copy=False)
+    return Runs(start_s, stop_s, highest, known_s, stretch, end)
 
 
 def _firsts(
@@ -81,33 +131,28 @@ def _firsts(
 def _decided_s(
     decoder: "EventDecoder",
     scores: Scores,
-    lasting: tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]],
+    lasting: tuple[npt.NDArray[np.intp], npt.NDArray[np.floating]],
     first: npt.NDArray[np.intp],
 ) -> FloatArray:
     """Return when each run was high and long enough; NaN where it never was."""
     rows, values = lasting
-    decided = first if decoder.high == decoder.low else _next_true(values >= decoder.high, first)
+    decided = first if decoder.high == decoder.low else _next_true(_reach(values, decoder.high), first)
     if decoder.min_length_s:
         centre_s = scores.centre_s[rows]
         since_s = centre_s - np.repeat(centre_s[first], np.diff(first, append=len(rows)))
         decided = np.maximum(decided, _next_true(since_s >= decoder.min_length_s - EPSILON_S, first))
-    if decided is first:
-        return scores.time[rows[first]]
     last = np.append(first[1:], len(rows)) - 1
     return np.where(decided <= last, scores.time[rows[np.minimum(decided, last)]], np.nan)
 
 
 def lasting_rows(
     decoder: "EventDecoder", scores: Scores, column: int, restarts: npt.NDArray[np.intp]
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.floating]]:
     """Return the rows of a class whose smoothed score is low or above, in order, and that score."""
     raw = scores.values[:, column]
-    if decoder.smooth == 1:
-        rows = np.flatnonzero(raw >= _no_less_than(decoder.low))
-        return rows, raw[rows].astype(np.float64)
-    smoothed = _smoothed(raw, decoder.smooth, restarts)
-    rows = np.flatnonzero(smoothed >= decoder.low)
-    return rows, smoothed[rows]
+    values = raw if decoder.smooth == 1 else _smoothed(raw, decoder.smooth, restarts)
+    rows = np.flatnonzero(_reach(values, decoder.low))
+    return rows, values[rows]
 
 
 def _smoothed(raw: npt.NDArray[np.float32], smooth: int, restarts: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
@@ -135,10 +180,12 @@ def _before(rows: npt.NDArray[np.intp], smooth: int, restarts: npt.NDArray[np.in
     return np.asarray(np.minimum(since, smooth - 1), dtype=np.intp)
 
 
-def _no_less_than(limit: float) -> np.float32:
-    """Return the least float32 that is no less than a float64, so that scores are compared without being copied."""
-    near = np.float32(limit)
-    return near if float(near) >= limit else np.nextafter(near, np.float32(np.inf))
+def _reach(values: npt.NDArray[np.floating], limit: float) -> npt.NDArray[np.bool_]:
+    """Return which values are no less than a limit; float32 ones are compared without being copied."""
+    if values.dtype != np.float32:
+        return np.asarray(values >= limit)
+    least = np.float32(limit)  # that is no less than the limit
+    return np.asarray(values >= (least if float(least) >= limit else np.nextafter(least, np.float32(np.inf))))
 
 
 def _next_true(mask: npt.NDArray[np.bool_], places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
@@ -182,9 +229,9 @@ def not_taken(decoder: "EventDecoder", scores: Scores, runs: dict[str, Runs]) ->
         [_scores_at(decoder, scores, label, at) for label, at in zip(decided, _parts(row, sizes), strict=True)]
     )
     order = np.lexsort((column, -surest, row))
-    columns = (stretch, column, row, _over(decoder, scores, last), start_s, stop_s)
+    columns = (stretch, column, row, over_rows(decoder, scores, last), start_s, stop_s)
     kept = np.zeros(len(order), dtype=bool)
-    kept[order] = _first_come(zip(*(one[order].tolist() for one in columns), strict=True), decoder)
+    kept[order] = _first_come(map(Candidate, *(one[order].tolist() for one in columns)), decoder)
     return {label: one.where(own) for (label, one), own in zip(decided.items(), _parts(kept, sizes), strict=True)}
 
 
@@ -192,29 +239,17 @@ def _parts(values: npt.NDArray[Any], sizes: list[int]) -> list[npt.NDArray[Any]]
     return np.split(values, np.cumsum(sizes)[:-1])
 
 
-def _first_come(runs: Iterable[tuple[int, int, int, int, float, float]], decoder: "EventDecoder") -> list[bool]:
-    """Return which of runs (stretch, class, row of decision, row at which it is over, start, stop) are events.
-
-    One of another class is decided only when the one before is over, so ends come in the order of decisions: of all
-    events of other classes the last alone can block.
-    """
+def _first_come(runs: Iterable[Candidate], decoder: "EventDecoder") -> list[bool]:
+    """Return which of runs, in the order in which they would be decided, are events."""
     kept: list[bool] = []
-    within = -1
-    ready_s: dict[int, float] = {}
-    newest = before = _NOBODY  # the last event, and the last of another class than that
-    for stretch, column, row, over, start_s, stop_s in runs:
-        if stretch != within:
-            within, ready_s, newest, before = stretch, {}, _NOBODY, _NOBODY
-        rival = before if newest[0] == column else newest
-        free = row >= rival[1] and start_s >= rival[2] + decoder.refractory_any_s - EPSILON_S
-        kept.append(free and start_s >= ready_s.get(column, -np.inf) - EPSILON_S)
-        if kept[-1]:
-            ready_s[column] = stop_s + decoder.refractory_s
-            newest, before = (column, over, stop_s), rival
+    taken = NOBODY
+    for run in runs:
+        free, taken = taken.after(run, decoder)
+        kept.append(free)
     return kept
 
 
-def _over(decoder: "EventDecoder", scores: Scores, last: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+def over_rows(decoder: "EventDecoder", scores: Scores, last: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """Return the row at which each run is over: the first after its last behind which nothing could be merged."""
     latest_s = scores.centre_s[last] + (decoder.merge_s + EPSILON_S - scores.hop_s)
     return np.maximum(np.searchsorted(scores.centre_s, latest_s, side="right"), last + 1)

@@ -1,5 +1,6 @@
 """Boosted trees on features: what a careful colleague would try first, to compare a net with."""
 
+import copy
 from collections.abc import Iterator
 from itertools import islice, repeat
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from wristkit.features.settings import NAMED
 from wristkit.features.table import table_of
+from wristkit.load.progress import is_headless
 from wristkit.models import Net
 from wristkit.recording import FloatArray
 from wristkit.train.fit import HISTORY_COLUMNS
@@ -21,6 +23,7 @@ from wristkit.windows import Windows
 
 TREES_AN_EPOCH = 5
 _LEARNING_RATE = 0.1
+_BINS = 255
 _LEAST = 1e-6  # probability, so that its logarithm is a number
 _MOTION = tuple(tuple(f"{stream}_{axis}" for axis in "xyz") for stream in ("accel", "gyro"))
 
@@ -44,6 +47,7 @@ class Boosted(Net):
     def __init__(self, windows: Windows, estimator: Any) -> None:  # noqa: ANN401  scikit-learn has no types
         super().__init__(channels=windows.channels, classes=windows.classes, samples=windows.samples)
         self.estimator = estimator
+        self.edges: list[FloatArray] = []
         self.epochs = 1
         self.offset: FloatArray = np.zeros(len(windows.classes))
         self.temperature = 1.0
@@ -53,6 +57,17 @@ class Boosted(Net):
         """Return the features that the trees look at."""
         return feature_table(values, channels=self.channels, rate_hz=self._rate_hz)
 
+    def bins(self, table: pd.DataFrame) -> FloatArray:
+        """Return (n, features) which of at most 255 bins each value lies in; NaN stays NaN.
+
+        The trees would cut them so themselves, but of weighted windows by quantiles that take longer than to grow.
+        """
+        values = table.to_numpy(dtype=np.float64)
+        if not self.edges:
+            self.edges = [_edges(column) for column in values.T]
+        placed = [np.searchsorted(edges, column) for edges, column in zip(self.edges, values.T, strict=True)]
+        return np.where(np.isnan(values), np.nan, np.column_stack(placed))
+
     def stages(self, table: pd.DataFrame) -> Iterator[npt.NDArray[np.float32]]:
         """Yield (n, classes) logits by the trees of one epoch, of two, and so on.
 
@@ -60,7 +75,7 @@ class Boosted(Net):
         """
         known = self.estimator.classes_.astype(int)
         for given in islice(
-            self.estimator.staged_predict_proba(table.to_numpy()), TREES_AN_EPOCH - 1, None, TREES_AN_EPOCH
+            self.estimator.staged_predict_proba(self.bins(table)), TREES_AN_EPOCH - 1, None, TREES_AN_EPOCH
         ):
             probabilities = np.full((len(table), len(self.classes)), _LEAST)
             probabilities[:, known] = np.maximum(given, _LEAST)
@@ -87,14 +102,13 @@ def boost(
 ) -> tuple[Boosted, pd.DataFrame, str]:
     """Return calibrated trees, as many as suit the stopping people best, the history by fives of trees, and its end.
 
-    The last is empty text, or says that looking at the trees was interrupted; those that were looked at are kept.
+    The last is empty text, or says that it was interrupted; the trees that were grown and looked at are kept.
     """
-    made = Boosted(windows, _estimator(len(train), trees=TREES_AN_EPOCH * plan.epochs, seed=seed))
+    made = Boosted(windows, _estimator(len(train), seed=seed))
     table = made.table(train.values)
-    made.estimator.fit(table.to_numpy(), targets(train, windows.classes))
+    ended = _grow(made, made.bins(table), targets(train, windows.classes), epochs=plan.epochs)
     of_stop = made.stages(made.table(stop.values)) if len(stop) else repeat(np.empty((0, 0), dtype=np.float32))
     rows: list[dict[str, float]] = []
-    ended = ""
     try:
         for epoch, (logits, other) in enumerate(zip(made.stages(table), of_stop, strict=False), start=1):
             train_loss, _ = judge(logits, train, windows.classes)
@@ -114,11 +128,35 @@ def boost(
     return made.eval(), history, ended
 
 
-def _estimator(count: int, *, trees: int, seed: int) -> HistGradientBoostingClassifier:
+def _grow(made: Boosted, table: FloatArray, target: npt.NDArray[np.int64], *, epochs: int) -> str:
+    """Grow the trees of one epoch after another, and return what ended it early; of an epoch all are kept or none."""
+    from tqdm.auto import tqdm
+
+    try:
+        for epoch in tqdm(range(1, epochs + 1), desc="growing trees", unit="epoch", disable=is_headless(), leave=False):
+            more = copy.deepcopy(made.estimator).set_params(max_iter=TREES_AN_EPOCH * epoch)
+            made.estimator = more.fit(table, target)
+    except KeyboardInterrupt:
+        if not hasattr(made.estimator, "classes_"):
+            raise
+        return INTERRUPTED
+    return ""
+
+
+def _edges(column: FloatArray) -> FloatArray:
+    """Return the values of training that part bins of about equal count; none of what is never a number."""
+    known: FloatArray = column[~np.isnan(column)]
+    if not len(known):
+        return known
+    edges: FloatArray = np.unique(np.quantile(known, np.arange(1, _BINS) / _BINS, method="lower"))
+    return edges
+
+
+def _estimator(count: int, *, seed: int) -> HistGradientBoostingClassifier:
     """Return trees to fit; few windows have smaller leaves. People decide how many are used, not windows at random."""
     return HistGradientBoostingClassifier(
         learning_rate=_LEARNING_RATE,
-        max_iter=trees,
+        warm_start=True,
         min_samples_leaf=max(2, min(20, count // 20)),
         class_weight="balanced",
         early_stopping=False,

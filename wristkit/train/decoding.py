@@ -1,19 +1,22 @@
 """The decoder that suits a net, chosen on the people it was stopped on."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from wristkit.detector import Detector, DetectorSpec
-from wristkit.events import BACKGROUND, EventDecoder, Scores, match
+from wristkit.events import BACKGROUND, EventDecoder, Scores, near, served
 from wristkit.recording import FloatArray
 from wristkit.windows import Windows
 
 if TYPE_CHECKING:
     from wristkit.models import Net
+
+Spans = Mapping[str, FloatArray]  # class to (n, 2) seconds
+_TOLERANCE_S = 0.5
 
 
 def spec_of(windows: Windows, net: "Net", *, seen: Windows, stop: Windows) -> DetectorSpec:
@@ -61,22 +64,26 @@ def _decoders(spec: DetectorSpec) -> list[EventDecoder]:
     ]
 
 
-def _runs(labels: npt.NDArray[np.object_], centre_s: FloatArray, spec: DetectorSpec) -> pd.DataFrame:
-    """Return consecutive windows of one label as a table of true events."""
+def _runs(labels: npt.NDArray[np.object_], centre_s: FloatArray, spec: DetectorSpec) -> Spans:
+    """Return consecutive windows of one label as true events."""
     scores = (labels[:, None] == np.array(spec.classes, dtype=object)).astype(np.float32)
     track = Scores.of(centre_s, scores, classes=spec.classes, centre_s=centre_s, hop_s=spec.hop_s)
-    return EventDecoder(high=0.5, low=0.5, background=spec.decoder.background).run(track)
+    return _found(EventDecoder(high=0.5, low=0.5, background=spec.decoder.background), track)
 
 
-def _worth(decoder: EventDecoder, tracks: list[tuple[Scores, pd.DataFrame]]) -> tuple[float, int, float]:
+def _found(decoder: EventDecoder, scores: Scores) -> Spans:
+    """Return the events of a decoder by which none blocks another."""
+    runs = {label: one.where(np.isfinite(one.decided_s)) for label, one in decoder.runs(scores).items()}
+    return {label: np.column_stack([one.start_s, one.stop_s]) for label, one in runs.items()}
+
+
+def _worth(decoder: EventDecoder, tracks: list[tuple[Scores, Spans]]) -> tuple[float, int, float]:
     """Return F1 of the events and how few are found besides; where nobody shows one, the surest decoder is best."""
     hits = told = true = 0
     for scores, truth in tracks:
-        found = decoder.run(scores)
-        told, true = told + len(found), true + len(truth)
-        for label, wanted in truth.groupby("label"):
-            predicted = found.loc[found["label"] == label, ["start_s", "stop_s"]].to_numpy(dtype=np.float64)
-            hits += len(match(predicted, wanted[["start_s", "stop_s"]].to_numpy(dtype=np.float64), tolerance_s=0.5))
+        for label, found in _found(decoder, scores).items():
+            hits += int(served(*near(found, truth[label], _TOLERANCE_S), np.zeros(len(found))).sum())
+            told, true = told + len(found), true + len(truth[label])
     if not true:
         return 0.0, -told, decoder.high
     return 2 * hits / (told + true), hits - told, 0.0

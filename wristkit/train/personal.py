@@ -11,7 +11,7 @@ from wristkit.detector import Detector
 from wristkit.evaluate import PREDICTION_COLUMNS
 from wristkit.recording import FloatArray
 from wristkit.train.fit import BoostedFit, Fit, check_names
-from wristkit.windows import PeopleSplit, Windows, check_finite
+from wristkit.windows import PeopleSplit, Windows, check_finite, check_windows
 
 if TYPE_CHECKING:
     from wristkit.models import Added
@@ -51,6 +51,9 @@ def personalise(fit: Fit, windows: Windows, *, take_from: Literal["background", 
         Where not exactly one label is new, windows are conditioned otherwise, the fit tells no embedding, or it has no
         background class to take from.
     """
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit is a {type(fit).__name__}, expected a Fit, as wristkit.quick_train returns")
+    check_windows(windows)
     name = _new_class(fit, windows)
     is_new = windows.labels.astype(str) == name
     donor = _donor(fit, take_from)

@@ -24,7 +24,7 @@ from wristkit.train.decoding import silent_note, spec_of
 from wristkit.train.fit import BoostedFit, Fit, check_names, predictions
 from wristkit.train.hardware import Device, Threads, choose_device, choose_threads, repeatable, using_threads
 from wristkit.train.loop import OnEpoch, Plan, batch_loss, batches, calibrate, run_epochs
-from wristkit.windows import PeopleSplit, Windows, split_people
+from wristkit.windows import PeopleSplit, Windows, check_windows, split_people
 
 if TYPE_CHECKING:
     from torch import nn
@@ -91,6 +91,7 @@ def quick_train(
         shape or numbers that are not finite.
     """
     begun_s = time.time()
+    check_windows(windows)
     model, seed, threads = _known(model), check_seed(seed), check_threads(threads)
     check_on_epoch(on_epoch)
     where = "cpu" if model == BOOSTING else choose_device(device)
@@ -137,6 +138,7 @@ def train_for_others(
 
     As :func:`quick_train`, but nobody of these people is held out: those whom it would hold out are trained on.
     """
+    check_windows(windows)
     model, seed = _known(model), check_seed(seed)
     plan = Plan(check_epochs(epochs), Augmentation(), "cpu" if model == BOOSTING else choose_device(device), None)
     split = split_people(windows, seed=seed)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wristkit.errors import RecordingError
+from wristkit.recording import for_spreadsheets
 from wristkit.store import atomic_write, writing
 from wristkit.train.fit import BoostedFit, Fit
 from wristkit.train.loop import INTERRUPTED
@@ -35,7 +35,8 @@ def record(fit: Fit, windows: Windows, *, folder: Path, epochs: int, took_s: flo
     """Write a run into a new folder below ``folder``, and return it.
 
     ``run.json`` holds configuration, hash of the data, seed, environment and metrics; ``history.csv`` and
-    ``held_out.csv`` are tables, ``weights.safetensors`` and ``detector.json`` the net, where it has weights.
+    ``held_out.csv`` are tables, ``weights.safetensors`` and ``detector.json`` the net, where it has weights. Names in
+    ``held_out.csv`` that a spreadsheet would run as a formula have an apostrophe in front.
     """
     fields = _fields(fit, windows, epochs=epochs, took_s=took_s)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
@@ -55,18 +56,13 @@ def record(fit: Fit, windows: Windows, *, folder: Path, epochs: int, took_s: flo
 
 def make_folder(folder: Path) -> None:
     """Make a folder where it is missing and try to write there, or raise what the system says."""
-    try:
-        with writing(folder):
+    with writing(folder):
+        try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder) as file:
-                file.write(b"tried")
-    except FileNotFoundError as fault:
-        raise RecordingError(
-            f"the folder cannot be made: {fault.strerror}",
-            code="not_writable",
-            remedy="choose another folder for runs",
-            file=folder.name[:80],
-        ) from fault
+        except FileNotFoundError as fault:  # what lies above takes no folders, as in /proc
+            raise NotADirectoryError(fault.errno, fault.strerror) from fault
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"tried")
 
 
 def runs(folder: str | Path) -> pd.DataFrame:
@@ -149,7 +145,7 @@ def _write(fit: Fit, fields: Mapping[str, Any], folder: Path) -> None:
     elif not isinstance(fit, BoostedFit):
         weights = {name: value.contiguous() for name, value in fit.model.state_dict().items()}
         atomic_write(folder / "weights.safetensors", lambda file: file.write(weights_as_bytes(weights)))
-    for name, table in (("history.csv", fit.history), ("held_out.csv", fit.held_out)):
+    for name, table in (("history.csv", fit.history), ("held_out.csv", for_spreadsheets(fit.held_out))):
         _write_text(folder / name, table.to_csv(index=False))
     _write_text(folder / RUN_FILE, json.dumps(fields, indent=1, allow_nan=False))
 

@@ -19,7 +19,7 @@ from wristkit.train import check_names
 from wristkit.train.asked import check_epochs, check_seed
 from wristkit.validate.folds import By, Fold, check_folds, check_number, folds_of
 from wristkit.validate.models import Model, Named, Scored, named
-from wristkit.windows import Windows, check_finite
+from wristkit.windows import Windows, check_finite, check_windows
 
 _FOLDS = 5
 
@@ -126,7 +126,7 @@ def cross_validate(
     by: By = "subject",
     folds: int | str = _FOLDS,
     features: Wanted | None = None,
-    recordings: Sequence[Recording] | None = None,
+    recordings: Recording | Sequence[Recording] | None = None,
     epochs: int = 20,
     seed: int = 0,
 ) -> CrossValidation:
@@ -200,6 +200,7 @@ def subject_blind_warning(
 
 
 def _check_names(chosen: Windows) -> None:
+    check_windows(chosen)
     if len(chosen.classes) < 2:
         raise ValueError(f"windows are all of class {list(chosen.classes)}, expected two or more classes")
     check_names(chosen.classes)

@@ -142,10 +142,8 @@ def _with_values(recording: Recording, values: Mapping[str, npt.NDArray[np.float
 def _turned(recording: Recording, turn: npt.NDArray[np.float64]) -> Recording:
     """Return a recording with all vectors turned, axial ones as a mirror treats them; attitudes stay."""
     maps = {**dict.fromkeys(POLAR, turn), **dict.fromkeys(AXIAL, turn * np.linalg.det(turn))}
-    known = {
-        name: maps[name] for name, one in recording.streams.items() if name in maps and one.channels == tuple("xyz")
-    }
-    return _with_values(recording, {name: recording[name].values @ one.T for name, one in known.items()})
+    held = {name: one.values for name, one in recording.streams.items() if name in maps}  # x, y, z, as all of these are
+    return _with_values(recording, {name: values @ maps[name].T for name, values in held.items()})
 
 
 def _named(damage: Callable[..., Recording], **size: object) -> Damage:

@@ -25,7 +25,7 @@ class Fold(NamedTuple):
 
 
 def folds_of(
-    chosen: Windows, *, by: By, folds: int | str, seed: int, recordings: Sequence[Recording] | None
+    chosen: Windows, *, by: By, folds: int | str, seed: int, recordings: Recording | Sequence[Recording] | None
 ) -> tuple[list[Fold], tuple[str, ...]]:
     """Return folds in which no person is on both sides, every window tested once, and what was done instead.
 
@@ -91,11 +91,12 @@ def _unevenness(counts: npt.NDArray[np.int64], parts: Sequence[npt.NDArray[np.in
     return int((tested == total).sum()), int((tested == 0).sum()), float(np.square(tested / total).sum())
 
 
-def _worn(chosen: Windows, by: By, recordings: Sequence[Recording] | None) -> TextArray:
+def _worn(chosen: Windows, by: By, recordings: Recording | Sequence[Recording] | None) -> TextArray:
     """Return (n,) the device or wrist of each window's recording."""
     if recordings is None:
         raise ValueError(f"by={by!r} needs recordings=, those that the windows were cut from, which state it")
-    stated = {one.id: one.wrist if by == "wrist" else one.source.get("device") for one in recordings}
+    held = [recordings] if isinstance(recordings, Recording) else recordings
+    stated = {one.id: one.wrist if by == "wrist" else one.source.get("device") for one in held}
     ids = sorted(set(chosen.recordings))
     if unknown := [name for name in ids if not stated.get(name)]:
         given = "were not given" if any(name not in stated for name in unknown) else f"do not state their {by}"

@@ -197,12 +197,16 @@ def _checked(given: npt.ArrayLike, names: Any, tested: Windows, notes: tuple[str
     expected = (len(tested), len(classes))
     if probabilities.shape != expected:
         raise ValueError(f"predict_proba gave an array of {probabilities.shape}, expected {expected}: windows, classes")
+    if len(set(classes)) < len(classes):
+        raise ValueError(f"the model knows the classes {list(classes)}, expected each of them once")
     off = ~np.isfinite(probabilities).all(axis=1) | (np.abs(probabilities.sum(axis=1) - 1) > 1e-3)
+    off |= ((probabilities < -1e-6) | (probabilities > 1 + 1e-3)).any(axis=1)
     if off.any():
         place = int(np.argmax(off))
         where = f"recording {tested.recordings[place]} at {tested.start_s[place]:g} s"
         raise RecordingError(
-            f"the model gave {probabilities[place].tolist()} for the window of {where}, expected numbers that sum to 1",
+            f"the model gave {probabilities[place].tolist()} for the window of {where}, expected numbers from "
+            "0 to 1 that sum to 1",
             code="not_finite",
             remedy="look at that window for missing or huge values, such as another unit",
         )

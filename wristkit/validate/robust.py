@@ -14,6 +14,7 @@ from wristkit.evaluate.people import interval_of_difference
 from wristkit.recording import FloatArray, Recording
 from wristkit.signals import inspect
 from wristkit.signals.inspection import CONTRADICTIONS
+from wristkit.train import Fit
 from wristkit.train.asked import check_seed
 from wristkit.validate.damage import DAMAGES, Damage, pace
 
@@ -108,21 +109,51 @@ def robustness(
     held = [recordings] if isinstance(recordings, Recording) else list(recordings)
     if not held:
         raise ValueError("no recordings were given; pass those of people the detector has not seen")
-    if UNDAMAGED in damages:
-        raise ValueError(f"a damage is named {UNDAMAGED!r}, which stands for the signal as it is; name it otherwise")
+    _check_detector(detector)
+    _check_damages(damages)
     seed = check_seed(seed)
     rule = _Rule(tier, tolerance_s, latency_from)
     report = detector.evaluate(held, **rule._asdict())
     held = [one for one in held if one.id in report.basis]  # beside real recordings, simulated ones are no figures
+    known = [_contradictions(one) for one in held]
     whole = _Trial(held, [""] * len(held), report)
-    rows = [_row(UNDAMAGED, held, whole, whole)]
+    rows = [_row(UNDAMAGED, held, whole, whole, known=known)]
     for name, damage in damages.items():
-        trial = _try(detector, [damage(one, _rng(seed, name, one)) for one in held], rule)
+        trial = _try(detector, [_damaged(one, name, damage, seed) for one in held], rule)
         clean = whole if not any(trial.refused) else _without(detector, held, trial.refused, rule)
-        rows.append(_row(name, held, trial, clean))
+        rows.append(_row(name, held, trial, clean, known=known))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     table.attrs["notes"] = report.notes
     return table
+
+
+def _check_detector(detector: object) -> None:
+    """Raise where what is to be tried finds no events; windows were cut from the signal before it is damaged."""
+    if isinstance(detector, Fit):
+        raise TypeError(
+            f"detector is a fit of {detector.name}, whose windows are cut already, and damage is done to recordings; "
+            "give fit.detector() and the recordings of fit.held_out_subjects"
+        )
+    if not callable(getattr(detector, "evaluate", None)):
+        raise TypeError(f"detector is a {type(detector).__name__}, expected a Detector or a Cascade, with evaluate()")
+
+
+def _check_damages(damages: object) -> None:
+    if not isinstance(damages, Mapping) or not all(map(callable, damages.values())):
+        raise TypeError(
+            f"damages are {damages!r}, expected a dictionary of name to function of a recording and a generator; take "
+            "some of wristkit.validate.DAMAGES"
+        )
+    if UNDAMAGED in damages:
+        raise ValueError(f"a damage is named {UNDAMAGED!r}, which stands for the signal as it is; name it otherwise")
+
+
+def _damaged(recording: Recording, name: str, damage: Damage, seed: int) -> Recording:
+    """Return a recording as a damage leaves it, or raise where that is none."""
+    given: object = damage(recording, _rng(seed, name, recording))
+    if not isinstance(given, Recording):
+        raise TypeError(f"damage {name!r} returned a {type(given).__name__}, expected a Recording")
+    return given
 
 
 def _rng(seed: int, name: str, recording: Recording) -> np.random.Generator:
@@ -169,7 +200,9 @@ def _counts(trial: _Trial, held: Sequence[Recording]) -> FloatArray:
     return np.column_stack([counted, hours])
 
 
-def _row(name: str, held: Sequence[Recording], trial: _Trial, clean: _Trial) -> dict[str, object]:
+def _row(
+    name: str, held: Sequence[Recording], trial: _Trial, clean: _Trial, *, known: Sequence[set[str]]
+) -> dict[str, object]:
     """Return one row of the table, over the recordings that were not refused."""
     kept = [one for one, code in zip(held, trial.refused, strict=True) if not code]
     unit, over = _units(kept)
@@ -181,7 +214,7 @@ def _row(name: str, held: Sequence[Recording], trial: _Trial, clean: _Trial) -> 
         "damage": name,
         "recordings": len(held),
         "refused": len(held) - len(kept),
-        "noticed": ", ".join(sorted(_noticed(trial.recordings, held))),
+        "noticed": ", ".join(sorted(_noticed(trial.recordings, held, known))),
         "recall": now[0],
         "recall_drop": was[0] - now[0],
         "recall_drop_low": 0.0 - high[0],
@@ -199,15 +232,14 @@ def _row(name: str, held: Sequence[Recording], trial: _Trial, clean: _Trial) -> 
     }
 
 
-def _noticed(damaged: Sequence[Recording], held: Sequence[Recording]) -> set[str]:
-    """Return the contradictions that ``inspect`` finds now and did not before."""
-    return {
-        str(code)
-        for now, before in zip(damaged, held, strict=True)
-        if now is not before
-        for code in set(inspect(now).findings["code"]) - set(inspect(before).findings["code"])
-        if code in CONTRADICTIONS
-    }
+def _noticed(damaged: Sequence[Recording], held: Sequence[Recording], known: Sequence[set[str]]) -> set[str]:
+    """Return the contradictions that there are now and were not before."""
+    changed = (one for one in zip(damaged, held, known, strict=True) if one[0] is not one[1])
+    return {code for now, _, before in changed for code in _contradictions(now) - before}
+
+
+def _contradictions(recording: Recording) -> set[str]:
+    return {str(code) for code in inspect(recording).findings["code"]} & set(CONTRADICTIONS)
 
 
 def _notes(name: str, held: Sequence[Recording], trial: _Trial, alarms: Rate) -> Iterator[str]:

@@ -6,9 +6,9 @@ ones, and none lies across a gap.
 
 from wristkit.windows.copies import Copy, copies_in
 from wristkit.windows.cutting import Cut, cut, whole_samples
-from wristkit.windows.labelled import TextArray, Windows, check_finite
+from wristkit.windows.labelled import TextArray, Windows, check_finite, check_windows
 from wristkit.windows.making import Policy, windows
-from wristkit.windows.people import PeopleSplit, one_name, people_of, split_people
+from wristkit.windows.people import PeopleSplit, one_name, people_of, plain_name, split_people
 
 __all__ = [
     "Copy",
@@ -18,10 +18,12 @@ __all__ = [
     "TextArray",
     "Windows",
     "check_finite",
+    "check_windows",
     "copies_in",
     "cut",
     "one_name",
     "people_of",
+    "plain_name",
     "split_people",
     "whole_samples",
     "windows",

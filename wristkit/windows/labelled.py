@@ -111,6 +111,12 @@ class Windows:
         )
 
 
+def check_windows(given: object) -> None:
+    """Raise where something is no windows."""
+    if not isinstance(given, Windows):
+        raise TypeError(f"windows are a {type(given).__name__}, expected Windows; make them with wristkit.windows")
+
+
 def check_finite(chosen: Windows) -> None:
     """Raise where samples are not finite, with the first window that holds one.
 

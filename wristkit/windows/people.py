@@ -12,6 +12,7 @@ from wristkit.windows.copies import copies_in
 from wristkit.windows.labelled import Windows, check_finite
 
 _NOBODY = {"", "?", "unknown", "none", "nan", "null"}
+_UNSEEN = ("Cc", "Cf", "Cs")  # controls, marks that turn or join, halves of pairs
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _cut_order(order: npt.NDArray[np.int64], sizes: tuple[int, int, int]) -> lis
 def people_of(chosen: Windows) -> list[str]:
     """Return the names of the people, or raise where they cannot be told apart."""
     people = sorted({str(name) for name in chosen.subjects})
-    if nobody := [name for name in people if _plain(name) in _NOBODY]:
+    if nobody := [name for name in people if plain_name(name) in _NOBODY]:
         nameless = sorted(set(chosen.recordings[np.isin(chosen.subjects.astype(str), nobody)]))[:3]
         whose = f"are of subject {nobody[0]!r}" if nobody[0].strip() else "have no subject"
         raise RecordingError(
@@ -87,7 +88,7 @@ def one_name(names: Iterable[str]) -> str:
     """Return in words which two names may be one, as they look the same; empty text where all are told apart."""
     seen: dict[str, str] = {}
     for name in names:
-        before = seen.setdefault(_plain(name), name)
+        before = seen.setdefault(plain_name(name), name)
         if before == name:
             continue
         if before.strip().casefold() == name.strip().casefold():
@@ -96,9 +97,9 @@ def one_name(names: Iterable[str]) -> str:
     return ""
 
 
-def _plain(name: str) -> str:
-    """Return a name without what nobody sees: case, blanks at its ends, composed or split accents, no-width marks."""
-    seen = (one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
+def plain_name(name: str) -> str:
+    """Return a name without what nobody sees: case, blanks at its ends, composed or split accents, hidden marks."""
+    seen = (one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) not in _UNSEEN)
     return unicodedata.normalize("NFKC", "".join(seen).casefold()).strip()
 
 
