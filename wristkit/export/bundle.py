@@ -1,47 +1,74 @@
 """Export as one step: convert, check the saved file, and put package, golden vectors and report side by side."""
 
-import html
-import json
-import math
-import os
-import re
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-import wristkit
-from wristkit.errors import RecordingError
-from wristkit.export import coreml
-from wristkit.export.cost import Cost, cost
+from wristkit.detector import Cascade, Detector, Trace
+from wristkit.export import coreml, preflight
+from wristkit.export.cost import Cost, cascade_costs, cost, latency, total
+from wristkit.export.folder import REPORT, package_name, refuse_foreign, replacing
+from wristkit.export.forms import Interface
+from wristkit.export.golden import GOLDEN, write_golden
 from wristkit.export.mlprogram import load_mlpackage
-from wristkit.export.parity import SHIPPED_BOUND, Trial, expected, parity, raise_failed, trial_windows
-from wristkit.models import weights_sha256
+from wristkit.export.native import write_native
+from wristkit.export.parity import Row, packaged_row, push_row, raise_failed, table_of
+from wristkit.export.shown import page_of
+from wristkit.export.stage import Asked, Stage, make_stage, stages_of
+from wristkit.export.telling import Facts, write_report
 from wristkit.recording import Recording
-
-if TYPE_CHECKING:
-    from wristkit.detector import Detector
-
-MARKER = "wristkit bundle"
-REPORT, CARD, GOLDEN = "report.json", "MODEL_CARD.md", "golden"
-GOLDEN_WINDOWS = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """Where the package, its golden vectors and its report lie, with parity and cost at hand."""
+    """Where the package, its golden vectors and its report lie, with parity and cost at hand.
 
-    mlpackage: Path
+    Parameters
+    ----------
+    packages
+        Stage to package: ``gate`` and ``confirm`` of a cascade, the empty name of a detector.
+    golden, report
+        Folder of golden vectors, and ``report.json``.
+    cpp, swift
+        Folders of the C++ core and of the Swift package; None where none was written.
+    parity
+        One row a check, ``check, status, measured, bound, note``.
+    costs
+        Stage to cost.
+    preflight
+        One row a finding, ``check, status, where, note``.
+    ranges
+        How large each tensor gets on the windows of the trial, of all stages.
+    latency
+        How long one window takes on the machine that exported, of all stages.
+    took_s
+        Seconds of each step of the export.
+    """
+
+    packages: Mapping[str, Path]
     golden: Path
     report: Path
+    cpp: Path | None
+    swift: Path | None
     parity: pd.DataFrame
-    cost: Cost
+    costs: Mapping[str, Cost]
+    preflight: pd.DataFrame
+    ranges: pd.DataFrame
+    latency: pd.DataFrame
+    took_s: Mapping[str, float]
+
+    @property
+    def mlpackage(self) -> Path:
+        """The package; of a cascade that of its gate, and ``packages`` has both."""
+        return next(iter(self.packages.values()))
+
+    @property
+    def cost(self) -> Cost:
+        """What it costs; of a cascade both stages together."""
+        return total(self.costs)
 
     @property
     def not_run(self) -> tuple[str, ...]:
@@ -50,45 +77,44 @@ class Bundle:
 
     def __repr__(self) -> str:
         counts = self.parity["status"].value_counts()
-        told = ", ".join(f"{count} {status}" for status, count in counts.items())
-        return f"Bundle({self.mlpackage.name}; {told}; {self.cost.package_bytes} bytes)"
+        said = ", ".join(f"{count} {status}" for status, count in counts.items())
+        names = ", ".join(one.name for one in self.packages.values())
+        return f"Bundle({names}; {said}; {self.cost.package_bytes} bytes)"
 
     def _repr_html_(self) -> str:
-        costs = pd.DataFrame({name.replace("_", " "): [f"{value:,}"] for name, value in asdict(self.cost).items()})
-        return (
-            f"<p><b>{html.escape(self.mlpackage.name)}</b></p>"
-            f"{self.parity.to_html(index=False, na_rep='', float_format='{:.3g}'.format)}"
-            f"{costs.to_html(index=False)}"
-            f"<p><b>Not run:</b> {html.escape(', '.join(self.not_run))}</p>"
-        )
+        return page_of(self)
 
 
 def export(
-    detector: "Detector",
+    detector: Detector | Cascade,
     folder: str | Path,
     *,
-    interface: str = "window",
+    interface: Interface = "window",
     target: str = "watchOS10",
     precision: str = "float16",
     recordings: Recording | Sequence[Recording] | None = None,
 ) -> Bundle:
-    """Write a detector as a checked Core ML package and return the bundle.
+    """Write a detector or a cascade as checked Core ML packages and return the bundle.
 
-    The folder gets ``<folder name>.mlpackage``, ``golden/``, ``report.json`` and ``MODEL_CARD.md``, all at once: until
-    then it holds what it held before.
+    The folder gets ``<folder name>.mlpackage`` (of a cascade ``<folder name>_gate`` and ``_confirm``), ``cpp/`` and
+    ``swift/`` where the net streams, ``golden/``, ``report.json`` and ``MODEL_CARD.md``, all at once: until then it
+    holds what it held before.
 
     Parameters
     ----------
     detector
-        A trained detector, its model in eval mode.
+        A trained detector or cascade, its model in eval mode.
     folder
         New, empty, or an earlier bundle, which is replaced; files of others in it stay.
     interface
-        ``"window"``: one conditioned window in, probabilities and label out.
+        ``"window"``: one conditioned window in, probabilities and label out. ``"streaming"``: the newest hop of samples
+        and a state in, probabilities and the next state out; classes are in the metadata. ``"activity_classifier"``:
+        Create ML's features, a row of samples for each channel and ``stateIn``, ``label``, ``labelProbability`` and
+        ``stateOut``; it computes in float32.
     target
         Oldest system: watchOS8, 9, 10, 11 or 26.
     precision
-        ``"float16"`` or ``"float32"``.
+        ``"float16"``, ``"float32"`` or ``"int8"`` (weights of convolutions; the rest as in float16).
     recordings
         One or more to check on, best ones the detector never saw. Without them seeded random windows are used. Up to 32
         of their windows become golden vectors in the bundle.
@@ -104,163 +130,139 @@ def export(
     """
     folder = Path(folder)
     coreml.check_arguments(interface=interface, target=target, precision=precision)
-    if reasons := coreml.why_not_exportable(detector):
+    asked = Asked(interface, target, precision)
+    stages = stages_of(detector)
+    found = {name: preflight.preflight(one, **vars(asked)) for name, one in stages.items()}
+    _refuse(found)
+    refuse_foreign(folder)
+    held = () if recordings is None else (recordings,) if isinstance(recordings, Recording) else tuple(recordings)
+    clock = _Clock()
+    with replacing(folder) as staging:
+        name = package_name(folder)
+        made = [
+            make_stage(
+                stage,
+                one,
+                staging / f"{'_'.join(filter(None, (name, stage)))}.mlpackage",
+                asked,
+                findings=found[stage],
+                held=held,
+            )
+            for stage, one in stages.items()
+        ]
+        clock.lap("packages and their parity")
+        bundle = _completed(detector, made, staging, held, clock)
+        write_report(detector, bundle, Facts(interface, target, asked.shipped, _sources(made)))
+    raise_failed(bundle.parity)
+    return _moved(bundle, staging, folder)
+
+
+class _Clock:
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self.took_s: dict[str, float] = {}
+        self._since_s = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Note the seconds since the last step."""
+        now_s = time.perf_counter()
+        self.took_s[name], self._since_s = now_s - self._since_s, now_s
+
+
+def _refuse(found: Mapping[str, pd.DataFrame]) -> None:
+    reasons = [
+        f"{f'{stage}: ' if stage else ''}{reason}"
+        for stage, table in found.items()
+        for reason in preflight.reasons_against(table)
+    ]
+    if reasons:
         raise ValueError(f"the detector cannot be exported: {'; '.join(reasons)}")
-    _refuse_foreign(folder)
-    held = [recordings] if isinstance(recordings, Recording) else recordings
-    trial = trial_windows(detector, held)
-    with _replacing(folder) as staging:
-        package = staging / f"{_package_name(folder)}.mlpackage"
-        coreml.convert(detector, package, target=target, precision=precision)
-        table = _checked(detector, package, target=target, precision=precision, trial=trial)
-        costs = cost(detector, package)
-        _write_golden(detector, staging / GOLDEN, precision=precision, trial=trial)
-        facts = {"interface": interface, "target": target, "precision": precision, "trial": trial.source}
-        _write_report(detector, staging, package, table=table, costs=costs, facts=facts)
-    raise_failed(table)
-    return Bundle(folder / package.name, folder / GOLDEN, folder / REPORT, table, costs)
 
 
-def _checked(detector: "Detector", package: Path, *, target: str, precision: str, trial: Trial) -> pd.DataFrame:
-    """Return the parity of a package, with a float32 twin that is thrown away."""
-    shipped = load_mlpackage(package)
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "exact.mlpackage"
-        exact = load_mlpackage(coreml.convert(detector, path, target=target, precision="float32"))
-    return parity(detector, exact=exact, shipped=shipped, precision=precision, trial=trial)
+def _completed(
+    detector: Detector | Cascade, made: Sequence[Stage], staging: Path, held: Sequence[Recording], clock: _Clock
+) -> Bundle:
+    """Write what belongs to all stages, and return the bundle where it is being made."""
+    packages = {one.stage: one.package for one in made}
+    rows, traces = _from_raw_samples(detector, list(packages.values()), held)
+    clock.lap("events from raw samples")
+    native = write_native(detector, staging, trials={one.stage: one.trial for one in made}, held=held)
+    clock.lap("C++ and Swift")
+    costs = _costs(detector, packages, traces, native.code_bytes)
+    stages = stages_of(detector)
+    timed = [latency(one).assign(stage=name) for name, one in stages.items()]
+    for one in made:
+        tolerance = load_mlpackage(one.package).metadata["precision"]
+        write_golden(stages[one.stage], staging / GOLDEN / one.stage, precision=tolerance, trial=one.trial)
+    clock.lap("cost, latency and golden vectors")
+    return Bundle(
+        packages=packages,
+        golden=staging / GOLDEN,
+        report=staging / REPORT,
+        cpp=native.cpp,
+        swift=native.swift,
+        parity=_parity(made, [*rows, *native.rows]),
+        costs=costs,
+        preflight=_together([(one.stage, one.findings) for one in made]),
+        ranges=_together([(one.stage, one.ranges) for one in made]),
+        latency=pd.concat(timed, ignore_index=True),
+        took_s=clock.took_s,
+    )
 
 
-def _package_name(folder: Path) -> str:
-    """Return the folder's name where it can be a Swift class, as Xcode makes one of it; else ``detector``."""
-    name = folder.resolve().name
-    return name if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) else "detector"
+def _from_raw_samples(
+    detector: Detector | Cascade, packages: Sequence[Path], held: Sequence[Recording]
+) -> tuple[list[Row], list[Trace]]:
+    rows = [push_row(detector, held)]
+    if not isinstance(detector, Cascade):
+        return rows, []
+    loaded = [load_mlpackage(one) for one in packages]
+    rows.append(packaged_row("shipped cascade, events from raw samples", detector, loaded, held))
+    return rows, [detector.trace(one) for one in held]
 
 
-def _write_golden(detector: "Detector", folder: Path, *, precision: str, trial: Trial) -> None:
-    folder.mkdir()
-    chosen = np.unique(np.linspace(0, len(trial.values) - 1, GOLDEN_WINDOWS).astype(np.int64))
-    windows = trial.values[chosen]
-    logits, probabilities = expected(detector, windows)
-    np.savez(folder / "golden.npz", windows=windows, logits=logits, probabilities=probabilities)
-    facts = {
-        "input": coreml.INPUT,
-        "outputs": [coreml.LABEL, coreml.PROBABILITIES],
-        "classes": list(detector.spec.classes),
-        "probability_tolerance": SHIPPED_BOUND[precision],
-        "windows": trial.source,
-        "made_by": "torch, float32",
-    }
-    (folder / "golden.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+def _costs(
+    detector: Detector | Cascade, packages: Mapping[str, Path], traces: Sequence[Trace], code_bytes: int | None
+) -> Mapping[str, Cost]:
+    if isinstance(detector, Cascade):
+        return cascade_costs(detector, packages, traces)
+    return {"": cost(detector, packages[""], code_bytes=code_bytes)}
 
 
-def _write_report(
-    detector: "Detector", folder: Path, package: Path, *, table: pd.DataFrame, costs: Cost, facts: dict[str, str]
-) -> None:
-    """Write the card, then the report: it lists every file of the bundle, so that a later export knows its own."""
-    (folder / CARD).write_text(_card(detector, package.name, table, costs, facts), encoding="utf-8")
-    files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
-    report = {
-        "format": MARKER,
-        "wristkit_version": wristkit.__version__,
-        **facts,
-        "mlpackage": package.name,
-        "program_sha256": coreml.program_sha256(package),
-        "weights_sha256": weights_sha256(detector.model),
-        "spec_sha256": detector.spec.sha256,
-        "parity": [{key: _jsonable(value) for key, value in row.items()} for row in table.to_dict("records")],
-        "cost": asdict(costs),
-        "files": [*files, REPORT],
-    }
-    (folder / REPORT).write_text(json.dumps(report, indent=1, allow_nan=False), encoding="utf-8")
+def _parity(made: Sequence[Stage], rows: Sequence[Row]) -> pd.DataFrame:
+    """Return all rows in one table: what was run first, those of a stage with its name before them."""
+    tables = [
+        one.table.assign(check=[f"{one.stage}: {check}" if one.stage else check for check in one.table["check"]])
+        for one in made
+    ]
+    table = pd.concat([*tables, table_of(rows)], ignore_index=True)
+    return table.sort_values("status", key=lambda column: column == "not run", kind="stable", ignore_index=True)
 
 
-def _jsonable(value: Any) -> Any:  # noqa: ANN401  a table's cell
-    """Return None for NaN and text for infinity, which JSON has no words for."""
-    if not isinstance(value, float) or math.isfinite(value):
-        return value
-    return None if math.isnan(value) else str(value)
+def _together(tables: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+    """Return tables of stages as one, with the stage in front where there are several."""
+    if len(tables) == 1:
+        return tables[0][1]
+    named = [table.assign(stage=stage)[["stage", *table.columns]] for stage, table in tables]
+    return pd.concat(named, ignore_index=True)
 
 
-def _card(detector: "Detector", name: str, table: pd.DataFrame, costs: Cost, facts: dict[str, str]) -> str:
-    spec = detector.spec
-    checks = "\n".join(f"- {row.check}: **{row.status}** ({row.note})" for row in table.itertuples())
-    classes = ", ".join(json.dumps(one, ensure_ascii=False) for one in spec.classes)
-    return f"""# {name}
-
-Windows of {spec.length} samples at {spec.conditioning.rate_hz:g} Hz, one every {spec.hop} samples.
-
-- Classes: {classes}
-- Input: `{coreml.INPUT}` {coreml.window_shape(detector)} Float32, conditioned; frame: {spec.conditioning.frame.kind}
-- Channels, in order: {", ".join(spec.conditioning.channels)}
-- Outputs: `{coreml.PROBABILITIES}` (class to probability), `{coreml.LABEL}`
-- {facts["target"]} or later, {facts["precision"]}; {costs.parameters:,} parameters, {costs.macs_per_window:,} \
-multiply-accumulates a window, {costs.package_bytes:,} bytes
-- Conditioning, decoder, units and hashes are in the package's own metadata and in `{REPORT}`.
-
-## Checks
-On {facts["trial"]}.
-
-{checks}
-
-This package was never run on Apple hardware. It is no medical device, and its error rates are those of its evaluation.
-"""
+def _sources(made: Sequence[Stage]) -> str:
+    return "; ".join(f"{one.stage}: {one.trial.source}" if one.stage else one.trial.source for one in made)
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Raise where the folder holds anything but an earlier bundle."""
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise RecordingError("it is not a folder", code="exists", remedy="give the path of a folder", file=folder)
-    if folder.is_dir() and any(folder.iterdir()) and not _files_of_bundle(folder):
-        raise RecordingError(
-            "the folder holds files that are not a bundle",
-            code="exists",
-            remedy="give a new or an empty folder",
-            file=folder,
-        )
+def _moved(bundle: Bundle, staging: Path, folder: Path) -> Bundle:
+    """Return the bundle at its place."""
 
+    def at(path: Path) -> Path:
+        return folder / path.relative_to(staging)
 
-def _files_of_bundle(folder: Path) -> frozenset[str]:
-    """Return the relative paths that an earlier export wrote, none where it is no bundle."""
-    try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return frozenset()
-    if not isinstance(report, dict) or report.get("format") != MARKER:
-        return frozenset()
-    return frozenset(map(str, report.get("files", ())))
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """Give a new folder to fill; on success it takes the place of the old one, and files of others move over."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    try:
-        yield staging
-        staging.chmod(0o777 & ~_umask())
-        if folder.exists():
-            _swap(folder, staging)
-        else:
-            staging.rename(folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _swap(folder: Path, staging: Path) -> None:
-    old = staging.with_suffix(".old")
-    ours = _files_of_bundle(folder)
-    folder.rename(old)
-    staging.rename(folder)
-    for file in [one for one in old.rglob("*") if one.is_symlink() or one.is_file()]:
-        relative = file.relative_to(old)
-        if str(relative) not in ours:
-            (folder / relative).parent.mkdir(parents=True, exist_ok=True)
-            file.rename(folder / relative)
-    shutil.rmtree(old)
-
-
-def _umask() -> int:
-    """Return the process's mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    return replace(
+        bundle,
+        packages={stage: at(path) for stage, path in bundle.packages.items()},
+        golden=at(bundle.golden),
+        report=at(bundle.report),
+        cpp=None if bundle.cpp is None else at(bundle.cpp),
+        swift=None if bundle.swift is None else at(bundle.swift),
+    )

@@ -4,87 +4,24 @@ Each operation is computed in float32 and its result rounded to the type that th
 errors, overflow, wrong weights and wrong names; it cannot know in which order Apple hardware adds.
 """
 
-import json
-import logging
-import math
-import struct
-import warnings
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from types import MappingProxyType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from wristkit.errors import NotThisFormatError, RecordingError, TruncatedError
-from wristkit.export.operations import OPERATIONS, Operands, Value
-
-# Names of MIL data types by their number in the file: (name, numpy type).
-_TYPES: Mapping[int, tuple[str, str]] = MappingProxyType(
-    {
-        1: ("bool", "?"),
-        2: ("string", ""),
-        10: ("fp16", "<f2"),
-        11: ("fp32", "<f4"),
-        12: ("fp64", "<f8"),
-        21: ("int8", "<i1"),
-        22: ("int16", "<i2"),
-        23: ("int32", "<i4"),
-        31: ("uint8", "<u1"),
-        32: ("uint16", "<u2"),
-    }
-)
-_BLOB_TYPES: Mapping[int, str] = MappingProxyType(
-    {1: "fp16", 2: "fp32", 3: "uint8", 4: "int8", 6: "int16", 7: "uint16", 14: "int32"}
-)
-_BLOB_HEADER = struct.Struct("<IIQQ")
-_BLOB_MAGIC = 0xDEADBEEF
-_REBUILD = "export the package again, or copy it again as a whole"
+from wristkit.export.more_operations import OPERATIONS
+from wristkit.export.operands import Operands, Value
+from wristkit.export.package_file import Feature, Name, Operation, broken, coremltools, read_package, rounded
 
 Observer = Callable[[str, Tensor, str], None]
-
-
-@cache
-def coremltools() -> ModuleType:
-    """Return the library, imported without its remarks on Apple frameworks that no other system has."""
-    logger = logging.getLogger("coremltools")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import coremltools as library
-            import coremltools.proto.Model_pb2  # the generated classes are an attribute from here on
-    finally:
-        logger.setLevel(level)
-    module: ModuleType = library
-    return module
-
-
-class Feature(NamedTuple):
-    """An input or output as an app sees it: fp16 or fp32 with a shape, string, or dictionary."""
-
-    type: str
-    shape: tuple[int, ...]
-
-
-class Operation(NamedTuple):
-    """One operation: its type, the names or constants it takes, and name, type and shape of each result."""
-
-    type: str
-    operands: Mapping[str, tuple[str | Value, ...]]
-    results: tuple[tuple[str, str, tuple[int, ...] | None], ...]
-
-
-class _Name(str):
-    """The name of an earlier result, as against a string constant."""
-
-    __slots__ = ()
+_ONE_BY_ONE = frozenset({"classify"})  # what gives no tensor
+_SIDE_BY_SIDE = 256  # bounds memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +60,71 @@ class MLPackage:
         for name, feature in self.inputs.items():
             _observe(observer, name, values[name], feature.type)
         for operation in self.operations:
-            results = self._run(operation, values)
-            for (name, kind, shape), value in zip(operation.results, results, strict=True):
-                values[name] = self._settled(name, value, kind, shape)
+            self._step(operation, values)
+            for name, kind, _ in operation.results:
                 _observe(observer, name, values[name], kind)
         return {name: _plain(values[name], feature) for name, feature in self.outputs.items()}
+
+    def predict_many(
+        self, inputs: Mapping[str, npt.ArrayLike], *, observer: Observer | None = None
+    ) -> list[dict[str, npt.NDArray[Any] | str | dict[str, float]]]:
+        """Return what :meth:`predict` does for each of many inputs (n, ...), computed side by side.
+
+        The observer is called with tensors (k, ...) of several inputs at once.
+        """
+        arrays = {name: np.asarray(array, dtype=np.float32) for name, array in inputs.items()}
+        counts = {len(array) if array.ndim else 0 for array in arrays.values()}
+        if len(counts) != 1:
+            raise ValueError(f"inputs have {sorted(counts)} rows, expected as many of each")
+        rows = range(0, counts.pop(), _SIDE_BY_SIDE)
+        parts = ({name: array[first : first + _SIDE_BY_SIDE] for name, array in arrays.items()} for first in rows)
+        return [one for part in parts for one in self._many(part, observer)]
+
+    def _many(
+        self, arrays: Mapping[str, npt.NDArray[np.float32]], observer: Observer | None
+    ) -> list[dict[str, npt.NDArray[Any] | str | dict[str, float]]]:
+        count = len(next(iter(arrays.values())))
+        checked = [self._checked({name: array[row] for name, array in arrays.items()}) for row in range(count)]
+        given = {name: torch.stack([_tensor(one[name]) for one in checked]) for name in self.inputs}
+        last = [one for one in self.operations if one.type in _ONE_BY_ONE]
+        kinds = {name: kind for one in self.operations if one.type not in _ONE_BY_ONE for name, kind, _ in one.results}
+
+        def whole(*tensors: Tensor) -> tuple[Tensor, ...]:
+            values: dict[str, Value] = {**self.constants, **dict(zip(given, tensors, strict=True))}
+            for operation in self.operations:
+                if operation.type not in _ONE_BY_ONE:
+                    self._step(operation, values)
+            return tuple(_tensor(values[name]) for name in kinds)
+
+        made = dict(zip(kinds, torch.vmap(whole)(*given.values()), strict=True))
+        for name, tensor in {**given, **made}.items():
+            _observe(observer, name, tensor, kinds.get(name) or self.inputs[name].type)
+        return [self._one_of({**given, **made}, row, last) for row in range(count)]
+
+    def _one_of(
+        self, many: Mapping[str, Tensor], row: int, last: Sequence[Operation]
+    ) -> dict[str, npt.NDArray[Any] | str | dict[str, float]]:
+        values: dict[str, Value] = {**self.constants, **{name: tensor[row] for name, tensor in many.items()}}
+        for operation in last:
+            self._step(operation, values)
+        return {name: _plain(values[name], feature) for name, feature in self.outputs.items()}
+
+    def _step(self, operation: Operation, values: dict[str, Value]) -> None:
+        for (name, kind, shape), value in zip(operation.results, self._run(operation, values), strict=True):
+            values[name] = self._settled(name, value, kind, shape)
+
+    def on_apple(self) -> "MLPackage":
+        """Return the same package as Core ML itself runs it, on a Mac.
+
+        Raises
+        ------
+        RuntimeError
+            Anywhere else: Apple's framework is part of its systems.
+        """
+        system = platform.system()
+        if system != "Darwin":
+            raise RuntimeError(f"Core ML runs on Apple's systems, and this is {system}; predict() runs anywhere")
+        return _OnApple(**vars(self))
 
     def _checked(self, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Value]:
         if set(inputs) != set(self.inputs):
@@ -138,7 +135,7 @@ class MLPackage:
                 raise ValueError(f"input {name!r} has shape {arrays[name].shape}, expected {feature.shape}")
             if not np.isfinite(arrays[name]).all():
                 raise ValueError(f"input {name!r} holds NaN or infinite numbers; leave such windows out")
-        return {name: _rounded(torch.tensor(arrays[name]), feature.type) for name, feature in self.inputs.items()}
+        return {name: rounded(torch.tensor(arrays[name]), feature.type) for name, feature in self.inputs.items()}
 
     def _run(self, operation: Operation, values: Mapping[str, Value]) -> tuple[Value, ...]:
         named = f"operation {operation.type!r} of result {operation.results[0][0]!r}"
@@ -146,29 +143,48 @@ class MLPackage:
             raise NotImplementedError(f"{named} is not known here; known are {', '.join(sorted(OPERATIONS))}")
         try:
             operands = {
-                key: tuple(values[one] if isinstance(one, _Name) else one for one in several)
+                key: tuple(values[one] if isinstance(one, Name) else one for one in several)
                 for key, several in operation.operands.items()
             }
             results = OPERATIONS[operation.type](Operands(operands))
         except NotImplementedError:
             raise
-        except (KeyError, IndexError, RuntimeError, TypeError) as error:
-            raise _broken(self.path, f"{named} cannot be run: {type(error).__name__}: {error}") from error
+        except (KeyError, IndexError, RuntimeError, TypeError, ValueError) as error:
+            raise broken(self.path, f"{named} cannot be run: {type(error).__name__}: {error}") from error
         if len(results) != len(operation.results):
-            raise _broken(
-                self.path, f"{named} gives {len(results)} results, the file declares {len(operation.results)}"
-            )
+            raise broken(self.path, f"{named} gives {len(results)} results, the file declares {len(operation.results)}")
         return results
 
     def _settled(self, name: str, value: Value, kind: str, shape: tuple[int, ...] | None) -> Value:
         if not isinstance(value, Tensor):
             return value
         if shape is not None and tuple(value.shape) != shape:
-            raise _broken(self.path, f"result {name!r} has shape {tuple(value.shape)}, the file declares {shape}")
-        return _rounded(value, kind)
+            raise broken(self.path, f"result {name!r} has shape {tuple(value.shape)}, the file declares {shape}")
+        return rounded(value, kind)
 
     def __repr__(self) -> str:
         return f"MLPackage({self.path.name}: {', '.join(self.inputs)} -> {', '.join(self.outputs)})"
+
+
+class _OnApple(MLPackage):
+    """A package that Core ML runs."""
+
+    def predict(
+        self,
+        inputs: Mapping[str, npt.ArrayLike],
+        *,
+        observer: Observer | None = None,  # noqa: ARG002  Core ML shows nothing of its inside
+    ) -> dict[str, npt.NDArray[Any] | str | dict[str, float]]:
+        given = {name: one.numpy() for name, one in self._checked(inputs).items() if isinstance(one, Tensor)}
+        said: dict[str, Any] = coremltools().models.MLModel(str(self.path)).predict(given)
+        return said
+
+    def predict_many(
+        self, inputs: Mapping[str, npt.ArrayLike], *, observer: Observer | None = None
+    ) -> list[dict[str, npt.NDArray[Any] | str | dict[str, float]]]:
+        arrays = {name: np.asarray(array, dtype=np.float32) for name, array in inputs.items()}
+        rows = range(len(next(iter(arrays.values()))))
+        return [self.predict({name: one[row] for name, one in arrays.items()}, observer=observer) for row in rows]
 
 
 def load_mlpackage(path: str | Path) -> MLPackage:
@@ -181,211 +197,8 @@ def load_mlpackage(path: str | Path) -> MLPackage:
     RecordingError
         With file, code and remedy, where the package is cut, inconsistent, or not an ML Program.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise FileNotFoundError(f"{path} is not a folder; a Core ML package is a folder named <name>.mlpackage")
-    model_path = _model_path(path)
-    model = _parse_model(model_path)
-    block = _main_block(path, model)
-    reader = _Reader(model_path.parent)
-    constants: dict[str, Value] = {}
-    operations: list[Operation] = []
-    for operation in block.operations:
-        if operation.type == "const":
-            constants[operation.outputs[0].name] = reader.value(operation.attributes["val"])
-        else:
-            operations.append(reader.operation(operation))
-    inputs, outputs = _features(model.description.input), _features(model.description.output)
-    made = {*inputs, *constants, *(name for one in operations for name, _, _ in one.results)}
-    if missing := sorted(set(outputs) - made):
-        raise _broken(model_path, f"no operation gives the outputs {missing}")
-    return MLPackage(
-        path=path,
-        inputs=inputs,
-        outputs=outputs,
-        metadata=MappingProxyType(dict(model.description.metadata.userDefined)),
-        constants=MappingProxyType(constants),
-        operations=tuple(operations),
-    )
-
-
-def _model_path(path: Path) -> Path:
-    """Return the file that the manifest names as the model, which must lie inside the package."""
-    manifest = path / "Manifest.json"
-    if not manifest.is_file():
-        raise NotThisFormatError("there is no Manifest.json in it", code="manifest", remedy=_REBUILD, file=path)
-    try:
-        fields = json.loads(manifest.read_text(encoding="utf-8"))
-        relative = str(fields["itemInfoEntries"][fields["rootModelIdentifier"]]["path"])
-    except (ValueError, KeyError, TypeError) as error:
-        message = f"it does not name a model ({type(error).__name__}: {error})"
-        raise NotThisFormatError(message, code="manifest", remedy=_REBUILD, file=manifest) from error
-    model_path = _inside(path / "Data", relative)
-    if not model_path.is_file():
-        message = f"it names {relative!r}, which is missing"
-        raise RecordingError(message, code="manifest", remedy=_REBUILD, file=manifest)
-    return model_path
-
-
-def _inside(folder: Path, relative: str) -> Path:
-    target = (folder / relative).resolve()
-    if not target.is_relative_to(folder.resolve()):
-        raise RecordingError(
-            f"the path {relative!r} leads out of the package",
-            code="path",
-            remedy="do not use this package; it was not made by an exporter",
-            file=folder.parent,
-        )
-    return target
-
-
-def _parse_model(path: Path) -> Any:  # noqa: ANN401  generated protobuf classes carry no types
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    model = coremltools().proto.Model_pb2.Model()
-    try:
-        model.ParseFromString(path.read_bytes())
-    except DecodeError as error:
-        message = f"it is no Core ML model ({error})"
-        raise NotThisFormatError(message, code="model", remedy=_REBUILD, file=path) from error
-    return model
-
-
-def _main_block(path: Path, model: Any) -> Any:  # noqa: ANN401
-    kind = model.WhichOneof("Type")
-    if kind != "mlProgram":
-        raise NotThisFormatError(
-            f"it holds a model of type {kind!r}, expected 'mlProgram'",
-            code="model",
-            remedy="convert it with convert_to='mlprogram'",
-            file=path,
-        )
-    functions = model.mlProgram.functions
-    blocks = functions["main"].block_specializations if "main" in functions else {}
-    if len(blocks) != 1:
-        raise _broken(path, f"the program has {len(blocks)} forms of its function 'main', expected 1")
-    return next(iter(blocks.values()))
-
-
-def _features(descriptions: Sequence[Any]) -> Mapping[str, Feature]:
-    return MappingProxyType({one.name: _feature(one.type) for one in descriptions})
-
-
-def _feature(kind: Any) -> Feature:  # noqa: ANN401
-    match kind.WhichOneof("Type"):
-        case "multiArrayType":
-            names = {65552: "fp16", 65568: "fp32"}
-            array = kind.multiArrayType
-            if array.dataType not in names:
-                raise NotImplementedError(f"arrays of type {array.dataType} as inputs or outputs are not known here")
-            return Feature(names[array.dataType], tuple(array.shape))
-        case "stringType":
-            return Feature("string", ())
-        case "dictionaryType":
-            return Feature("dictionary", ())
-        case other:
-            raise NotImplementedError(f"inputs and outputs of type {other!r} are not known here")
-
-
-class _Reader:
-    """Turns the file's operations and values into tensors and names."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._blobs: dict[str, bytes] = {}
-
-    def operation(self, operation: Any) -> Operation:  # noqa: ANN401
-        if operation.blocks:
-            name = operation.outputs[0].name if operation.outputs else ""
-            raise NotImplementedError(f"operation {operation.type!r} of result {name!r} holds blocks, not known here")
-        if not operation.outputs:
-            raise _broken(self._folder, f"operation {operation.type!r} has no result")
-        operands = {key: tuple(map(self._operand, several.arguments)) for key, several in operation.inputs.items()}
-        return Operation(operation.type, operands, tuple(map(_declared, operation.outputs)))
-
-    def _operand(self, binding: Any) -> str | Value:  # noqa: ANN401
-        return _Name(binding.name) if binding.WhichOneof("binding") == "name" else self.value(binding.value)
-
-    def value(self, value: Any) -> Value:  # noqa: ANN401
-        if value.type.WhichOneof("type") == "listType":
-            items = [self.value(item) for item in value.immediateValue.list.values]
-            return tuple(item for item in items if isinstance(item, str))
-        kind, shape = _tensor_type(value.type.tensorType)
-        if value.WhichOneof("value") == "blobFileValue":
-            return self._blob(value.blobFileValue, kind, shape or ())
-        return self._immediate(value.immediateValue.tensor, kind, shape or ())
-
-    def _immediate(self, tensor: Any, kind: str, shape: tuple[int, ...]) -> Value:  # noqa: ANN401
-        field = tensor.WhichOneof("value")
-        if field is None:
-            return self._shaped(np.empty(0, dtype=_numpy_type(kind)), kind, shape)
-        content = getattr(tensor, field).values
-        if kind == "string" and len(content) == 1:
-            return str(content[0])
-        if field == "bytes":
-            if len(content) % np.dtype(_numpy_type(kind)).itemsize:
-                raise _broken(self._folder, f"a constant of type {kind} has {len(content)} bytes")
-            return self._shaped(np.frombuffer(content, dtype=_numpy_type(kind)), kind, shape)
-        return self._shaped(np.array(content, dtype=_numpy_type(kind)), kind, shape)
-
-    def _shaped(self, array: npt.NDArray[Any], kind: str, shape: tuple[int, ...]) -> Tensor:
-        if array.size != math.prod(shape):
-            raise _broken(self._folder, f"a constant of shape {shape} has {array.size} numbers")
-        return _rounded(torch.tensor(array.reshape(shape).astype(_working_type(kind))), kind)
-
-    def _blob(self, place: Any, kind: str, shape: tuple[int, ...]) -> Tensor:  # noqa: ANN401
-        data, offset = self._file(place.fileName), place.offset
-        if offset + _BLOB_HEADER.size > len(data):
-            raise _bad_weights(TruncatedError, "the file ends before a record", place)
-        magic, blob_type, size, start = _BLOB_HEADER.unpack_from(data, offset)
-        if magic != _BLOB_MAGIC:
-            raise _bad_weights(RecordingError, f"a record starts with {magic:#x}, expected {_BLOB_MAGIC:#x}", place)
-        count, stored = math.prod(shape), _BLOB_TYPES.get(blob_type, f"type {blob_type}")
-        if stored != kind or size != count * np.dtype(_numpy_type(kind)).itemsize:
-            message = f"a record of {size} bytes of {stored} is declared as {kind} of shape {shape}"
-            raise _bad_weights(RecordingError, message, place)
-        if start + size > len(data):
-            raise _bad_weights(TruncatedError, "the file ends inside a record", place)
-        return self._shaped(np.frombuffer(data, dtype=_numpy_type(kind), count=count, offset=start), kind, shape)
-
-    def _file(self, name: str) -> bytes:
-        if name not in self._blobs:
-            path = _inside(self._folder, name.removeprefix("@model_path/"))
-            if not path.is_file():
-                raise RecordingError("it is missing", code="weights", remedy=_REBUILD, file=path)
-            self._blobs[name] = path.read_bytes()
-        return self._blobs[name]
-
-
-def _declared(output: Any) -> tuple[str, str, tuple[int, ...] | None]:  # noqa: ANN401
-    if output.type.WhichOneof("type") != "tensorType":
-        return output.name, "dictionary", None
-    return output.name, *_tensor_type(output.type.tensorType)
-
-
-def _tensor_type(tensor: Any) -> tuple[str, tuple[int, ...] | None]:  # noqa: ANN401
-    if tensor.dataType not in _TYPES:
-        raise NotImplementedError(f"data type {tensor.dataType} of the file is not known here")
-    fixed = all(one.WhichOneof("dimension") == "constant" for one in tensor.dimensions)
-    shape = tuple(one.constant.size for one in tensor.dimensions) if fixed else None
-    return _TYPES[tensor.dataType][0], shape
-
-
-def _numpy_type(kind: str) -> str:
-    return next(code for name, code in _TYPES.values() if name == kind)
-
-
-def _working_type(kind: str) -> type[np.generic]:
-    if kind.startswith("fp"):
-        return np.float32
-    return np.bool_ if kind == "bool" else np.int32
-
-
-def _rounded(value: Tensor, kind: str) -> Tensor:
-    """Return float32 values that are representable in the declared type; whole numbers stay int32."""
-    if kind == "fp16":
-        return value.to(torch.float16).to(torch.float32)
-    return value.to(torch.float32) if kind.startswith("fp") else value
+    read = read_package(Path(path))
+    return MLPackage(Path(path), read.inputs, read.outputs, read.metadata, read.constants, read.operations)
 
 
 def _observe(observer: Observer | None, name: str, value: Value, kind: str) -> None:
@@ -400,9 +213,7 @@ def _plain(value: Value, feature: Feature) -> npt.NDArray[Any] | str | dict[str,
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 
-def _bad_weights(kind: type[RecordingError], message: str, place: Any) -> RecordingError:  # noqa: ANN401
-    return kind(message, code="weights", remedy=_REBUILD, file=place.fileName, byte=place.offset)
-
-
-def _broken(path: Path, message: str) -> RecordingError:
-    return RecordingError(message, code="program", remedy=_REBUILD, file=path)
+def _tensor(value: Value) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{type(value).__name__} between operations, expected a tensor")
+    return value

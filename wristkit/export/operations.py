@@ -1,69 +1,17 @@
 """The operations of an ML Program that a convolution net needs, each written from its definition with torch.
 
-Operands come by name, as tensors (float32 or int32), text, or lists of text; results go back unrounded.
+Operands come by name; results go back unrounded.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  torch's own custom
 
-Value = Tensor | str | tuple[str, ...] | Mapping[str, float]
-
-
-class Operands:
-    """Operands of one operation by name, as the kind that the operation expects."""
-
-    def __init__(self, values: Mapping[str, tuple[Value, ...]]) -> None:
-        self._values = values
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
-
-    def tensor(self, key: str) -> Tensor:
-        """Return the tensor of this name."""
-        value = self._values[key][0]
-        if not isinstance(value, Tensor):
-            raise TypeError(f"operand {key!r} is {value!r}, expected a tensor")
-        return value
-
-    def tensors(self, key: str) -> list[Tensor]:
-        """Return all tensors given under this name."""
-        return [value for value in self._values[key] if isinstance(value, Tensor)]
-
-    def text(self, key: str) -> str:
-        """Return the text of this name."""
-        value = self._values[key][0]
-        if not isinstance(value, str):
-            raise TypeError(f"operand {key!r} is {value!r}, expected text")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return the list of text of this name."""
-        value = self._values[key][0]
-        if not isinstance(value, tuple):
-            raise TypeError(f"operand {key!r} is {value!r}, expected a list of text")
-        return value
-
-    def whole(self, key: str, default: int | None = None) -> int:
-        """Return the whole number of this name."""
-        return default if default is not None and key not in self else int(self.tensor(key).item())
-
-    def wholes(self, key: str, default: Sequence[int] | None = None) -> list[int]:
-        """Return the whole numbers of this name as a list."""
-        if default is not None and key not in self:
-            return list(default)
-        return [int(one) for one in self.tensor(key).reshape(-1).tolist()]
-
-    def flags(self, key: str, count: int) -> list[bool]:
-        """Return ``count`` flags, all false where the name was not given."""
-        return [bool(one) for one in self.wholes(key, [0] * count)]
-
-
-Run = Callable[[Operands], tuple[Value, ...]]
+from wristkit.export.operands import Operands, Run, Value
 
 
 def _unary(function: Callable[[Tensor], Tensor]) -> Run:
@@ -87,22 +35,24 @@ def _cast(operands: Operands) -> tuple[Value, ...]:
     kind = operands.text("dtype")
     if kind.startswith("fp"):
         return (operands.tensor("x").to(torch.float32),)
-    if kind not in ("int32", "bool"):
+    if kind == "bool":
+        return (operands.tensor("x").to(torch.bool),)
+    if kind not in ("int32", "int16", "uint16", "int8", "uint8"):
         raise NotImplementedError(f"operation 'cast' to {kind!r} is not known here")
-    return (operands.tensor("x").to(torch.int32 if kind == "int32" else torch.bool),)
+    return (operands.tensor("x").to(torch.int32),)
 
 
 def _conv(operands: Operands) -> tuple[Value, ...]:
     x, weight = operands.tensor("x"), operands.tensor("weight")
     axes = weight.ndim - 2
     strides, dilations = operands.wholes("strides", [1] * axes), operands.wholes("dilations", [1] * axes)
-    padded = F.pad(x, _padding(operands, x, list(weight.shape[2:]), strides, dilations))
+    padded = F.pad(x, padding(operands, x, list(weight.shape[2:]), strides, dilations))
     bias = operands.tensor("bias") if "bias" in operands else None
     function = {1: F.conv1d, 2: F.conv2d}[axes]
     return (function(padded, weight, bias, strides, 0, dilations, operands.whole("groups", 1)),)
 
 
-def _padding(
+def padding(
     operands: Operands, x: Tensor, kernel: list[int], strides: list[int], dilations: list[int]
 ) -> tuple[int, ...]:
     """Return the padding in torch's order: last axis first, before and after."""
@@ -113,7 +63,7 @@ def _padding(
         pairs = operands.wholes("pad")
         return tuple(pad for axis in reversed(range(len(kernel))) for pad in pairs[2 * axis : 2 * axis + 2])
     if kind not in ("same", "same_lower"):
-        raise NotImplementedError(f"padding {kind!r} of a convolution is not known here")
+        raise NotImplementedError(f"padding {kind!r} is not known here")
     amounts = [
         max(0, (math.ceil(size / stride) - 1) * stride + dilation * (width - 1) + 1 - size)
         for size, width, stride, dilation in zip(x.shape[2:], kernel, strides, dilations, strict=True)
@@ -190,8 +140,6 @@ def _expand_dims(operands: Operands) -> tuple[Value, ...]:
 def _slice_by_index(operands: Operands) -> tuple[Value, ...]:
     x = operands.tensor("x")
     strides = operands.wholes("stride", [1] * x.ndim)
-    if min(strides) < 1:
-        raise NotImplementedError(f"operation 'slice_by_index' with stride {strides} is not known here")
     masks = (operands.flags(f"{name}_mask", x.ndim) for name in ("begin", "end", "squeeze"))
     bounds = zip(operands.wholes("begin"), operands.wholes("end"), strides, *masks, strict=True)
     places = tuple(
@@ -216,7 +164,7 @@ def _classify(operands: Operands) -> tuple[Value, ...]:
     return labels[int(probabilities.argmax())], table
 
 
-OPERATIONS: Mapping[str, Run] = MappingProxyType(
+BASIC: Mapping[str, Run] = MappingProxyType(
     {
         "abs": _unary(torch.abs),
         "add": _binary(torch.add),

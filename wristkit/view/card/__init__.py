@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,6 +14,9 @@ from wristkit.view.card.measures import continuous_card, window_card
 from wristkit.view.card.model import Model
 from wristkit.view.card.page import MARK, MARK_WITHIN_BYTES, Card, page
 
+if TYPE_CHECKING:
+    from wristkit.export import Bundle
+
 __all__ = ["report"]
 
 Judged = EventReport | WindowReport | ContinuousReport
@@ -20,8 +24,8 @@ _LONGEST_NAME = 200  # bytes; a file system takes 255, and the card is written u
 
 
 def report(
-    judged: Judged,
-    path: str | Path,
+    judged: "Judged | Bundle",
+    path: str | Path | None = None,
     *,
     model: Model | None = None,
     robustness: pd.DataFrame | None = None,
@@ -37,9 +41,11 @@ def report(
     Parameters
     ----------
     judged
-        As from ``Detector.evaluate`` or ``wristkit.evaluate``, ``window_report`` or ``continuous_report``.
+        As from ``Detector.evaluate`` or ``wristkit.evaluate``, ``window_report`` or ``continuous_report``; or a bundle
+        as from ``wristkit.export``, which takes nothing but a path and a title.
     path
-        A name that ends in ``.html``; its folder is made.
+        A name that ends in ``.html``; its folder is made. Of a bundle it may be left out: ``report.html`` beside the
+        other files.
     model
         The detector, or better the fit, which knows its people.
     robustness
@@ -53,7 +59,7 @@ def report(
     title
         Heading of the page.
     """
-    place = Path(path)
+    place = _place(judged, path)
     _refuse(place)
     if model is not None and not isinstance(model, Model):
         raise TypeError(f"model is {model!r}, expected a Detector, or better the Fit; for a cascade leave it out")
@@ -68,7 +74,18 @@ def report(
     return place
 
 
-def _card(judged: Judged, asked: Asked, *, unit: str) -> Card:
+def _place(judged: "Judged | Bundle", path: str | Path | None) -> Path:
+    if path is not None:
+        return Path(path)
+    folder = getattr(getattr(judged, "report", None), "parent", None)
+    if not isinstance(folder, Path):
+        raise TypeError("path is missing; give a name that ends in .html")
+    return folder / "report.html"
+
+
+def _card(judged: "Judged | Bundle", asked: Asked, *, unit: str) -> Card:
+    if type(judged).__module__.startswith("wristkit.export"):  # torch comes with that room, and is not loaded for this
+        return _exported(judged, asked, unit)
     if isinstance(judged, EventReport):
         if unit:
             raise ValueError(f"unit is {unit!r}, which events do not have; it is for a ContinuousReport")
@@ -85,6 +102,17 @@ def _card(judged: Judged, asked: Asked, *, unit: str) -> Card:
         f"a {type(judged).__name__} makes no card; give an EventReport, a WindowReport (such as "
         "CrossValidation.report) or a ContinuousReport"
     )
+
+
+def _exported(bundle: "Judged | Bundle", asked: Asked, unit: str) -> Card:
+    from wristkit.export import Bundle
+    from wristkit.view.card.exported import bundle_card
+
+    if not isinstance(bundle, Bundle):
+        raise TypeError(f"a {type(bundle).__name__} makes no card; give the Bundle")
+    if unused := [name for name, value in (*asked._asdict().items(), ("unit", unit or None)) if value is not None]:
+        raise ValueError(f"{unused} are for a report of figures and were given with a Bundle; leave them out")
+    return bundle_card(bundle)
 
 
 def _refuse(place: Path) -> None:

@@ -149,12 +149,13 @@ def _limits(report: EventReport) -> list[str]:
         f"{int(kinds.get(kind, 0))} {what}"
         for kind, what in (
             ("not labelled", "detections where nobody looked"),
+            ("counted elsewhere", "detections in hours that another recording has counted"),
             ("not recorded", "true events that no sensor saw"),
         )
         if kinds.get(kind, 0)
     ]
     if beyond:
-        lines.append(f"Not judged at all: {' and '.join(beyond)}.")
+        lines.append(f"Not judged at all: {'; '.join(beyond)}.")
     lines.append(
         "Intervals beside a count take events as independent; those over people do not, and are the wider claim."
     )

@@ -8,6 +8,7 @@ from wristkit.view.draw.augmentation import draw_augmentation
 from wristkit.view.draw.cascade import draw_policy, draw_surface, draw_trace
 from wristkit.view.draw.charts import draw_confusion, draw_curve, draw_history
 from wristkit.view.draw.evaluation import draw_bland_altman, draw_blind_warning, draw_latency, draw_reliability
+from wristkit.view.draw.exported import draw_layers, draw_parity, draw_replay, draw_variants
 from wristkit.view.draw.features import draw_distribution, draw_feature, draw_likeness, draw_relevance
 from wristkit.view.draw.panes import draw_labels, draw_scores, draw_stream
 from wristkit.view.draw.rows import draw_robustness, draw_subjects
@@ -27,11 +28,14 @@ __all__ = [
     "draw_history",
     "draw_labels",
     "draw_latency",
+    "draw_layers",
     "draw_likeness",
+    "draw_parity",
     "draw_policy",
     "draw_recording",
     "draw_relevance",
     "draw_reliability",
+    "draw_replay",
     "draw_robustness",
     "draw_scores",
     "draw_stream",
@@ -39,5 +43,6 @@ __all__ = [
     "draw_surface",
     "draw_timeline",
     "draw_trace",
+    "draw_variants",
     "draw_wrist",
 ]
