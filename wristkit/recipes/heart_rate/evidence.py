@@ -1,0 +1,213 @@
+"""What eight seconds of light say about the pulse: for each rate, how much likelier the light is with it than without.
+
+Each window is a linear model of the slope of the light: slow drift, what motion does to it, a pulse (sinusoids at a
+rate and its first harmonics) and noise, with normal priors for all amplitudes. Its evidence is exact, and one Fourier
+transform of each column gives it for all rates at once. Samples that are missing have the weight 0 and need no filling.
+"""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import minimum_filter1d
+
+from wristkit.recording import FloatArray
+from wristkit.signals.pieces import Mask, long_runs
+
+GRID_HZ = 25.0
+WINDOW_S = 8.0  # eight beats at 60 a minute; as Zhang (2015) and Temko (2017)
+LENGTH = int(WINDOW_S * GRID_HZ)
+RATES_BPM = np.arange(30.0, 221.0)
+
+_SIZE = int(60 * GRID_HZ)  # of the transform: bin k is k beats a minute
+_BINS = RATES_BPM.astype(np.int64)
+_TAPER = np.sqrt(
+    np.sin(np.pi * (np.arange(LENGTH) + 0.5) / LENGTH)
+)  # narrower than Hann's: motion leaves no side lobes
+_DRIFT_TO_HZ = 0.4  # slower than 24 beats a minute: breath, vessels, posture
+_DRIFT = np.cos(np.pi * np.arange(int(2 * WINDOW_S * _DRIFT_TO_HZ) + 1)[:, None] * (np.arange(LENGTH) + 0.5) / LENGTH)
+_LEAST_VALID = 0.5
+_TINY = 1e-12
+
+# Light. The slope makes of slow noise, which falls with frequency, noise as strong at all of them.
+_FLAT = 8  # equal samples in a row, 0.32 s: no skin gives them
+_BESIDE = 3  # samples beside them, through which the light falls onto its end
+_BURST = 41  # samples, 1.6 s: a beat at 40 a minute
+_CLIP = 2.0  # of the 90th percentile of the slope, which a rise of the pulse reaches: what is steeper is a jump
+
+# Pulse.
+_HARMONICS = 3
+_PULSE_TO_NOISE = 5.0  # prior power of each harmonic: where motion hides the first, the others stand for it
+_MOST_OF_FIRST = 8.0  # times its energy that a higher harmonic of the slope may have: a finger with a high second wave
+_FREEDOM = 60.0  # independent numbers in a window of light up to 5 Hz
+
+# Motion.
+_SHIFTS = (-4, -2, 0, 2, 4)  # samples: how late blood follows a push is not known
+_PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (0, 2))
+_MOST_COLUMNS = 20
+_LEAST_POWER = 3e-4  # of the strongest direction's
+_MOTION_G = 0.02  # amplitude of a swing at 1.5 Hz at which it is half trusted: a pulse at rest shakes a wrist by less
+_STEP_AT_WALK = 2 * (np.sin(2 * np.pi * 1.5 / GRID_HZ) + np.sin(4 * np.pi * 1.5 / GRID_HZ))
+_BESIDE_BPM = 7  # rates about one that motion hides: its strength changes within the window, which widens its line
+_UNEXPLAINED = 0.002  # of what motion explains, that it explains wrongly
+
+
+class Evidence(NamedTuple):
+    """What a window says of each of ``RATES_BPM`` (k,).
+
+    ``log`` is the log evidence of a pulse over none, ``share`` what of the light's energy the pulse would make, and
+    ``free`` how much of its freest harmonic motion could not have made. ``power`` is the mean square of the slope;
+    ``reason`` says why nothing is known, "" where something is.
+    """
+
+    log: FloatArray
+    share: FloatArray
+    free: FloatArray
+    power: float
+    reason: str
+
+
+def nothing(reason: str) -> Evidence:
+    """Return what a window says that says nothing."""
+    zeros = np.zeros(len(RATES_BPM))
+    return Evidence(zeros, zeros, zeros, float("nan"), reason)
+
+
+def evidence(light: FloatArray, motion: FloatArray | None) -> Evidence:
+    """Return what light (LENGTH, c) says beside motion (LENGTH, 3) in g; NaN is a missing sample in both.
+
+    Channels are weighted by the best evidence of each.
+    """
+    held = [one for one in (_Channel.of(column) for column in light.T) if one is not None]
+    if not held:
+        present = np.isfinite(light).mean(axis=0).max(initial=0.0)
+        return nothing("flat" if present > _LEAST_VALID + 4 / LENGTH else "missing")
+    found = [_of_channel(one, motion) for one in held]
+    best = np.array([max(float(one.log.max()), 0.0) for one in found]) + _TINY
+    log, share, free, power = (np.tensordot(best / best.sum(), [one[part] for one in found], 1) for part in range(4))
+    return Evidence(log, share, free, float(power), "")
+
+
+class _Channel(NamedTuple):
+    """Slope (n,) of the light in units of its size, weights (n,), and the mean square of the slope."""
+
+    steps: FloatArray
+    weights: FloatArray
+    power: float
+
+    @classmethod
+    def of(cls, column: FloatArray) -> Self | None:
+        """Return a channel (n,), or None where less than half of it is light."""
+        steps = _slope(column[:, None])[:, 0]
+        valid = np.isfinite(steps) & ~_flat(column)
+        steps = np.where(valid, steps, 0.0)
+        if valid.mean() < _LEAST_VALID or not steps.any():
+            return None
+        calm = _calm(steps**2, valid)
+        size = float(np.quantile(np.abs(calm * steps)[valid], 0.9))
+        clipped = np.clip(calm * steps / max(size, _TINY), -_CLIP, _CLIP) / np.maximum(calm, 1e-3)
+        return cls(clipped, _TAPER * valid * calm, float(np.mean(steps[valid] ** 2)))
+
+
+def _slope(columns: FloatArray) -> FloatArray:
+    """Return the slope of columns (n, c) over five samples, without what is faster than 8 Hz; NaN beside NaN."""
+    slope = np.full(columns.shape, np.nan)
+    slope[2:-2] = columns[4:] + columns[3:-1] - columns[1:-3] - columns[:-4]
+    return slope
+
+
+def _calm(power: FloatArray, valid: Mask) -> FloatArray:
+    """Return (n,) from 1 where the light is as calm as in the calmest fifth, towards 0 in a burst."""
+    width = np.ones(_BURST)
+    local = np.convolve(power, width, mode="same") / np.maximum(np.convolve(valid, width, mode="same"), 1)
+    quiet = np.quantile(local[valid], 0.2)
+    return np.asarray(np.sqrt(np.minimum(1.0, quiet / np.maximum(local, _TINY))))
+
+
+def _flat(column: FloatArray) -> Mask:
+    """Return which samples (n,) lie in a run of equal values, or beside one."""
+    flat = np.zeros(len(column), dtype=bool)
+    for first, stop in long_runs([np.diff(column) == 0], least=_FLAT).tolist():
+        flat[max(0, first - _BESIDE) : stop + _BESIDE] = True
+    return flat
+
+
+def _of_channel(channel: _Channel, motion: FloatArray | None) -> Evidence:
+    weights = channel.weights
+    columns = _explained(weights, motion)
+    light = _without(columns[: len(_DRIFT)], weights * channel.steps)
+    swung = float(light @ light)
+    light = _without(columns[len(_DRIFT) :], light)
+    total = (1 - _UNEXPLAINED) * float(light @ light) + _UNEXPLAINED * swung + _TINY
+    spectra = np.fft.rfft(np.vstack([weights * light, weights * columns]), _SIZE)
+    gained, occam, seen = _harmonics(spectra, np.fft.fft(weights**2, _SIZE))
+    share = np.clip(gained / total, 0.0, 0.99)
+    freedom = _FREEDOM * float(weights @ weights) / float(_TAPER @ _TAPER)
+    return Evidence(-0.5 * freedom * np.log1p(-share) - occam, share, seen, channel.power, "")
+
+
+def _without(columns: FloatArray, light: FloatArray) -> FloatArray:
+    return np.asarray(light - columns.T @ (columns @ light))
+
+
+def _harmonics(
+    spectra: npt.NDArray[np.complex128], double: npt.NDArray[np.complex128]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return, by rate, the energy that all harmonics explain, what they cost, and how free the freest of them is.
+
+    Of a harmonic counts what motion leaves free of it, and no more than goes with its fundamental where that is free.
+    """
+    gained, occam, seen = np.zeros(len(_BINS)), np.zeros(len(_BINS)), np.zeros(len(_BINS))
+    first, hidden = gained, gained
+    for harmonic in range(1, _HARMONICS + 1):
+        bins = harmonic * _BINS
+        gain, determinant, left = _gain(spectra[:, bins], double[0].real, double[2 * bins % _SIZE], _PULSE_TO_NOISE)
+        free = minimum_filter1d(left, _BESIDE_BPM)
+        if harmonic == 1:
+            first, hidden = gain, 1 - free
+        gain = np.minimum(gain, _MOST_OF_FIRST * first + hidden * gain)
+        gained, occam, seen = gained + free * gain, occam + 0.5 * free * np.log(determinant), np.maximum(seen, free)
+    return gained, occam, seen
+
+
+def _gain(
+    spectra: npt.NDArray[np.complex128], weight: float, double: npt.NDArray[np.complex128], prior: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return, by rate, the energy that a sinusoid explains, the Occam determinant, and what of it is left free.
+
+    ``spectra`` are those of the light and of the columns that are taken out of it; ``double`` is that of the squared
+    weights at twice each rate, of which products of sines and cosines are made.
+    """
+    light, known = spectra[0], spectra[1:]
+    cosine = 0.5 * (weight + double.real) - np.sum(known.real**2, axis=0)
+    sine = 0.5 * (weight - double.real) - np.sum(known.imag**2, axis=0)
+    both = -0.5 * double.imag + np.sum(known.real * known.imag, axis=0)
+    loose = 0.5 * weight / prior
+    determinant = np.maximum((cosine + loose) * (sine + loose) - both**2, _TINY)
+    energy = (sine + loose) * light.real**2 + (cosine + loose) * light.imag**2 + 2 * both * light.real * light.imag
+    return energy / determinant, determinant / loose**2, np.clip((cosine + sine) / weight, 0.0, 1.0)
+
+
+def _explained(weights: FloatArray, motion: FloatArray | None) -> FloatArray:
+    """Return (k, n) orthonormal directions of drift, and of motion as far as it is strong enough to be trusted."""
+    drift = np.linalg.qr((_DRIFT * weights).T)[0].T
+    if motion is None:
+        return np.asarray(drift)
+    moved = weights * _features(motion)
+    moved = moved - (moved @ drift.T) @ drift
+    power, directions = np.linalg.eigh(moved @ moved.T)
+    power, directions = power[: -_MOST_COLUMNS - 1 : -1], directions[:, : -_MOST_COLUMNS - 1 : -1]
+    kept = power > _LEAST_POWER * max(float(power[0]), _TINY)
+    columns = (directions[:, kept].T @ moved) / np.sqrt(power[kept])[:, None]
+    quiet = len(_SHIFTS) * float(weights @ weights) * (_MOTION_G * _STEP_AT_WALK) ** 2 / 2
+    return np.vstack([drift, columns * np.sqrt(power.sum() / (power.sum() + quiet))])
+
+
+def _features(motion: FloatArray) -> FloatArray:
+    """Return (k, n) slopes of each axis, of the length and of the products of what moves, at some shifts."""
+    axes = np.where(np.isfinite(motion), motion, 0.0)
+    length = np.linalg.norm(axes, axis=1, keepdims=True)
+    moved = axes - axes.mean(axis=0)
+    products = np.column_stack([moved[:, one] * moved[:, other] for one, other in _PAIRS])
+    steps = np.nan_to_num(_slope(np.hstack([axes, length, products]))).T
+    return np.vstack([np.roll(steps, shift, axis=1) for shift in _SHIFTS])
