@@ -4,6 +4,7 @@ import importlib
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import wristkit.recipes
@@ -11,9 +12,9 @@ from tests import cascades
 from wristkit.detector import Detector
 from wristkit.evaluate import evaluate
 from wristkit.events import Event, event_table
-from wristkit.recipes import RECIPES, double_tap, hand_gestures, hours, shelf, spotting, table
+from wristkit.recipes import RECIPES, double_tap, flick, hand_gestures, hours, shelf, spotting, table
 from wristkit.recording import label_table
-from wristkit.simulate import CONFOUNDERS, EQUAL_SHARES, FAMILIES
+from wristkit.simulate import CONFOUNDERS, EQUAL_SHARES, FAMILIES, TRAITS, people
 from wristkit.windows import windows
 
 READY = [name for name in RECIPES if importlib.util.find_spec(f"wristkit.recipes.{name}")]
@@ -57,14 +58,44 @@ def test_references_come_back_as_they_were_to_float16(tmp_path, monkeypatch):
     np.testing.assert_allclose(shelf.shipped_reference("one"), told, atol=2e-3)
 
 
+@pytest.mark.parametrize("name", ["double_tap", "hand_gestures"])
+def test_the_tables_that_ship_are_of_the_defaults_that_ship(name):
+    whole = shelf.shipped_tables(name)["table"]
+    assert tuple(whole.columns) == table.COLUMNS
+    assert list(dict.fromkeys(whole["kind"])) == ["simulated", "injected", "real"]
+    assert whole["hours"].iloc[0] >= 49
+    assert whole["people"].iloc[0] == 50
+
+
+def test_a_new_gesture_leaves_all_others_as_they_were():
+    new = shelf.shipped_tables("hand_gestures")["new_gesture"]
+    assert list(new["examples"]) == [1, 3, 5]
+    assert (new["others_changed"] == 0).all()
+
+
 # ---- who is in which part ----
 
 
 def test_no_simulated_person_is_in_two_parts():
-    drawn = [hours.people_of(part, 4) for part in ("train", "tune", "test")]
-    tendons = [one.tendon_hz for people in drawn for one in people]
-    assert len(set(tendons)) == 12
-    assert len({one.subject for people in drawn for one in people}) == 12
+    drawn = [one for part in ("train", "tune", "test") for one in hours.people_of(part, 4)]
+    assert len({one.tendon_hz for one in drawn}) == 12
+    assert len({one.cadence_hz for one in drawn}) == 12
+    assert len({one.subject for one in drawn}) == 12
+
+
+def test_rare_fingers_are_trained_on_as_often_as_others():
+    train, tune = (hours.people_of(part, 200) for part in ("train", "tune"))
+    for name in ("tendon_g", "tendon_rad_s", "tendon_hz", "tendon_elevation_rad", "tap_gap_s", "clench_s"):
+        trait = TRAITS[name]
+        values = np.array([getattr(one, name) for one in train])
+        assert (values >= trait.low).all()
+        assert (values <= trait.high).all()
+        ends = np.log([trait.low, trait.high]) if trait.low > 0 else np.array([trait.low, trait.high])
+        places = ((np.log(values) if trait.low > 0 else values) - ends[0]) / (ends[1] - ends[0])
+        np.testing.assert_allclose(np.quantile(places, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.1)
+    weak = [sum(one.tendon_rad_s < 0.3 for one in people) for people in (train, tune)]
+    assert weak[0] > 2 * weak[1] > 0
+    assert train[0].cadence_hz == people(1, seed=8_100)[0].cadence_hz  # the rest of her is as people are
 
 
 def test_families_left_to_the_test_are_in_no_training():
@@ -135,13 +166,13 @@ def test_windows_of_several_conditionings_are_not_joined(tapped):
 def test_gestures_over_real_motion_lie_apart_and_where_it_was_recorded():
     still = double_tap.simulate(seed=4)
     still = replace(still.with_labels(still.labels.iloc[:0], labelled=still.labelled), wrist=None, crown=None)
-    people = hours.people_of("train", 3)
-    told = hours.with_gestures(still, ("pinch", "double_pinch"), people, count=4, seed=5, warm_s=1.0)
+    wearers = hours.people_of("train", 3)
+    told = hours.with_gestures(still, ("pinch", "double_pinch"), wearers, count=4, seed=5, warm_s=1.0)
     starts = told.labels["start_s"].to_numpy()
     assert 3 <= len(starts) <= 4
     assert (np.diff(starts) > 1.0).all()
     assert told.labels["stop_s"].max() < 30.0
-    again = hours.with_gestures(still, ("pinch", "double_pinch"), people, count=4, seed=5, warm_s=1.0)
+    again = hours.with_gestures(still, ("pinch", "double_pinch"), wearers, count=4, seed=5, warm_s=1.0)
     assert again.id == told.id != still.id
 
 
@@ -208,6 +239,16 @@ def test_rows_by_person_add_up():
         table.Judged.joined([])
 
 
+def test_a_part_of_some_people_holds_their_hours_and_events():
+    one = judged(FOUND, [(2.1, 2.4, "pinch")])
+    (person,) = set(one.hours["subject"])
+    assert table.Judged.joined([one]).of_subjects([person]).hours.equals(one.hours)
+    assert one.of_subjects([person, "nobody"]).matches.equals(one.matches)
+    nobody = one.of_subjects(["nobody"])
+    assert nobody.hours.empty
+    assert nobody.matches.empty
+
+
 # ---- the two that spot gestures ----
 
 
@@ -226,6 +267,17 @@ def test_a_double_tap_is_decided_within_a_quarter_of_a_second():
         for seed in range(4)
     ]
     assert np.concatenate(late_s).max() <= 0.25
+
+
+def test_a_gesture_is_learned_from_three_examples():
+    person = hours.people_of("test", 1)[0]
+    detector = hand_gestures.personalise([flick.examples(person, count=3, seed=1)], label=flick.LABEL)
+    assert detector.spec.classes == (*hand_gestures.default().spec.classes, flick.LABEL)
+    later = flick.examples(person, count=4, seed=2)
+    found = detector.detect(later)
+    assert (found["label"] == flick.LABEL).any()
+    before = hand_gestures.default().detect(later)
+    pd.testing.assert_frame_equal(found.query("label != @flick.LABEL").reset_index(drop=True), before)
 
 
 def test_a_known_gesture_cannot_be_learned_anew():

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wristkit.export import Bundle as Bundle
     from wristkit.export import export as export
     from wristkit.export import load_mlpackage as load_mlpackage
+    from wristkit.export.replay import replay as replay
     from wristkit.features import FeatureExtractor as FeatureExtractor
     from wristkit.features import features as features
     from wristkit.filters import Filter as Filter
@@ -100,6 +101,7 @@ _ROOM_OF = {
     "load_mlpackage": "export",
     "personalise": "train",
     "quick_train": "train",
+    "replay": "export",
     "report": "view",
     "robustness": "validate",
     "runs": "train",

@@ -17,6 +17,7 @@ EXAMPLES = {
     "a detector of motion and sound": lambda one: cascades.small_stage(one, streams=("accel", "mel"), model="branches"),
     "a cascade of small nets": lambda one: cascades.of_small_nets(one, pre_roll_s=1.2),
     "a cascade that the gate keeps alive": lambda one: cascades.cascade(one, span_of="gate", gate_alone=0.9),
+    "a cascade that waits for no stream for long": lambda one: cascades.cascade(one, max_wait_s=1.5),
 }
 
 

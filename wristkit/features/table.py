@@ -10,7 +10,7 @@ from wristkit.features.cache import FeatureCache
 from wristkit.features.extract import series_features
 from wristkit.features.settings import Settings, settings_of
 from wristkit.features.wrist import WRIST, wrist_features
-from wristkit.windows import Windows
+from wristkit.windows import Windows, check_windows
 
 Wanted = str | Settings | Mapping[str, Settings] | Sequence[str] | pd.Index
 
@@ -39,6 +39,7 @@ def features(
         Folder that keeps what was computed, by the windows' content and the settings: a stopped run goes on where it
         was, and others find what is there.
     """
+    check_windows(windows)
     return table_of(
         windows.values,
         settings,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from wristkit.recording import Recording
 from wristkit.simulate import (
     EQUAL_SHARES,
     FAMILIES,
+    TRAITS,
     Overlay,
     Person,
     SensorParams,
@@ -41,9 +42,15 @@ MOVING = ("walking", "standing_up", "phone_to_ear", "driving")
 
 _SEEN = {name: 1.0 for name in EQUAL_SHARES if name not in UNSEEN}
 SHARES: Mapping[str, Mapping[str, float]] = MappingProxyType(
-    {"train": _SEEN | dict.fromkeys(STILL, 4.0), "tune": _SEEN, "test": EQUAL_SHARES}
+    {
+        "train": _SEEN | dict.fromkeys(MOVING, 2.0) | dict.fromkeys(STILL, 5.0),
+        "tune": _SEEN,
+        "test": EQUAL_SHARES,
+    }
 )
 _OTHER_GESTURES = ("pinch", "double_pinch", "clench", "double_clench")
+_OF_GESTURES = tuple(name for name in TRAITS if name.startswith(("tendon_", "tap_", "clench_")))
+_APART_S = 6.0  # one gesture in so long, in real motion
 _EDGE_S = 0.6  # of a real recording, or of the next gesture's room
 _TRIES = 20
 _FADE_S = 0.15
@@ -61,9 +68,30 @@ REAL_SETS = ("spsw", "uwash", "broad")  # accel and gyro; BROAD's sensor is on n
 
 
 def people_of(part: Part, count: int) -> list[Person]:
-    """Return the simulated people of a part; the first of a longer list are the same ones."""
+    """Return the simulated people of a part; the first of a longer list are the same ones.
+
+    Those to train on move their fingers in all ways that ``TRAITS`` allows, alike often: a weak or a quick tap that one
+    in a hundred makes is seen as often as any other. Those to tune and to test on are drawn as people are.
+    """
     named = people(count, seed=_SEEDS[part])
-    return [replace(one, subject=f"simulated {part} {place + 1:02d}") for place, one in enumerate(named)]
+    drawn = [_any_fingers(one, place) for place, one in enumerate(named)] if part == "train" else named
+    return [replace(one, subject=f"simulated {part} {place + 1:02d}") for place, one in enumerate(drawn)]
+
+
+def _any_fingers(person: Person, place: int) -> Person:
+    """Return a person with fingers drawn evenly between the limits, of what is never 0 by its logarithm."""
+    rng = np.random.default_rng([_SEEDS["train"], 1, place])
+    limits = {name: (TRAITS[name].low, TRAITS[name].high) for name in _OF_GESTURES}
+    drawn: dict[str, Any] = {
+        name: float(np.exp(rng.uniform(*np.log(limit))) if limit[0] > 0 else rng.uniform(*limit))
+        for name, limit in limits.items()
+    }
+    return replace(person, **drawn)
+
+
+def room_for(recording: Recording) -> int:
+    """Return how many gestures real motion is given."""
+    return max(1, int((recording.stop_s - recording.start_s) / _APART_S))
 
 
 def lives(
@@ -74,14 +102,16 @@ def lives(
     per_hour: Mapping[str, float],
     rate_hz: float = 100.0,
     streams: Sequence[str] = ("accel", "gyro"),
+    first: int = 0,
 ) -> Iterator[Recording]:
-    """Yield hours of ``count`` simulated people; in the test every activity and confounder has an equal share.
+    """Yield hours of simulated people ``first`` to ``count``; in the test each activity has an equal share.
 
     The first people of a longer list are the same people, with the same lives.
     """
-    for index, person in enumerate(people_of(part, count)):
+    shown = people_of(part, count)
+    for index in range(first, count):
         yield life(
-            person,
+            shown[index],
             hours=hours,
             seed=_SEEDS[part] + index,
             sensor=SensorParams(rate_hz=rate_hz),
@@ -119,7 +149,7 @@ def real_with_gestures(gestures: Sequence[str], *, copies: int, wearers: int, wa
     real = real_hours("train")
     for copy in range(copies):
         for place, one in enumerate(real):
-            yield with_gestures(one, gestures, shown, count=3, seed=1000 * copy + place, warm_s=warm_s)
+            yield with_gestures(one, gestures, shown, count=room_for(one), seed=1000 * copy + place, warm_s=warm_s)
 
 
 def with_gestures(

@@ -17,7 +17,6 @@ SIMULATED, INJECTED, REAL = (
     Goal(recall=0.90),
     Goal(most_alarms=1, fp_per_hour=0.6),
 )
-_APART_S = 6.0  # one gesture in so long, in real motion
 
 
 def judge(detector: Detector, spotting: Spotting, recordings: Iterable[Recording]) -> tuple[Judged, Judged]:
@@ -68,30 +67,33 @@ def _groups() -> Mapping[str, Sequence[str]]:
 def injected_parts(detector: Detector, spotting: Spotting, *, copies: int = 3) -> list[Part]:
     """Return the rows of gestures of simulated test people, injected into the real motion of test people.
 
-    First where the arm is still, then anywhere, by what the person does.
+    First where the arm is still, of all and of those whose sensor is as fast as the detector's grid; then anywhere, by
+    what the person does.
     """
-    still = _injected(detector, spotting, copies, still=True)
-    anywhere = _injected(detector, spotting, copies, still=False)
+    real = hours.real_hours("test")
+    still = _injected(detector, spotting, real, copies, still=True)
+    anywhere = _injected(detector, spotting, real, copies, still=False)
     limit = f"where the arm turns by less than {hours.STILL_RAD_S:g} rad/s"
+    fast = {one.subject or "" for one in real if one["accel"].rate_hz >= spotting.rate_hz}
     contexts = sorted(set(anywhere.hours["context"]))
     return [
         Part("injected", limit, still, INJECTED),
+        Part("injected", f"{limit}, sensors of {spotting.rate_hz:g} Hz and more", still.of_subjects(fast), INJECTED),
         Part("injected", "anywhere", anywhere),
         *(Part("injected", f"anywhere, {one}", anywhere.within([one])) for one in contexts),
     ]
 
 
-def _injected(detector: Detector, spotting: Spotting, copies: int, *, still: bool) -> Judged:
+def _injected(detector: Detector, spotting: Spotting, real: Sequence[Recording], copies: int, *, still: bool) -> Judged:
     """Return what is found of gestures in several copies of the same hours; alarms are those of the first copy."""
-    wearers, real = hours.people_of("test", 50), hours.real_hours("test")
+    wearers = hours.people_of("test", 50)
     held: dict[str, Recording] = {}
     first: set[str] = set()
     for copy in range(copies):
         for place, one in enumerate(real):
-            count = max(1, int((one.stop_s - one.start_s) / _APART_S))
             with_events = hours.with_gestures(
-                one, spotting.gestures, wearers, count=count, seed=1000 * copy + place, warm_s=spotting.length_s,
-                still=still,
+                one, spotting.gestures, wearers, count=hours.room_for(one), seed=1000 * copy + place,
+                warm_s=spotting.length_s, still=still,
             )  # fmt: skip
             held[with_events.id] = with_events
             first |= {with_events.id} if copy == 0 else set()
@@ -105,6 +107,6 @@ def real_parts(detector: Detector, spotting: Spotting) -> list[Part]:
     judged = judge_together(detector, spotting, hours.real_hours("test"))
     parts = [Part("real", "all sets", judged, REAL)]
     for name in hours.REAL_SETS:
-        of_set = Judged(*(one[one["subject"].str.startswith(name)] for one in (judged.matches, judged.hours)))
-        parts.append(Part("real", name, of_set))
+        people = [one for one in judged.hours["subject"] if one.startswith(name)]
+        parts.append(Part("real", name, judged.of_subjects(people)))
     return parts

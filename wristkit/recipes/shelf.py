@@ -1,9 +1,12 @@
 """Where the defaults of the recipes lie in the package, and the limits that they keep to."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from wristkit.detector import CASCADE_FILE, Cascade, Detector
 from wristkit.store import atomic_write
@@ -12,6 +15,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 MOST_BYTES = 100_000  # of weights in the package, for one recipe
 MOST_PARAMETERS = 150_000
 _REFERENCE_FILE, _EMBEDDINGS = "reference.safetensors", "embeddings"
+_TABLES_FILE = "tables.json"
 
 
 def shipped(name: str) -> Detector:
@@ -58,6 +62,42 @@ def shipped_reference(name: str) -> npt.NDArray[np.float32]:
 
     held = load((_folder(name) / _REFERENCE_FILE).read_bytes())
     return np.asarray(held[_EMBEDDINGS], dtype=np.float32)
+
+
+def ship_tables(name: str, *, into: Path = WEIGHTS, **tables: pd.DataFrame) -> None:
+    """Write the tables of a default beside it, with the hash of what was judged."""
+    folder = into / name
+    held = {key: json.loads(one.to_json(orient="split", index=False)) for key, one in tables.items()}
+    said = json.dumps({"judged": _sha256(folder), "tables": held}, indent=1)
+    atomic_write(folder / _TABLES_FILE, lambda file: file.write(said.encode()))
+
+
+def shipped_tables(name: str) -> dict[str, pd.DataFrame]:
+    """Return the tables that ``python3 -m wristkit.recipes NAME table`` wrote, of the default that ships; none yet: {}.
+
+    Raises
+    ------
+    ValueError
+        Where another default was judged.
+    """
+    folder = _folder(name)
+    if not (folder / _TABLES_FILE).is_file():
+        return {}
+    held = json.loads((folder / _TABLES_FILE).read_text())
+    if held["judged"] != _sha256(folder):
+        raise ValueError(
+            f"the tables of {name!r} are of another default than the one that ships; make them: "
+            f"python3 -m wristkit.recipes {name} table"
+        )
+    return {key: pd.DataFrame(one["data"], columns=one["columns"]) for key, one in held["tables"].items()}
+
+
+def _sha256(folder: Path) -> str:
+    """Return the hash of all that a detector or cascade is loaded from."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != _TABLES_FILE)
+    return sha256(
+        b"".join(path.relative_to(folder).as_posix().encode() + path.read_bytes() for path in files)
+    ).hexdigest()
 
 
 def _folder(name: str) -> Path:

@@ -82,6 +82,11 @@ class Judged:
         """Return the events of one class, over all hours."""
         return Judged(self.matches[self.matches["label"] == label], self.hours)
 
+    def of_subjects(self, subjects: Collection[str]) -> "Judged":
+        """Return the part of these people."""
+        held = set(subjects)
+        return Judged(*(one[one["subject"].isin(held)] for one in (self.matches, self.hours)))
+
     def by(self, what: Literal["subject", "context", "label"]) -> pd.DataFrame:
         """Return one row a person, context or class with counts, figures and intervals, the worst first."""
         if what == "label":

@@ -75,6 +75,13 @@ class Case:
         return frozenset(one.confirm_streams) - frozenset(one.gate_streams)
 
     @property
+    def wait_s(self) -> float:
+        """For how long it waits for a stream that lags behind the others, by the samples' own clock."""
+        one = self.detector
+        wait_s = one.policy.max_wait_s if isinstance(one, Cascade) else one.spec.max_wait_s
+        return float("inf") if wait_s is None else wait_s
+
+    @property
     def motion(self) -> list[str]:
         """Streams of several channels, of which there may be none."""
         return [name for name in self.streams if len(self.recording[name].channels) > 1]
@@ -99,6 +106,12 @@ class Case:
                 at_s = float(time_s[last - 1]) + (delays_s or {}).get(name, 0.0)
                 found.append((at_s, name, (time_s[first:last], stream.values[first:last])))
         return [{name: packet} for _, name, packet in sorted(found, key=lambda one: one[:2])]
+
+    def whole(self, *, until_s: float = np.inf) -> dict[str, Packet]:
+        """Return all samples of all streams up to a time, to be handed over at once."""
+        held = {name: self.recording[name] for name in self.streams if name in self.recording.streams}
+        counts = {name: int(np.searchsorted(one.time, until_s, side="right")) for name, one in held.items()}
+        return {name: (one.time[: counts[name]], one.values[: counts[name]]) for name, one in held.items()}
 
     def push(self, packets: Sequence[Mapping[str, Packet]]) -> list[EventUpdate]:
         """Return all updates of packets, from a fresh start to the flush."""

@@ -11,6 +11,8 @@ from wristkit.detector.contract.case import Case, final_table, require, require_
 from wristkit.detector.inbox import Inbox
 from wristkit.events import EventUpdate
 
+_WITHIN_WAIT = 0.9  # of how long it waits for a stream: whoever lags by more is a gap to it, which is no fault
+
 
 def _partition(packet_s: float) -> Callable[[Case], str]:
     def check(case: Case) -> str:
@@ -33,17 +35,36 @@ def _uneven(case: Case) -> str:
     return ""
 
 
-def _one_by_one(case: Case) -> str:
-    for names in (list(case.streams), list(case.streams)[::-1]):
-        packets = [{name: (case.recording[name].time, case.recording[name].values)} for name in names]
-        require_same(final_table(case.push(packets)), case.events, f"all of {names}, one after the other")
+def _at_once(case: Case) -> str:
+    require_same(final_table(case.push([case.whole()])), case.events, "all streams whole, in one packet")
     return ""
 
 
+def _one_by_one(case: Case) -> str:
+    turn_s = _WITHIN_WAIT * case.wait_s  # all of a stream, where it is waited for for ever
+    for names in (list(case.streams), list(case.streams)[::-1]):
+        packets = [{name: turn[name]} for turn in _turns(case, turn_s) for name in names if name in turn]
+        require_same(final_table(case.push(packets)), case.events, f"{names} in turns of {turn_s:g} s")
+    return "" if np.isinf(turn_s) else f"in turns of {turn_s:g} s, for it waits for {case.wait_s:g} s"
+
+
+def _turns(case: Case, turn_s: float) -> list[dict[str, Packet]]:
+    """Return packets of all streams, each of so many seconds."""
+    edges_s = np.arange(case.recording.start_s, case.recording.stop_s, turn_s)[1:]
+    turns: list[dict[str, Packet]] = [{} for _ in range(len(edges_s) + 1)]
+    for name, (time, values) in case.whole().items():
+        places = np.searchsorted(np.asarray(time), edges_s)
+        for turn, piece in zip(turns, zip(np.split(time, places), np.split(values, places), strict=True), strict=True):
+            turn[name] = piece
+    return turns
+
+
 def _delayed(case: Case) -> str:
+    packet_s = min(0.4, 0.2 * case.wait_s)
+    late_s = min(1.7, _WITHIN_WAIT * case.wait_s - packet_s)
     for name in case.streams:
-        pushed = final_table(case.push(case.packets(packet_s=0.4, delays_s={name: 1.7})))
-        require_same(pushed, case.events, f"{name!r} 1.7 s late")
+        pushed = final_table(case.push(case.packets(packet_s=packet_s, delays_s={name: late_s})))
+        require_same(pushed, case.events, f"{name!r} {late_s:g} s late")
     return ""
 
 
@@ -71,9 +92,9 @@ def _in_time(case: Case) -> str:
     # One sample more of each stream tells a cascade that its other stage has nothing earlier to say.
     several = isinstance(case.detector, Cascade)
     more_s = max(case.recording[name].rate_hz ** -1 for name in case.streams) * 2 if several else 1e-9
-    packets = case.packets(packet_s=1e9, until_s=float(event["decided_s"]) + more_s)
     case.start()
-    decided = [one.event.decided_s for packet in packets for one in case.detector.push(packet)]
+    updates = case.detector.push(case.whole(until_s=float(event["decided_s"]) + more_s))
+    decided = [one.event.decided_s for one in updates]
     require(event["decided_s"] in decided, "a decision needs samples from after its time")
     return ""
 
@@ -189,7 +210,7 @@ CHECKS: Mapping[str, Callable[[Case], str]] = MappingProxyType(
     {
         "packets of 50 ms give its events": _partition(0.05),
         "bursts of a second give its events": _partition(1.0),
-        "all at once gives its events": _partition(1e9),
+        "all at once gives its events": _at_once,
         "packets of uneven size give its events": _uneven,
         "one stream after the other gives its events": _one_by_one,
         "a stream that is late gives its events": _delayed,

@@ -1,0 +1,333 @@
+"""Handwashing and raise to speak: the countdown by hand and pushed, who is shown what, which windows are told."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.cascades import bursts, final_table, push_all
+from wristkit.audio import without_sound
+from wristkit.recipes import cascading, handwashing, injecting, lasting, raise_to_speak, scenes, shelf, table
+from wristkit.recipes.handwashing import Countdown, CountState, Tick, Timer, next_count
+from wristkit.recipes.handwashing.lifted import STEEP, lifted
+from wristkit.recipes.spotting import joined
+from wristkit.simulate import FAMILIES, everyday, packets, people, stage
+from wristkit.simulate import raise_to_speak as raised
+
+RULE = Countdown()
+
+
+def count(ticks, rule=RULE):
+    """Return the names of the states after each (second, rubs, since), and the last state."""
+    state, names = CountState(), []
+    for tick in ticks:
+        state = next_count(rule, state, Tick(*tick))
+        names.append(state.name)
+    return names, state
+
+
+def rubbing(first_s, last_s, *, since_s=0.0, rubs=True):
+    return [(second, rubs, since_s) for second in np.arange(first_s, last_s + 0.25, 0.5).tolist()]
+
+
+# ---- the countdown ----
+
+
+def test_twenty_seconds_are_counted_from_when_the_wash_began():
+    names, state = count([(4.0, False), *rubbing(5.0, 21.0, since_s=2.0)])
+    assert names[:2] == ["waiting", "counting"]
+    assert names.count("counting") == 33
+    assert (names[-1], state.counted_s, state.since_s) == ("counting", 19.0, 5.0)
+    names, state = count([*rubbing(5.0, 30.0, since_s=2.0)])
+    assert (names[-1], state.counted_s, state.since_s) == ("completed", 20.0, 22.0)
+
+
+def test_a_short_break_is_forgiven_and_counts():
+    _, state = count([*rubbing(0, 5), *rubbing(5.5, 6.5, rubs=False), *rubbing(7, 10)])
+    assert (state.name, state.counted_s) == ("counting", 10.0)
+
+
+def test_a_long_break_pauses_and_nothing_of_it_counts():
+    names, state = count([*rubbing(0, 5), *rubbing(5.5, 9, rubs=False)])
+    assert (names[-1], state.counted_s, state.since_s) == ("paused", 5.0, 7.5)
+    _, state = count([*rubbing(0, 5), *rubbing(5.5, 9, rubs=False), *rubbing(9.5, 12)])
+    assert (state.name, state.counted_s) == ("counting", 7.5)
+
+
+def test_who_stops_early_is_told_once_and_a_new_wash_begins_at_nothing():
+    names, state = count([*rubbing(0, 5), (5.5, False), (6.0, False)])
+    assert names[-2:] == ["stopped_early", "waiting"]
+    assert state.counted_s == 0
+    _, state = count([*rubbing(0, 5), (5.5, False), (6.0, False), *rubbing(7.0, 8.0, since_s=6.5)])
+    assert (state.name, state.counted_s) == ("counting", 1.5)
+
+
+def test_who_is_done_stays_done_until_the_wash_is_over():
+    names, state = count([*rubbing(0, 30), *rubbing(30.5, 60, rubs=False), (60.5, False)])
+    assert "stopped_early" not in names
+    assert "paused" not in names
+    assert state.name == "waiting"
+
+
+def test_windows_that_are_missing_count_as_a_break():
+    _, state = count([*rubbing(0, 5), *rubbing(60, 62)])
+    assert (state.name, state.counted_s) == ("counting", 7.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(0.1, 5.0), st.booleans(), st.booleans()), max_size=40))
+def test_it_never_counts_more_than_has_passed_and_ends_only_as_it_may(steps):
+    time_s, state, since_s = 0.0, CountState(), float("nan")
+    for step_s, rubs, is_wash in steps:
+        time_s += step_s
+        since_s = (since_s if np.isfinite(since_s) else time_s - step_s) if is_wash else float("nan")
+        state = next_count(Countdown(), state, Tick(time_s, rubs, since_s))
+        assert 0 <= state.counted_s <= min(20.0, time_s)
+        assert (state.name == "completed") <= (state.counted_s == 20.0)
+
+
+@pytest.mark.parametrize("wrong", [{"seconds": 0.0}, {"seconds": float("nan")}, {"forgiven_s": -1.0}])
+def test_a_rule_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"expected seconds"):
+        Countdown(**wrong)
+
+
+@pytest.fixture(scope="module")
+def washed():
+    return handwashing.simulate(20_000)
+
+
+def test_a_wash_of_twenty_seconds_is_completed_and_the_same_for_any_partition(washed):
+    timer = Timer(handwashing.default(), Countdown(seconds=12.0))
+    whole = timer.run(washed)
+    assert [one.name for one in whole][-2:] == ["completed", "waiting"]
+    for parts in (bursts(washed), bursts(washed, packet_s=0.3, delays_s={"audio": 0.4})):
+        timer.reset(wrist=washed.wrist, crown=washed.crown)
+        told = [one for packet in parts for one in timer.push(packet)] + timer.flush()
+        assert told == whole
+
+
+def test_a_wash_that_is_cut_short_was_stopped_early(washed):
+    scrub = lasting.spans(washed, "scrub")
+    told = Timer(handwashing.default()).run(washed.between(0.0, float(scrub[0, 0]) + 8.0))
+    assert [one.name for one in told][-1] == "stopped_early"
+
+
+def test_a_countdown_wants_a_gate_that_keeps_the_wash_alive():
+    with pytest.raises(ValueError, match="expected 'gate'"):
+        Timer(raise_to_speak.default())
+
+
+# ---- lives ----
+
+
+def names_of(scenes_of):
+    return {one.name for one in scenes_of}
+
+
+@pytest.mark.parametrize("part", ["train", "tune", "test"])
+def test_what_is_unseen_is_in_the_test_alone(part):
+    person = people(1, seed=1)[0]
+    made = scenes.plan(person, part, hours=1.0, washes=2.0, raises=3.0, rng=np.random.default_rng(0))
+    shown = names_of(made)
+    assert {"head", "fine"} == set(scenes.UNSEEN_FAMILIES)
+    assert set(FAMILIES["head"]) | set(FAMILIES["fine"]) == scenes.UNSEEN
+    assert not shown & scenes.UNSEEN if part != "test" else shown >= scenes.UNSEEN
+    assert [one.name for one in made].count("washing") == 2
+    assert [one.name for one in made].count("raise_to_speak") == 3
+
+
+def test_in_the_test_every_scene_has_an_equal_share():
+    person = people(1, seed=1)[0]
+    made = scenes.plan(person, "test", hours=2.0, washes=2.0, raises=3.0, rng=np.random.default_rng(0))
+    seconds = {name: sum(one.duration_s for one in made if one.name == name) for name in scenes.SCENES}
+    twice = {"looking_at_watch", "drinking", "phone_to_ear", "scratching", "eating"}  # as a motion and as a raise
+    shares = np.array([seconds[name] / (2 if name in twice else 1) for name in seconds])
+    assert shares.max() < 1.2 * shares.min()
+
+
+def test_sound_that_nobody_hears_is_left_out_and_changes_nothing():
+    cascade = handwashing.default()
+    options = {"count": 1, "hours": 0.06, "washes": 20.0, "raises": 10.0}
+    whole = next(scenes.lives("tune", **options))
+    part = next(scenes.lives("tune", heard_by=cascade, **options))
+    quiet = [float(np.mean(one["audio"].values ** 2)) for one in (part, whole)]
+    assert quiet[0] < quiet[1]
+    assert cascade.detect(whole).equals(cascade.detect(part))
+
+
+# ---- windows and latency ----
+
+
+def test_windows_are_of_what_fills_their_newest_part(washed):
+    cut = handwashing.GATE.windows(washed)
+    rubbed = lasting.spans(washed, "step", *handwashing.RUBBED)
+    for start_s, label in zip(cut.stop_s - 2.0, cut.labels, strict=True):
+        covered = np.clip(np.minimum(rubbed[:, 1], start_s + 2.0) - np.maximum(rubbed[:, 0], start_s), 0, None).sum()
+        assert covered >= 1.5 - 1e-6 if label == "washing" else covered <= 0.2 + 1e-6
+    assert {"washing", "none"} == set(cut.labels)
+
+
+def test_latency_of_a_wash_counts_from_the_first_rubbing(washed):
+    judged, cost = cascading.judge(handwashing.TASK, handwashing.default(), [washed])
+    hit = judged.matches[judged.matches["kind"] == "hit"].iloc[0]
+    assert hit["latency_s"] == pytest.approx(hit["decided_s"] - lasting.spans(washed, "scrub")[0, 0])
+    everyday_s = washed.stop_s - washed.start_s - np.diff(lasting.spans(washed, "scene", "washing")).sum()
+    assert cost.everyday_s == pytest.approx(everyday_s, abs=0.1)
+
+
+def test_without_a_microphone_the_gate_decides_alone(washed):
+    cascade = handwashing.default()
+    quiet = cascading.silent(washed)
+    assert set(quiet.streams) == {"accel", "gyro"}
+    assert not {"audio", "mel"} & set(cascading.silent(without_sound(washed)).streams)
+    assert list(cascade.detect(quiet)["label"]) == ["washing"]
+    assert raise_to_speak.default().policy.gate_alone is None
+
+
+def test_what_a_gate_costs_is_told_against_a_microphone_that_is_always_on(washed):
+    made = cascading.against_always_on(handwashing.TASK, handwashing.default(), [washed]).set_index("microphone")
+    behind, always = made.loc["behind the gate"], made.loc["always on"]
+    assert behind["recall"] == always["recall"] == 1.0
+    assert behind["duty_cycle"] < 0.3
+    assert always["duty_cycle"] > 0.8
+    assert behind["operations_per_hour"] < always["operations_per_hour"]
+
+
+def test_the_worst_errors_come_first():
+    kinds = ["hit", "miss", "false alarm", "hit", "false alarm", "not labelled"]
+    matches = pd.DataFrame({"kind": kinds, "score": [0.9, np.nan, 0.6, 0.8, 0.99, 0.5]})
+    matches["latency_s"] = [1.0, np.nan, np.nan, 7.0, np.nan, np.nan]
+    found = cascading.worst(table.Judged(matches, pd.DataFrame()), most=4)
+    assert list(found.index) == [4, 2, 1, 3]
+
+
+# ---- packets ----
+
+
+@pytest.mark.parametrize("recipe", [handwashing, raise_to_speak])
+def test_packets_that_are_lost_neither_crash_it_nor_leave_it_stuck(recipe):
+    cascade, recording = recipe.default(), recipe.simulate(20_000)
+    for seed in range(3):
+        cascade.reset(wrist=recording.wrist, crown=recording.crown)
+        for packet in packets(recording, packet_s=1.0, seed=seed, lost=0.01 + 0.1 * seed):
+            cascade.push(packet)
+        cascade.flush()
+        assert cascade.state.name == "idle"
+
+
+def test_a_microphone_that_stays_silent_does_not_hold_it_up(washed):
+    cascade = handwashing.default()
+    cascade.reset(wrist=washed.wrist, crown=washed.crown)
+    quiet = cascading.silent(washed)
+    told = [one for packet in bursts(quiet) for one in cascade.push(packet)] + cascade.flush()
+    assert [one.event.label for one in told if one.final] == ["washing"]
+
+
+@pytest.mark.parametrize("recipe", [handwashing, raise_to_speak])
+def test_it_waits_for_a_late_stream_but_not_for_ever(recipe):
+    cascade, recording = recipe.default(), recipe.simulate(20_000)
+    assert 2.0 <= cascade.policy.max_wait_s <= 3.0
+    late = bursts(recording, delays_s={"audio": 0.9})
+    found = final_table(push_all(cascade, late, wrist=recording.wrist, crown=recording.crown))
+    pd.testing.assert_frame_equal(found, cascade.detect(recording), check_exact=False, atol=1e-5)
+
+
+# ---- rubbing where nobody washes ----
+
+
+def test_rubbing_is_lifted_until_gravity_lies_along_the_fore_arm(washed):
+    cut = handwashing.GATE.windows(washed)
+    rubbed = cut.subset(cut.labels == "washing")
+    made = lifted(rubbed)
+    assert len(made) == (len(rubbed) + 1) // 2
+    assert set(made.labels) == {"none"}
+    for one, other in zip(rubbed.values[::2].astype(float), made.values.astype(float), strict=True):
+        down = other[:3].mean(axis=1)
+        assert abs(down[0]) >= STEEP * np.linalg.norm(down) - 1e-4
+        for place in (slice(0, 3), slice(3, 6)):  # a turn: lengths and angles stay, and so does what is right-handed
+            np.testing.assert_allclose(one[place].T @ one[place], other[place].T @ other[place], atol=1e-4)
+        assert np.linalg.det(one[:3, :3]) == pytest.approx(np.linalg.det(other[:3, :3]), abs=1e-4)
+
+
+def test_lifted_windows_join_those_they_are_made_of(washed):
+    cut = handwashing.GATE.windows(washed)
+    rubbed = cut.subset(cut.labels == "washing")
+    assert len(joined([rubbed, lifted(rubbed)])) == len(rubbed) + (len(rubbed) + 1) // 2
+
+
+# ---- what ships ----
+
+
+@pytest.mark.parametrize("name", ["handwashing", "raise_to_speak"])
+def test_the_tables_are_of_the_default_that_ships(name):
+    held = shelf.shipped_tables(name)
+    if not held:
+        pytest.skip(f"no tables ship; make them: python3 -m wristkit.recipes {name} table")
+    made = held["table"]
+    assert set(made["kind"]) == {"simulated", "injected", "real"}
+    assert made["hours"].iloc[0] >= 49
+    assert made.loc[made["kind"] == "real", "events"].eq(0).all()
+    assert set(held["people"]["kind"]) == {"simulated", "injected", "real"}
+
+
+def test_tables_of_another_default_are_refused(tmp_path, monkeypatch):
+    cascade = handwashing.default()
+    folder = cascade.save(tmp_path / "x")
+    monkeypatch.setattr(shelf, "WEIGHTS", tmp_path)
+    assert shelf.shipped_tables("x") == {}
+    shelf.ship_tables("x", into=tmp_path, table=pd.DataFrame({"hours": [1.5], "verdict": ["met"]}))
+    assert shelf.shipped_tables("x")["table"].to_dict("list") == {"hours": [1.5], "verdict": ["met"]}
+    cascade.with_policy(replace(cascade.policy, cool_s=11.0)).save(folder)
+    with pytest.raises(ValueError, match="another default"):
+        shelf.shipped_tables("x")
+
+
+# ---- events over other motion and sound ----
+
+
+@pytest.fixture(scope="module")
+def plain():
+    person = people(2, seed=3)[1]
+    return stage(person, [everyday("sitting", 30.0)], seed=2, streams=("accel", "gyro"))
+
+
+def spoken(rng, most_s):
+    person = people(1, seed=9)[0]
+    return injecting.Event.of(person, raised(person, rng=rng), "gesture", most_s=most_s, seed=int(rng.integers(99)))
+
+
+NOISE = [injecting.Clip("noise", np.random.default_rng(0).standard_normal(40_000))]
+
+
+def test_an_injected_raise_is_felt_heard_and_labelled_at_the_same_time(plain):
+    made = injecting.injected(plain, spoken, NOISE, label="arm", count=2, seed=4)
+    told = raise_to_speak.TASK.judged(made)
+    truth, gestures = lasting.spans(told, "truth"), lasting.spans(made, "gesture", "raise_to_speak")
+    assert len(truth) == len(gestures) == 2
+    assert (truth[:, 0] >= gestures[:, 0]).all()
+    assert (truth[:, 1] <= gestures[:, 1] + 1e-6).all()
+    under = np.asarray(injecting.under(plain, NOISE, seed=4).values[:, 0], dtype=np.float64)
+    added = np.abs(np.asarray(made["audio"].values[:, 0], dtype=np.float64) - under)
+    moved = np.abs(np.asarray(made["gyro"].values) - np.asarray(plain["gyro"].values)).max(axis=1)
+    for changed, time_s in ((added, made["audio"].time), (moved, made["gyro"].time)):
+        inside = np.any([(time_s >= first - 0.1) & (time_s <= last + 0.7) for first, last in gestures], axis=0)
+        assert changed[inside].max() > 0.01
+        assert changed[~inside].max() < 1e-6
+
+
+def test_where_there_is_no_room_nothing_is_injected(plain):
+    made = injecting.injected(plain.between(0.0, 2.0), spoken, NOISE, label="arm", count=1, seed=4)
+    assert "audio" in made.streams
+    assert lasting.spans(made, "truth").shape == (0, 2)
+
+
+def test_clips_that_are_nowhere_are_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv("WRISTKIT_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match="names no folder"):
+        injecting.clips()
+    with pytest.raises(FileNotFoundError, match="holds no clips"):
+        injecting.clips(tmp_path)

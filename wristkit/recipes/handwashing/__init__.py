@@ -1,0 +1,350 @@
+"""Handwashing: hands that rub each other, felt at the wrist; then water or soap, heard; then twenty seconds, counted.
+
+**What is known.** On the watch, "machine learning models to determine motion which appears to be hand washing, and then
+we use audio to confirm the sound of running water or squishing soap" (watchOS 7, WWDC 2020), with a timer of 20 s; no
+figures were published, and one user found that it starts about 5 s after scrubbing begins. From motion alone in daily
+life, a mean F1 of 0.33 on unseen people is published (OCDetect, Sci Data 2026); the steps within a wash are told apart
+with 92 % of frames of known people (UWash, arXiv 2112.06657).
+
+**What it does.** A gate of acceleration and turning rate at 25 Hz looks at 3.2 s, every 0.4 s. When it is sure for long
+enough it wakes the microphone, and a second net looks at the last second of sound, five times a second. Once confirmed
+the microphone goes off, and the gate keeps the wash alive. Without a microphone the gate decides alone where it was
+surer, later and with more false alarms. Rubbing with a steep fore arm is shown to it as none (``lifted``), so that
+brushing teeth is not taken for washing, though nobody does so in training. :class:`Timer` counts the seconds of
+rubbing: it stands still in a pause, forgives short breaks, and ends with ``completed`` or ``stopped_early``.
+
+**Limits.** All hands, water and soap that it was trained on are simulated; real motion was trained on as nothing, real
+sound not at all. No open data set holds motion and sound of one wash. Rubbing dry hands beside running water is washing
+to it, such as with a lotion or at a sink; so is whatever else rubs so and sounds so. Soap that nobody hears under a tap
+that is closed is found late or not at all. The countdown counts wetting and rinsing like scrubbing, and its ticks lag
+by a second or two. A loss of more than 0.1 s is a gap, after which the gate sees nothing for 3.2 s: where many packets
+are lost, washes come in pieces or not at all. Simulated water has no rumble. Sensors slower than 25 Hz are refused.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wristkit.audio import without_sound
+from wristkit.datasets import recordings as public_recordings
+from wristkit.detector import Cascade, Policy, TunedCascade, tune_cascade
+from wristkit.evaluate.context import NO_CONTEXT
+from wristkit.recipes import cascading, hours, injecting, lasting, scenes, shelf
+from wristkit.recipes.cascading import Cost, Task
+from wristkit.recipes.handwashing.countdown import (
+    COUNT_STATES,
+    Countdown,
+    CountReport,
+    CountState,
+    Tick,
+    Timer,
+    next_count,
+)
+from wristkit.recipes.handwashing.lifted import lifted
+from wristkit.recipes.lasting import Lasting, spans
+from wristkit.recipes.spotting import Say
+from wristkit.recipes.table import Goal, Judged, Part, subjects, table
+from wristkit.recording import FloatArray, Recording
+from wristkit.recording.spans import subtract
+from wristkit.simulate import WASH_STEPS, SensorParams, everyday, stage, wash
+from wristkit.simulate.life import ACTIVITY_TIER
+
+__all__ = [
+    "COUNT_STATES",
+    "GATE",
+    "NAME",
+    "POLICY",
+    "SOUND",
+    "TASK",
+    "CountReport",
+    "CountState",
+    "Countdown",
+    "Tick",
+    "Timer",
+    "default",
+    "judge",
+    "make_default",
+    "next_count",
+    "parts",
+    "simulate",
+    "train",
+]
+
+NAME = "handwashing"
+RUBBED = ("wetting", "soaping", "rinsing", *WASH_STEPS)
+"""Steps of a wash in which hands rub."""
+
+
+def _rubbed(recording: Recording) -> FloatArray:
+    return spans(recording, "step", *RUBBED)
+
+
+def _dried(recording: Recording) -> FloatArray:
+    return spans(recording, "step", "drying")
+
+
+def _wet(recording: Recording) -> FloatArray:
+    return np.concatenate([spans(recording, "water"), spans(recording, "scrub")])
+
+
+def _scrubbed(recording: Recording) -> FloatArray:
+    return spans(recording, "scrub")
+
+
+def _whole(recording: Recording) -> FloatArray:
+    return spans(recording, "scene", "washing")
+
+
+GATE = Lasting(
+    label="washing",
+    is_so=_rubbed,
+    unsaid=_dried,
+    newest_s=2.0,
+    streams=("accel", "gyro"),
+    rate_hz=25.0,
+    length_s=3.2,
+    hop_s=0.4,
+)
+"""What the gate looks at, and which windows are rubbing: those of whose last two seconds it is most."""
+SOUND = Lasting(label="washing", is_so=_wet, newest_s=0.8, streams=("mel",), rate_hz=50.0, length_s=1.0, hop_s=0.2)
+"""What the confirmer hears, and which windows are water or soap."""
+TASK = Task(label="washing", tier="scene", meant=_whole, late_from=_scrubbed)
+"""A wash is from the first water to the end of rinsing; how late it is found counts from the first rubbing."""
+POLICY = Policy(
+    gate_high=0.7,
+    gate_low=0.3,
+    arm_s=0.8,
+    confirm_high=0.6,
+    confirm_low=0.4,
+    confirm_timeout_s=3.0,
+    gate_release_s=2.0,
+    gate_alone=0.95,
+    warm_up_s=0.1,
+    span_of="gate",
+    release_s=8.0,
+    cool_s=10.0,
+    rejected_s=4.0,
+    label="washing",
+    max_wait_s=2.5,
+)
+"""Where its thresholds begin; a wash whose rubbing pauses for longer than ``release_s`` is over."""
+WITH_SOUND, WITHOUT = Goal(recall=0.95, fp_per_hour=0.1), Goal(recall=0.95, fp_per_hour=0.6)
+_APART_S = 30.0
+_IDLE_S = 10.0  # of the session between steps, to be of use
+STILL = ("seated", NO_CONTEXT)
+"""Contexts of real motion in which hands may be washed: seated, or nothing known; nobody washes while he walks."""
+_LONGEST_S = 30.0  # of a wash that is injected
+_WEARERS = tuple(hours.people_of("test", 50))
+_GATE_HIGH, _CONFIRM_HIGH = (0.3, 0.5, 0.7, 0.9), (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # thresholds that are tried
+_ALONE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.97)
+
+
+def default() -> Cascade:
+    """Return the cascade that ships, trained by ``python3 -m wristkit.recipes handwashing``."""
+    return shelf.shipped_cascade(NAME)
+
+
+def simulate(seed: int, *, rate_hz: float = 100.0) -> Recording:
+    """Return about a minute of a simulated person who sits, washes her hands and walks away, with sound."""
+    person = hours.people_of("train", 1 + seed % 8)[-1]
+    rng = np.random.default_rng([seed, 30])
+    shown = [everyday("sitting", 12.0), wash(person, rng=rng, scrub_s=20.0), everyday("walking", 15.0)]
+    return stage(person, shown, seed=seed, sensor=SensorParams(rate_hz=rate_hz))
+
+
+def train(
+    recordings: Iterable[Recording],
+    *,
+    sound: Iterable[Recording] | None = None,
+    tuning: Iterable[Recording] = (),
+    seed: int = 0,
+    epochs: int = 10,
+    say: Say = str,
+) -> Cascade:
+    """Return a cascade: a gate trained on motion, a confirmer trained on sound, thresholds chosen on other people.
+
+    Parameters
+    ----------
+    recordings
+        With the labels of ``wristkit.simulate.wash``: the tiers ``step``, ``scrub`` and ``water``. What has none of
+        them is taken to show no washing.
+    sound
+        What the confirmer is trained on; those of ``recordings`` that have sound where it is left out.
+    tuning
+        Recordings of other people, with ``washing`` in the tier truth. Without them the thresholds of
+        ``POLICY`` stay.
+    """
+    motion = list(recordings) if sound is None else recordings
+    heard = [one for one in motion if cascading.SOUND & set(one.streams)] if sound is None else sound
+    learnt = partial(lasting.train, epochs=epochs, seed=seed, say=say)
+    gate = learnt(GATE, motion, of_class=250, background=400, beside=partial(lifted, seed=seed))
+    confirm = learnt(SOUND, heard, of_class=400, background=800)
+    cascade = Cascade(lasting.smoothed(gate.detector(), 3), lasting.smoothed(confirm.detector(), 2), POLICY)
+    held = [TASK.judged(one) for one in tuning]
+    if not held:
+        return cascade
+    found = tuned(cascade, held)
+    say(f"{found!r}\n{found.surface.to_string(float_format='{:.4g}'.format)}")
+    return _alone(found.cascade, [cascading.silent(one) for one in held], say=say)
+
+
+def tuned(cascade: Cascade, recordings: Sequence[Recording]) -> TunedCascade:
+    """Return the thresholds of gate and confirmer with the highest recall and no false alarm on these people."""
+    return tune_cascade(
+        cascade, recordings, fp_per_hour=0.05, most_duty_cycle=0.04, gate_high=_GATE_HIGH, confirm_high=_CONFIRM_HIGH
+    )
+
+
+def _alone(cascade: Cascade, held: Sequence[Recording], *, say: Say) -> Cascade:
+    """Return a cascade whose gate decides alone at the score of highest recall with 0.3 false alarms an hour."""
+    tried = []
+    for score in _ALONE:
+        one = cascade.with_policy(replace(cascade.policy, gate_alone=max(score, cascade.policy.gate_low)))
+        report = one.evaluate(held)
+        tried.append((report.fp_per_hour <= 0.3, report.recall, -report.fp_per_hour, score, one))
+        say(f"without sound at {score:g}: recall {report.recall_share}; false alarms {report.false_alarms}")
+    return max(tried, key=lambda row: row[:4])[4]
+
+
+def motion_to_train_on(*, people: int = 24, hours_each: float = 0.35) -> Iterator[Recording]:
+    """Yield the motion that its gate is trained on: simulated lives, and real motion in which nobody washes."""
+    yield from scenes.lives("train", count=people, hours=hours_each, washes=12.0, streams=("accel", "gyro"))
+    yield from hours.real_hours("train", sets=("spsw",))
+
+
+def sound_to_train_on(*, people: int = 16, hours_each: float = 0.25) -> Iterator[Recording]:
+    """Yield the sound that its confirmer is trained on: that of simulated lives."""
+    yield from scenes.lives("train", count=people, hours=hours_each, washes=12.0, streams=("audio",))
+
+
+def to_tune_on(*, people: int = 5) -> Iterator[Recording]:
+    """Yield an hour of each of the other simulated people on whom its thresholds are chosen, sound as frames."""
+    return map(without_sound, scenes.lives("tune", count=people, hours=1.0, washes=8.0))
+
+
+def make_default(*, say: Say = str, into: Path = shelf.WEIGHTS) -> Path:
+    """Train the default anew and write it; ``WRISTKIT_DATA`` holds the real motion that it is trained on."""
+    return shelf.ship(
+        train(motion_to_train_on(), sound=sound_to_train_on(), tuning=to_tune_on(), say=say), NAME, into=into
+    )
+
+
+# ---- the table ----
+
+
+def parts(cascade: Cascade | None = None, *, people: int = 50, first: int = 0) -> list[Part]:
+    """Return the rows of the table, with and without sound: simulated people of an hour each, injected, and real."""
+    judged = default() if cascade is None else cascade
+    lives = scenes.lives("test", count=people, first=first, hours=1.0, washes=5.0, heard_by=judged)
+    found = cascading.judge_both(TASK, judged, lives)
+    return [*simulated_parts(*found), *injected_parts(judged), *real_parts(judged)]
+
+
+def simulated_parts(heard: Judged, unheard: Judged, cost: Cost) -> list[Part]:
+    """Return the rows of simulated people."""
+    duty = f"confirmer on {100 * cost.duty_cycle:.2f} % of everyday motion"
+    return [
+        Part("simulated", f"with sound; {duty}", heard, WITH_SOUND),
+        Part("simulated", f"with sound, washes {_APART_S:g} s and more from another", apart(heard), WITH_SOUND),
+        *cascading.everyday_parts(heard, "with sound", own=("washing",)),
+        Part("simulated", "without sound", unheard, WITHOUT),
+        Part("simulated", f"without sound, washes {_APART_S:g} s and more from another", apart(unheard), WITHOUT),
+        *cascading.everyday_parts(unheard, "without sound", own=("washing",)),
+    ]
+
+
+def apart(judged: Judged) -> Judged:
+    """Return all hours and alarms without the true washes that lie near another: two of those are one to the policy."""
+    matches = judged.matches
+    true = matches[matches["kind"].isin(["hit", "miss"])].sort_values(["recording", "true_start_s"])
+    since_s = true["true_start_s"] - true.groupby("recording")["true_stop_s"].shift()
+    near = since_s < _APART_S
+    near |= near.groupby(true["recording"]).shift(-1, fill_value=False)
+    return Judged(matches.drop(index=true.index[near]), judged.hours)
+
+
+def injected_parts(cascade: Cascade, *, copies: int = 3) -> list[Part]:
+    """Return the rows of rubbing hands of simulated people over real motion and real sound, by what was done there."""
+    clips = injecting.clips()
+    held = [
+        injecting.injected(one, _begun, clips, label="hands", count=_room(one), seed=1000 * copy + place)
+        for copy in range(copies)
+        for place, one in enumerate(real_motion())
+        if "sign_unknown" not in set(one.findings["code"])  # a wash belongs to the world's axes
+    ]
+    task, parts = replace(TASK, tier=ACTIVITY_TIER), list[Part]()
+    for name, heard in (("with sound", held), ("without sound", [cascading.silent(one) for one in held])):
+        judged, _ = cascading.judge_together(task, cascade, heard)
+        moving = set(judged.hours["context"]) - {*STILL}
+        parts.append(
+            Part("injected", f"{name}, hands rub while {', '.join(STILL)}", judged.within(STILL), Goal(recall=0.9))
+        )
+        parts.append(Part("injected", f"{name}, hands rub while walking, turning and the like", judged.within(moving)))
+    return parts
+
+
+def _begun(rng: np.random.Generator, most_s: float) -> injecting.Event:
+    """Return a wash of a simulated test person, from its first rubbing on, for so many seconds."""
+    person = _WEARERS[int(rng.integers(len(_WEARERS)))]
+    seed = int(rng.integers(2**31))
+    return injecting.Event.of(person, wash(person, rng=rng), "scrub", most_s=min(most_s, _LONGEST_S), seed=seed)
+
+
+def real_motion() -> list[Recording]:
+    """Return real motion of the test in which nobody washes; of UWash's session what lies between its steps."""
+    session = uwash_session()
+    steps = spans(session, ACTIVITY_TIER) + np.array([-1.0, 1.0])
+    between = subtract(np.array([[session.start_s, session.stop_s]]), steps)
+    idle = [session.between(*span) for span in between.tolist() if span[1] - span[0] >= _IDLE_S]
+    return [*hours.real_hours("test", sets=("spsw", "broad")), *idle]
+
+
+def uwash_session() -> Recording:
+    """Return UWash's labelled session, its steps in the tier ``activity``; nobody of UWash is trained on here."""
+    if not hours.has_real_hours():
+        raise FileNotFoundError(f"{hours.DATA} names no folder; set it to the one that holds uwash")
+    root = Path(os.environ[hours.DATA]) / "uwash"
+    one = next(one for one in public_recordings("uwash", root) if one.subject is None)
+    span = [(one.start_s, one.stop_s)]
+    told = one.with_labels(one.labels.assign(tier=ACTIVITY_TIER), labelled={ACTIVITY_TIER: span, "truth": span})
+    return replace(told, subject="uwash session")
+
+
+def _room(recording: Recording) -> int:
+    """Return how many washes a recording may hold: one in forty seconds."""
+    return max(1, int((recording.stop_s - recording.start_s) / 40))
+
+
+def real_parts(cascade: Cascade) -> list[Part]:
+    """Return the rows of real motion in which nobody washed on purpose: alone, and over real sound of another place."""
+    clips = injecting.clips()
+    real = real_motion()
+    over = [one.with_streams(injecting.under(one, clips, seed=place)) for place, one in enumerate(real)]
+    unheard, _ = cascading.judge_together(TASK, cascade, real)
+    heard, cost = cascading.judge_together(TASK, cascade, over)
+    goal = Goal(most_alarms=1, fp_per_hour=0.6)
+    duty = f"over real clips; confirmer on {100 * cost.duty_cycle:.2f} %"
+    return [*cascading.real_parts(unheard, "without sound", goal), *cascading.real_parts(heard, duty, goal)]
+
+
+def against_always_on(cascade: Cascade) -> pd.DataFrame:
+    """Return what the gate saves and costs, on an hour of four more simulated people who wash often."""
+    held = scenes.lives("test", count=4, first=60, hours=0.25, washes=24.0)
+    return cascading.against_always_on(TASK, cascade, map(without_sound, held))
+
+
+def judge(*, say: Say = str) -> pd.DataFrame:
+    """Return the table of the default, write it beside its weights, and say it with what real washes show."""
+    from wristkit.recipes.handwashing.uwash import on_uwash
+
+    shown = parts()
+    made, against, washes = table(shown), against_always_on(default()), on_uwash(default())
+    shelf.ship_tables(NAME, table=made, people=subjects(shown), against=against, washes=washes)
+    for one in (made, against, washes):
+        say(one.to_string(float_format="{:.3g}".format))
+    return made
