@@ -178,7 +178,8 @@ def unsafe(source):
     processes = {
         ast.unparse(node)
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} <= {"Parallel", "delayed", "get_reusable_executor"}
+        if isinstance(node, ast.ImportFrom)
+        and {alias.name for alias in node.names} <= {"Parallel", "delayed", "get_reusable_executor"}
     }
     from_joblib = {ast.unparse(node) for node in imports_of(tree, "joblib")} - processes
     return [
@@ -321,12 +322,15 @@ def blocks(kind):
 
 
 def test_every_command_of_the_readme_exists(capsys):
-    commands = re.findall(r"python3 -m wristkit\b([^`\n#]*)", (ROOT / "README.md").read_text())
+    text = (ROOT / "README.md").read_text()
+    commands = re.findall(r"python3 -m wristkit(?!\.)\b([^`\n#]*)", text)
     assert any(command.split()[:1] == ["walk"] for command in commands)
     assert any(command.split()[:1] == ["test"] for command in commands)
     for command in commands:
         options, rest = command_line.parser().parse_known_args(shlex.split(command))
         assert not rest or options.command in {"test", "lab"}, command
+    for room in re.findall(r"python3 -m wristkit\.(\w+)", text):
+        assert (PACKAGE / room / "__main__.py").is_file(), room
 
 
 def test_an_unknown_command_is_refused(capsys):

@@ -227,7 +227,7 @@ def test_hostile_names_are_text(page, lab):
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("size", [(900, 900), (1400, 1000), (1900, 1200)])
-def test_it_is_drawn_at_every_size_in_both_themes(gallery, size, dark, tmp_path):
+def test_tiles_are_drawn_at_every_size_in_both_themes(gallery, size, dark, tmp_path):
     page = gallery.page
     page.set_viewport_size({"width": size[0], "height": size[1]})
     use_theme(page, dark=dark)
