@@ -1,6 +1,7 @@
 """What all tests share: the folder of the project, real data where it lies, and one table of benchmarks."""
 
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -28,6 +29,13 @@ def real_data():
     if not Path(folder).is_dir():
         pytest.fail(f"WRISTKIT_DATA names {folder}, which is no folder")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def same_chance():
+    """Give torch the same chance before each test: a new process seeds itself at random."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(67280421310721)
 
 
 @pytest.fixture
