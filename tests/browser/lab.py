@@ -285,20 +285,32 @@ class ViewerOnPage:
         self.page.mouse.wheel(0, pixels)
 
     def press(self, *keys: str) -> None:
-        """Press keys in the viewer."""
+        """Press keys in the viewer, and wait until what they do at once is drawn."""
         self.root.focus()
         for key in keys:
             self.page.keyboard.press(key)
+        drawn(self.page)
 
     def after_edit(self, act: Any) -> None:
-        """Do something that edits, and wait until Python has answered."""
-        before = int(self.root.get_attribute("data-edits") or 0)
-        act()
-        self.page.wait_for_function(
-            "([element, before]) => Number(element.dataset.edits || 0) > before",
-            arg=[self.root.element_handle(), before],
-            timeout=15_000,
-        )
+        """Do something that edits, and wait until Python's answer is drawn."""
+        answered(self.root, "edits", act)
+
+
+def answered(root: Any, counts: str, act: Any) -> None:
+    """Do something that Python answers, and wait until a widget that counts its answers has drawn this one."""
+    before = int(root.get_attribute(f"data-{counts}") or 0)
+    act()
+    root.page.wait_for_function(
+        "([element, counts, before]) => Number(element.dataset[counts] || 0) > before",
+        arg=[root.element_handle(), counts, before],
+        timeout=15_000,
+    )
+    drawn(root.page)
+
+
+def drawn(page: Any) -> None:
+    """Wait until the page has drawn what it was asked for before this."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def launched(playwright: Any, **options: Any) -> Any:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.browser.lab import RUNS_WITHIN_MS, Notebook, busy, let_go, use_theme, write_notebook
+from tests.browser.lab import RUNS_WITHIN_MS, Notebook, answered, busy, let_go, use_theme, write_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -71,14 +71,7 @@ class GalleryOnPage:
 
     def after_answer(self, act):
         """Do something that asks Python, and wait for its answer to be drawn."""
-        before = int(self.root.get_attribute("data-answers") or 0)
-        act()
-        self.page.wait_for_function(
-            "([element, before]) => Number(element.dataset.answers || 0) > before",
-            arg=[self.root.element_handle(), before],
-            timeout=15_000,
-        )
-        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        answered(self.root, "answers", act)
 
     def press(self, key):
         self.after_answer(lambda: self.page.keyboard.press(key))
