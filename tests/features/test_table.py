@@ -1,7 +1,9 @@
 """The table of features: settings, names, windows in any number, threads, the cache, scikit-learn."""
 
 import os
+import tempfile
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -239,9 +241,11 @@ def test_processes_give_the_same(monkeypatch):
     here = os.getpid()
 
     def elsewhere(series):
+        time.sleep(0.01)
         return float(os.getpid() != here)
 
     settings = {"mean": None, "maximum": None, elsewhere: None}
+    extract._other_processes(2).submit(os.getpid).result()  # or this one has done it all before the other has started
     one, two = (series_features(values, channels=["a", "b"], settings=settings, workers=n) for n in (1, 2))
     told = [name for name in one if "elsewhere" in name]
     assert one[told].to_numpy().max() == 0
@@ -249,6 +253,31 @@ def test_processes_give_the_same(monkeypatch):
     pd.testing.assert_frame_equal(two.drop(columns=told), one.drop(columns=told))
     with pytest.raises(ValueError, match="workers is 0"):
         minimal(values, workers=0)
+
+
+def test_what_fails_in_one_process_ends_all_of_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(extract, "_SAMPLES_AT_ONCE", 4 * 64)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    here = os.getpid()
+
+    def fails_elsewhere(series):
+        time.sleep(0.01)
+        if os.getpid() != here:
+            raise ZeroDivisionError("in the other process")
+        return 0.0
+
+    def fails_here(series):
+        if series[0] == 7:
+            raise ZeroDivisionError("in this process")
+        return 0.0
+
+    values = pairs(40)
+    values[:, :, 0] = 7 * (np.arange(40) == 9)[:, None]
+    extract._other_processes(2).submit(os.getpid).result()
+    for function in (fails_elsewhere, fails_here):
+        with pytest.raises(ZeroDivisionError, match="process"):
+            series_features(values, channels=["a", "b"], settings={function: None}, workers=2)
+        assert not list(tmp_path.iterdir())
 
 
 def test_what_is_given_stays_as_it_was():

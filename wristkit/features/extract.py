@@ -1,10 +1,11 @@
 """Features of series as a table: tsfresh's names and values, computed of many windows at once."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from itertools import islice
-from typing import NamedTuple, TypeAlias, cast
+from concurrent.futures import Executor, wait
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,8 @@ from wristkit.features.settings import NAMED, Settings
 from wristkit.recording import FloatArray
 
 _SAMPLES_AT_ONCE = 2**16  # half a MB a copy: what a processor's cache holds of the few that are in use
-_PARTS_A_WORKER, _MOST_AT_ONCES = 4, 16  # enough parts that all workers end together, each of some 100 MB at most
-_SENT_AHEAD = 2  # parts that wait for each of the other processes, so that none runs dry
+_PARTS_A_WORKER, _MOST_AT_ONCES = 24, 16  # enough parts that all workers end together, each of some 100 MB at most
+_WINDOWS, _FOUND = "windows.npy", ".found"
 _ONE_THREAD = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -51,7 +52,12 @@ class _Group(NamedTuple):
     steps: Sequence[_Step]
 
 
-_Work: TypeAlias = tuple[npt.NDArray[np.floating], Sequence[_Step], int]
+class _Task(NamedTuple):
+    """Some windows of a group, and how many of them are computed at once."""
+
+    group: _Group
+    rows: slice
+    at_once: int
 
 
 def series_features(
@@ -75,8 +81,8 @@ def series_features(
         dictionary, for these channels alone.
     workers
         Processes that share the work: this one, and others which joblib starts at the first call and keeps for the next
-        ones. Threads would not do: steps of microseconds hand Python's lock to and fro, and two of them take nearly the
-        time of one.
+        ones. They read the windows from a file in the system's temporary folder, which needs room for a copy. Threads
+        would not do: steps of microseconds hand Python's lock to and fro, and two of them take nearly the time of one.
     """
     windows = _checked(values, channels)
     if workers < 1:
@@ -98,10 +104,10 @@ def series_features(
 
     for group, part in zip(groups, begun, strict=True):
         fill(group, slice(0, at_once), part)
-    tasks = [(group, rows) for group in groups for rows in _slices(at_once, len(windows), at_once, workers)]
-    todo = ((windows[rows][:, list(group.places)], group.steps, at_once) for group, rows in tasks)
-    for number, part in _computed(todo, workers):
-        fill(*tasks[number], part)
+    slices = _slices(at_once, len(windows), at_once, workers)
+    tasks = [_Task(group, rows, at_once) for group in groups for rows in slices]
+    for number, part in _computed(windows, tasks, workers):
+        fill(tasks[number].group, tasks[number].rows, part)
     columns = [f"{channel}__{name}" for channel in ordered for name in names[channel]]
     return pd.DataFrame(table.T, columns=columns, copy=False)
 
@@ -112,29 +118,61 @@ def _slices(first: int, count: int, at_once: int, workers: int) -> list[slice]:
     return [slice(start, min(start + several * at_once, count)) for start in range(first, count, several * at_once)]
 
 
-def _computed(parts: Iterable[_Work], workers: int) -> Iterator[tuple[int, _Part]]:
-    """Yield the number and the features of each part as they come; few parts are in memory at a time.
+def _computed(windows: npt.NDArray[np.floating], tasks: Sequence[_Task], workers: int) -> Iterator[tuple[int, _Part]]:
+    """Yield the number and the features of each task as they come.
 
-    This process computes as well: what it does itself goes through no pipe.
+    Each process takes the next task that none has taken, and what others found comes by way of a file: while they all
+    compute, no message wakes any of them.
     """
-    waiting = enumerate(parts)
-    sent: deque[tuple[int, Future[_Part]]] = deque()
-    try:
-        while True:
-            sent.extend(
-                (number, _other_processes(workers).submit(_of_part, *part))
-                for number, part in islice(waiting, _SENT_AHEAD * (workers - 1) - len(sent))
-            )
-            if own := next(waiting, None):
-                yield own[0], _of_part(*own[1])
-            elif not sent:
-                return
-            while sent and (not own or sent[0][1].done()):
-                number, part = sent.popleft()
-                yield number, part.result()
-    finally:
-        for _, part in sent:
-            part.cancel()
+    if workers == 1:
+        for number, task in enumerate(tasks):
+            yield number, _of_task(windows, task)
+        return
+    with TemporaryDirectory(prefix="wristkit-features-") as name:
+        folder = Path(name)
+        np.save(folder / _WINDOWS, windows)
+        others = [_other_processes(workers).submit(_help, folder, tasks) for _ in range(workers - 1)]
+        try:
+            for number in _taken(folder, len(tasks)):
+                yield number, _of_task(windows, tasks[number])
+                yield from _found_by_others(folder)
+            for other in others:
+                other.result()
+            yield from _found_by_others(folder)
+        finally:
+            list(_taken(folder, len(tasks)))  # where this process was stopped, the others are left nothing to do
+            wait(others)
+
+
+def _help(folder: Path, tasks: Sequence[_Task]) -> None:
+    """Compute tasks that no other process has taken, each into a file."""
+    windows = np.load(folder / _WINDOWS, mmap_mode="r")
+    for number in _taken(folder, len(tasks)):
+        part, path = _of_task(windows, tasks[number]), folder / f"{number}.begun"
+        with path.open("wb") as file:
+            np.save(file, part.values)
+            np.save(file, part.names)
+        path.rename(path.with_suffix(_FOUND))
+
+
+def _taken(folder: Path, count: int) -> Iterator[int]:
+    """Yield the numbers of tasks that this process is the first to take."""
+    for number in range(count):
+        with suppress(FileExistsError):
+            (folder / f"{number}.taken").touch(exist_ok=False)
+            yield number
+
+
+def _found_by_others(folder: Path) -> Iterator[tuple[int, _Part]]:
+    for path in folder.glob(f"*{_FOUND}"):
+        with path.open("rb") as file:
+            values, names = np.load(file), np.load(file)
+        path.unlink()
+        yield int(path.stem), _Part(tuple(names.tolist()), values)
+
+
+def _of_task(windows: npt.NDArray[np.floating], task: _Task) -> _Part:
+    return _of_part(windows[task.rows][:, list(task.group.places)], task.group.steps, task.at_once)
 
 
 def _other_processes(workers: int) -> Executor:

@@ -100,6 +100,8 @@ def settings_of(columns: Sequence[str], channels: Sequence[str]) -> dict[str, Se
     """Return what computes these columns and no others, by channel: the way back from a selection of features."""
     found: dict[str, dict[str, list[dict[str, Any]] | None]] = {}
     for column in columns:
+        if not isinstance(column, str):
+            raise TypeError(f"features name {column!r:.60}, expected text; take names from the columns of a table")
         channel = max((one for one in channels if column.startswith(f"{one}__")), key=len, default=None)
         if channel is None:
             raise ValueError(f"{column!r} names none of the channels {list(channels)}; take names from a table of them")
