@@ -10,14 +10,18 @@ import pandas as pd
 import pytest
 import torch
 
-from wristkit.detector import Cascade
+from wristkit import models
+from wristkit.condition import Conditioning, Frame, Resample, Source
+from wristkit.detector import Cascade, Detector, DetectorSpec
+from wristkit.events import EventDecoder
 from wristkit.export.cpp import compiler
 from wristkit.export.cpp.program import WARNINGS
 from wristkit.export.cpp.writing import _runtime
-from wristkit.recipes import double_tap, hand_gestures, handwashing, raise_to_speak, shelf
+from wristkit.filters import Filter, Moving
+from wristkit.recipes import activity, double_tap, hand_gestures, handwashing, raise_to_speak, shelf
 
 EXACT = 1e-5  # of torch
-RECIPES = {one.NAME: one for one in (double_tap, hand_gestures, handwashing, raise_to_speak)}
+RECIPES = {one.NAME: one for one in (double_tap, hand_gestures, activity, handwashing, raise_to_speak)}
 
 
 def needs_compiler():
@@ -146,3 +150,12 @@ def drawn(net, *, seed=1):
 
 def runtime_text(name):
     return _runtime(f"{name}.hpp")
+
+
+def in_the_wrists_frame(classes=("a", "none")):
+    """Return an untrained detector with filters of all kinds, which needs both sides."""
+    source = Source("accel", ("x", "y", "z"), "g", 0.1)
+    filters = (Filter("lowpass", (12.0,), 4), Moving("std", 0.2), Moving("max", 0.1))
+    conditioning = Conditioning((source,), (Frame("wrist"), Resample(50.0), *filters))
+    net = models.build("cnn", channels=conditioning.channels, classes=classes, samples=40, hop=8)
+    return Detector(DetectorSpec(conditioning, 40, 8, net.classes, EventDecoder(), net.architecture), net)

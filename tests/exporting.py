@@ -10,7 +10,10 @@ from torch import nn
 from wristkit.condition import Conditioning, Frame, Resample, Source
 from wristkit.detector import Detector, DetectorSpec
 from wristkit.events import EventDecoder
+from wristkit.export.coreml import convert
+from wristkit.export.narrow import narrowed
 from wristkit.export.package_file import coremltools
+from wristkit.export.parity import trial_windows
 from wristkit.models import build
 from wristkit.recording import Recording, Stream
 
@@ -61,6 +64,13 @@ def recording(bouts=4, bout_s=10, seed=7):
     return Recording.of(
         [Stream.measured("accel", time_s, values[:, :3]), Stream.measured("gyro", time_s, values[:, 3:])]
     )
+
+
+def converted(one, path, *, precision, target="watchOS10", **asked):
+    """Return the path of a package, int8 rounded on the recording of this file."""
+    if precision == "int8":
+        asked["narrow"] = narrowed(one.model, trial_windows(one, [recording()]).values, bound=5e-3)
+    return convert(one, path, precision=precision, target=target, **asked)
 
 
 def status(table):

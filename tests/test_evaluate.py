@@ -545,8 +545,8 @@ def test_wrong_arguments_are_named(arguments: dict, says: str) -> None:
         ({"events": []}, "events are a list, expected a DataFrame"),
         ({"events": {"one": events()}}, "events are a dict, .* with stack"),
         ({"scores": np.zeros((3, 2))}, "scores are a ndarray, expected Scores or a dict"),
-        ({"recordings": {"one": make_recording([])}}, "recordings are a dict, expected a Recording or a list"),
-        ({"recordings": [None]}, "expected a Recording or a list"),
+        ({"recordings": {"one": make_recording([])}}, "recordings is a dict, expected a Recording or a list"),
+        ({"recordings": [None]}, "one of recordings is None, expected one Recording"),
     ],
 )
 def test_what_is_of_another_kind_is_named(arguments: dict, says: str) -> None:

@@ -227,7 +227,7 @@ def test_one_recording_and_its_scores_will_do(held):
     ("change", "kind", "says"),
     [
         ({"recordings": None}, TypeError, "recordings is None, expected a Recording or a list"),
-        ({"recordings": ["a"]}, TypeError, "recordings hold a str, expected recordings alone"),
+        ({"recordings": ["a"]}, TypeError, "one of recordings is 'a', expected one Recording"),
         ({"test": 3}, TypeError, "test is 3, expected a Recording"),
         ({"scores": None}, TypeError, "scores is a NoneType, expected a dictionary"),
         ({"grid": {"smooth": 3}}, ValueError, r"grid\['smooth'\] is 3, expected one or more values"),

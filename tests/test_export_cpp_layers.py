@@ -14,6 +14,7 @@ from wristkit.detector import Detector, DetectorSpec
 from wristkit.events import EventDecoder
 from wristkit.export.cpp import NotWritableError, write_cpp
 from wristkit.export.cpp.net import write_net
+from wristkit.export.narrow import narrowed
 
 # ---- layer by layer ----
 
@@ -152,17 +153,17 @@ CASE = """    if (which == {place}) {{
 """
 
 
-def harness(nets, folder, *, weights="float32", channels=4, samples=40):
-    """Return a function (name, windows) to logits of several nets in one program."""
+def harness(nets, folder, *, whole=None, channels=4, samples=40):
+    """Return a function (name, windows) to logits of several nets in one program; ``whole`` are numbers of layers."""
     runtime = "\n".join(runtime_text(name) for name in ("base", "ring", "condition", "sound", "net"))
-    texts = [write_net(net, channels=channels, samples=samples, weights=weights) for net in nets.values()]
+    texts = [write_net(net, channels=channels, samples=samples, whole=whole or {}) for net in nets.values()]
     parts = [f"namespace net_{place} {{\n{one.layers}\n{one.net}\n}}" for place, one in enumerate(texts)]
     classes = [int(net(torch.zeros(2, channels, samples)).shape[1]) for net in nets.values()]
     cases = [
         CASE.format(place=place, classes=count, channels=channels, samples=samples)
         for place, count in enumerate(classes)
     ]
-    source = folder / f"nets_{weights}.cpp"
+    source = folder / "nets.cpp"
     source.write_text(
         HARNESS.format(
             runtime=runtime, parts="\n".join(parts), cases="".join(cases), channels=channels, samples=samples
@@ -201,6 +202,17 @@ def test_a_layer_gives_what_torch_gives(nets, run_net, layer):
 
 def _lstm():
     return models.build("lstm", channels="abcd", classes="xyz", samples=40, hop=4)
+
+
+class NormBehind(nn.Module):
+    """A BatchNorm that no row of layers shows to stand behind its convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv1d(4, 24, 3), nn.BatchNorm1d(24), nn.Linear(24, 3)
+
+    def forward(self, x):
+        return self.head(self.norm(self.conv(x)).mean(-1))
 
 
 class Folded(nn.Module):
@@ -268,35 +280,34 @@ def test_arguments_are_checked(tmp_path):
         with pytest.raises(ValueError, match="expected letters, digits and underscores"):
             write_cpp(detector, tmp_path, name=name)
     with pytest.raises(NotWritableError):
-        write_net(_plain(nn.PReLU()).eval(), channels=4, samples=40, weights="float32")
+        write_net(_plain(nn.PReLU()).eval(), channels=4, samples=40)
 
 
 # ---- int8 ----
 
 
-def quantised(net):
-    """Return a copy of a net with weights as int8 holds them: matrices by output, small layers as they are."""
-    import copy
-
-    rounded = copy.deepcopy(net)
-    for layer in rounded.modules():
-        is_small = isinstance(layer, nn.Linear) and layer.out_features <= 8
-        is_small |= isinstance(layer, nn.Conv1d) and layer.groups > 1
-        if isinstance(layer, nn.Linear | nn.Conv1d) and not is_small:
-            flat = layer.weight.data.double().flatten(1)
-            scale = (flat.abs().amax(1) / 127).float().double()
-            layer.weight.data = ((flat / scale[:, None]).round() * scale[:, None]).float().view_as(layer.weight)
-    return rounded
-
-
-def test_int8_is_what_torch_makes_of_rounded_weights(nets, tmp_path):
+def test_int8_is_what_torch_makes_of_the_weights_that_whole_numbers_stand_for(tmp_path):
     needs_compiler()
-    chosen = {name: models.fold(nets[name]) for name in ("tcn", "cnn", "branches")}
-    run, windows = harness(chosen, tmp_path, weights="int8"), np.random.default_rng(2).normal(size=(40, 4, 40))
-    for name, net in chosen.items():
-        given = torch.from_numpy(windows.astype(np.float32))
+    shape = {"channels": ("accel_x", "accel_y", "mel_0", "mel_1"), "classes": "xyz", "samples": 40, "hop": 4}
+    nets = {name: drawn(models.build(name, **shape, width=24)) for name in ("tcn", "cnn", "branches")}
+    windows = np.random.default_rng(2).normal(size=(40, 4, 40)).astype(np.float32)
+    narrow = {name: narrowed(net, windows, bound=10.0) for name, net in nets.items()}
+    whole = {layer: held for one in narrow.values() for layer, held in one.layers.items()}
+    assert len(whole) >= 8
+    run = harness({name: one.model for name, one in narrow.items()}, tmp_path, whole=whole)
+    for name, one in narrow.items():
         with torch.no_grad():
-            wanted, exact = quantised(net)(given).numpy(), net(given).numpy()
+            wanted, exact = (net(torch.from_numpy(windows)).numpy() for net in (one.model, nets[name]))
         found = run(name, windows)
         np.testing.assert_allclose(found, wanted, rtol=0, atol=EXACT)
         assert 1e-5 < np.abs(found - exact).max() < 0.1 * np.ptp(exact)
+
+
+def test_a_norm_behind_whole_numbers_is_folded_into_their_scale(tmp_path):
+    needs_compiler()
+    net, windows = drawn(NormBehind()), np.random.default_rng(2).normal(size=(20, 4, 40)).astype(np.float32)
+    narrow = narrowed(net, windows, bound=10.0)
+    assert len(narrow.layers) == 1
+    run = harness({"net": narrow.model}, tmp_path, whole=narrow.layers)
+    with torch.no_grad():
+        np.testing.assert_allclose(run("net", windows), narrow.model(torch.from_numpy(windows)), rtol=0, atol=EXACT)

@@ -1,25 +1,29 @@
-"""The machines of the C++ core by themselves, the C functions that an app links, and the replayer."""
+"""The machines of the C++ core by themselves, and the C functions that an app links."""
 
 import shutil
 import subprocess
-from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
-from tests.compiled import RECIPES, Shim, build, needs_compiler, runtime_text, same_events, shipped, stages_of
-from wristkit import models
-from wristkit.condition import Conditioning, Frame, Resample, Source
-from wristkit.detector import Detector, DetectorSpec, Policy
+from tests.compiled import (
+    RECIPES,
+    Shim,
+    build,
+    in_the_wrists_frame,
+    needs_compiler,
+    runtime_text,
+    same_events,
+    shipped,
+    stages_of,
+)
+from wristkit.detector import Policy
 from wristkit.detector.policy import STATES, Seen, path
 from wristkit.events import Event, EventDecoder, event_table
-from wristkit.export.cpp import compile_cpp, write_cpp
+from wristkit.export.cpp import write_cpp
 from wristkit.export.cpp.spec import decoder_constants, policy_constants
 from wristkit.export.cpp.text import struct
-from wristkit.filters import Filter, Moving
 from wristkit.recipes import double_tap, handwashing
-from wristkit.recording import Recording, Stream
 
 # ---- the machines by themselves, over random input ----
 
@@ -196,15 +200,6 @@ def test_the_decoder_tells_the_same_updates(machines, place):
 # ---- what an app links ----
 
 
-def in_the_wrists_frame(classes=("a", "none")):
-    """Return an untrained detector with filters of all kinds, which needs both sides."""
-    source = Source("accel", ("x", "y", "z"), "g", 0.1)
-    filters = (Filter("lowpass", (12.0,), 4), Moving("std", 0.2), Moving("max", 0.1))
-    conditioning = Conditioning((source,), (Frame("wrist"), Resample(50.0), *filters))
-    net = models.build("cnn", channels=conditioning.channels, classes=classes, samples=40, hop=8)
-    return Detector(DetectorSpec(conditioning, 40, 8, net.classes, EventDecoder(), net.architecture), net)
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """Return the folder of a detector in the wrist's frame and of a cascade that hears."""
@@ -307,71 +302,3 @@ def test_sound_of_a_rate_without_a_low_pass_is_refused(written, tmp_path):
     assert shim["make"](shim.detector, small[1]) is None
     assert shim["needs"](shim.detector, 2) == 0, "the microphone is off until it is woken"
     assert [shim["stream_name"](place) for place in range(3)] == [b"accel", b"gyro", b"audio"]
-
-
-# ---- the replayer ----
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    """Return the program of the double tap."""
-    needs_compiler()
-    folder = write_cpp(double_tap.default(), tmp_path_factory.mktemp("tap"))
-    return compile_cpp(folder, folder / "run", options=("-O1",))
-
-
-def test_a_table_of_text_is_read_as_a_recording(program, tmp_path):
-    detector, recording = double_tap.default(), double_tap.simulate(3)
-    table = tmp_path / "log.csv"
-    lines = [
-        f"{name},{time_s!r},{','.join(map(repr, values.tolist()))}"
-        for name in detector.spec.conditioning.inputs
-        for time_s, values in zip(recording[name].time.tolist(), recording[name].values, strict=True)
-    ]
-    table.write_text("\n".join(["# a remark", "other,1,2,3,4", *lines]))
-    told = subprocess.run([program.path, table], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(",") for line in told.splitlines()[1:]]
-    wanted = detector.detect(recording)
-    assert [(float(row[0]), row[2].strip('"')) for row in rows] == list(
-        zip(wanted["start_s"], wanted["label"], strict=True)
-    )
-    table.write_text("accel,1.0,2.0")
-    done = subprocess.run([program.path, table], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "replay: line 1 has 2 numbers, expected 4\n")
-
-
-def test_any_name_of_a_class_comes_through(tmp_path):
-    needs_compiler()
-    odd = ('a "quoted", one', "1", "NA", "\u4e00 */ \\", "two\nlines", "??/")
-    torch.manual_seed(1)  # of these weights several classes are found
-    made = in_the_wrists_frame(classes=(*odd, "none"))
-    rng, time_s = np.random.default_rng(1), np.arange(3000) / 50
-    values = rng.normal(size=(3000, 3)) * (1 + np.sin(time_s)[:, None])
-    worn = Recording.of([Stream.measured("accel", time_s, values)], wrist="left", crown="left")
-    with torch.no_grad():  # each class as likely as any other, and surely so
-        made.model.shift(-made.model(torch.from_numpy(made.condition(worn).values)).mean(0).double().numpy())
-        made.model.cool(0.02)
-    detector = Detector(replace(made.spec, decoder=EventDecoder(high=0.3, low=0.25)), made.model)
-    folder = write_cpp(detector, tmp_path / "written")
-    program = compile_cpp(folder, folder / "run", options=("-O0",))
-    wanted = detector.detect(worn)
-    assert len(set(wanted["label"])) >= 3
-    same_events(program.events(worn, tmp_path / "worn"), wanted)
-    turned = Frame("wrist").run(worn)
-    same_events(program.events(turned, tmp_path / "turned"), wanted)
-
-
-def test_wrong_use_of_the_replayer_is_told(program, tmp_path):
-    for words, told in {
-        (): "give a folder",
-        ("nowhere.csv",): "cannot read nowhere.csv",
-        ("--wrist", "up", "x.csv"): "the side is up",
-        ("--burst",): "--burst needs a value",
-        ("--windows", "3"): "there is no stage 3",
-        ("--loud",): "what is --loud?",
-    }.items():
-        done = subprocess.run([program.path, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
-        assert done.returncode == 2
-        assert told in done.stderr
-    with pytest.raises(RuntimeError, match="there is no stage 1"):
-        program.logits(np.zeros((1, 6, 100), dtype=np.float32), stage=1)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.exporting import detector, edited, program_file, recording, records, weight_file
+from tests.exporting import converted, detector, edited, program_file, recording, records, weight_file
 from wristkit.errors import NotThisFormatError, RecordingError, TruncatedError
 from wristkit.export import load_mlpackage
-from wristkit.export.coreml import PRECISIONS, convert
+from wristkit.export.coreml import PRECISIONS
 from wristkit.export.more_operations import OPERATIONS
 from wristkit.export.package_file import coremltools
 
@@ -18,8 +18,7 @@ from wristkit.export.package_file import coremltools
 def packages(tmp_path_factory):
     folder, worn = tmp_path_factory.mktemp("packages"), detector(epochs=5)
     return {
-        precision: convert(worn, folder / f"{precision}.mlpackage", target="watchOS10", precision=precision)
-        for precision in PRECISIONS
+        precision: converted(worn, folder / f"{precision}.mlpackage", precision=precision) for precision in PRECISIONS
     }
 
 

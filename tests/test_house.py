@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -273,6 +274,23 @@ def last_cell_complaints(sources):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_clean(path):
     assert complaints(json.loads(path.read_text())) == []
+
+
+def links_of(path):
+    """Return where the prose of a notebook leads to."""
+    prose = [cell["source"] for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "markdown"]
+    return re.findall(r"\]\(([^)\s]+)\)", "".join(line for source in prose for line in source))
+
+
+def test_the_notebooks_are_one_book():
+    leads = {path.name: links_of(path) for path in NOTEBOOKS}
+    for one, other in pairwise(leads):
+        assert other in leads[one], one
+        assert one in leads[other], other
+    page = (ROOT / "README.md").read_text()
+    assert [name for name in leads if f"(notebooks/{name})" not in page] == []
+    known = {*leads, *(link for links in leads.values() for link in links if link.startswith("https://"))}
+    assert {link for links in leads.values() for link in links} <= known
 
 
 def notebook(*sources, metadata=None, **cell):

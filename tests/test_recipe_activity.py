@@ -130,6 +130,44 @@ def test_one_odd_window_is_no_bout():
     assert timeline(values)["label"].tolist() == ["a"]
 
 
+# ---- doubt ----
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code"),
+    [
+        ("accel", lambda values: 9.80665 * values, "unit_contradicts"),
+        ("accel", lambda values: values * [0, 1, 1], "constant_channel"),
+        ("gyro", lambda values: values * 0, "stuck"),
+    ],
+)
+def test_a_wrong_sensor_is_unknown_and_says_why(example, name, change, code):
+    wrong = example.with_streams(Stream.measured(name, example[name].time, change(example[name].values)))
+    assert code in set(activity.doubts(wrong)["code"])
+    assert set(activity.bouts(wrong)["label"]) == {activity.UNKNOWN}
+    assert activity.doubts(example).empty
+
+
+def test_a_watch_on_the_table_is_unknown_and_nobody_sits():
+    rng, time_s = np.random.default_rng(0), np.arange(0, 2 * 3600, 0.05)
+    still = [Stream.measured("accel", time_s, [0, 0, -1.0] + 0.002 * rng.normal(size=(len(time_s), 3)))]
+    still.append(Stream.measured("gyro", time_s, 0.002 * rng.normal(size=(len(time_s), 3))))
+    table = Recording.of(still)
+    assert set(activity.doubts(table)["code"]) == {"not_worn"}
+    days = activity.daily(table)
+    assert days["unknown"].sum() == pytest.approx(2.0, abs=0.01)
+
+
+def test_what_was_not_recorded_or_too_slowly_is_said(example):
+    accel = example["accel"]
+    values = np.where((accel.time > 20)[:, None] & (accel.time < 30)[:, None], np.nan, accel.values)
+    holed = example.with_streams(Stream.measured("accel", accel.time, values))
+    assert set(activity.doubts(holed)["code"]) == {"missing"}
+    slow = Recording.of([Stream.measured(name, example[name].time[::5], example[name].values[::5]) for name in
+                         ("accel", "gyro")])  # fmt: skip
+    assert set(activity.doubts(slow)["code"]) == {"rate_too_low"}
+
+
 # ---- days ----
 
 
@@ -152,6 +190,9 @@ def test_days_are_those_of_the_zone_of_the_recording():
     np.testing.assert_allclose(np.diff(edges)[1] / 3600, 23.0)
     assert edges[1] == pytest.approx(1.5 * 3600)
     assert activity._days(hours_long())[1] == ["day 1", "day 2"]
+    accel = hours_long()["accel"]
+    late = Recording.of([Stream.measured("accel", accel.time + 3 * 86_400.0, accel.values)])
+    assert activity._days(late)[1] == ["day 4", "day 5"]
 
 
 def test_a_day_adds_up(monkeypatch):

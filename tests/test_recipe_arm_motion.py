@@ -290,6 +290,16 @@ def test_missing_samples_cost_their_own_rows(curls):
     assert not known[(found.rate.time > curls.gyro.time[301]) & (found.rate.time < curls.gyro.time[318])].any()
 
 
+def test_lone_missing_samples_cut_no_movement_and_where_there_are_none_is_said(curls):
+    gyro = curls.gyro.values.copy()
+    gyro[::41] = np.nan
+    whole, found = arm_motion.measure(curls), arm_motion.measure(of(curls, gyro=gyro))
+    assert len(found.movements) == len(whole.movements)
+    cut = arm_motion.measure(Recording.of([curls.gyro, curls.accel.between(0, 12)]))
+    assert set(cut.findings["code"]) == {"missing", "side_unknown"}
+    assert np.isnan(cut.posture.values[curls.gyro.time > 13, 1]).all()
+
+
 # --- real trials ----------------------------------------------------------------------------------------------------
 
 

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from tests.cascades import bursts, final_table, push_all
 from wristkit.audio import without_sound
-from wristkit.recipes import cascading, handwashing, injecting, lasting, raise_to_speak, scenes, shelf, table
+from wristkit.condition.frame import WRIST_SIGNS
+from wristkit.detector import Detector, TunedCascade
+from wristkit.recipes import cascading, handwashing, injecting, keeping, lasting, raise_to_speak, scenes, shelf, table
 from wristkit.recipes.handwashing import Countdown, CountState, Tick, Timer, next_count
-from wristkit.recipes.handwashing.lifted import STEEP, lifted
+from wristkit.recipes.handwashing.lifted import STEEP, TUMBLING_RAD_S, lifted, not_washing, tumbled
 from wristkit.recipes.spotting import joined
 from wristkit.simulate import FAMILIES, everyday, packets, people, stage
 from wristkit.simulate import raise_to_speak as raised
@@ -149,14 +151,49 @@ def test_in_the_test_every_scene_has_an_equal_share():
     assert shares.max() < 1.2 * shares.min()
 
 
-def test_sound_that_nobody_hears_is_left_out_and_changes_nothing():
+def test_sound_that_nobody_hears_is_not_made_and_changes_nothing():
     cascade = handwashing.default()
     options = {"count": 1, "hours": 0.06, "washes": 20.0, "raises": 10.0}
     whole = next(scenes.lives("tune", **options))
     part = next(scenes.lives("tune", heard_by=cascade, **options))
-    quiet = [float(np.mean(one["audio"].values ** 2)) for one in (part, whole)]
-    assert quiet[0] < quiet[1]
-    assert cascade.detect(whole).equals(cascade.detect(part))
+    assert len(part["audio"]) < 0.9 * len(whole["audio"])
+    assert np.array_equal(part["accel"].values, whole["accel"].values)
+    assert part.labels.equals(whole.labels)
+    found, expected = cascade.detect(part), cascade.detect(whole)
+    assert len(expected)
+    assert found["label"].tolist() == expected["label"].tolist()
+    np.testing.assert_allclose(found["decided_s"], expected["decided_s"], atol=0.5)  # the microphone's noise is another
+
+
+def test_lives_that_are_kept_are_read_and_not_made_again(tmp_path, monkeypatch):
+    asked = {"count": 1, "hours": 0.03, "washes": 40.0, "more": ("dishes",), "streams": scenes.WITH_FRAMES}
+    made = next(scenes.lives("train", **asked))
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setenv(keeping.LIVES, str(tmp_path))
+    first = next(scenes.lives("train", **asked))
+    assert first.id == made.id
+    assert names_of_scenes(first) >= {"washing", "dishes"}
+
+    def again(*_, **__):
+        raise AssertionError("it was made again")
+
+    monkeypatch.setattr(scenes, "stage", again)
+    second = next(scenes.lives("train", **asked))
+    assert second.id == made.id
+    assert set(second.streams) == {"accel", "gyro", "mel"}
+    assert second.labels.equals(made.labels)
+    assert (second.subject, second.wrist, second.crown) == (made.subject, made.wrist, made.crown)
+    heard = {"heard_by": handwashing.default()}
+    for other in (asked | {"hours": 0.04}, asked | {"more": ()}, asked | {"first": 1}, asked | heard):
+        with pytest.raises(AssertionError, match="made again"):
+            next(scenes.lives("train", **other))
+    monkeypatch.setattr(keeping, "_code", lambda: "other code")
+    with pytest.raises(AssertionError, match="made again"):
+        next(scenes.lives("train", **asked))
+
+
+def names_of_scenes(recording):
+    return set(recording.labels.loc[recording.labels["tier"] == "scene", "label"])
 
 
 # ---- windows and latency ----
@@ -203,6 +240,51 @@ def test_the_worst_errors_come_first():
     matches["latency_s"] = [1.0, np.nan, np.nan, 7.0, np.nan, np.nan]
     found = cascading.worst(table.Judged(matches, pd.DataFrame()), most=4)
     assert list(found.index) == [4, 2, 1, 3]
+
+
+SURFACE = pd.DataFrame(
+    [
+        # gate, confirm, recall, false alarms an hour, duty cycle
+        (0.2, 0.8, 1.00, 0.0, 0.09),  # on for too long
+        (0.3, 0.5, 1.00, 0.4, 0.04),  # too many false alarms
+        (0.3, 0.6, 0.99, 0.2, 0.04),
+        (0.3, 0.7, 0.99, 0.0, 0.04),
+        (0.3, 0.8, 0.99, 0.0, 0.04),
+        (0.3, 0.9, 0.99, 0.0, 0.04),
+        (0.3, 0.95, 0.90, 0.0, 0.04),  # loses too much
+        (0.9, 0.8, 1.00, 0.0, 0.01),
+    ],
+    columns=["gate_high", "confirm_high", "recall", "fp_per_hour", "duty_cycle"],
+)
+
+
+def test_the_loosest_gate_within_the_limits_is_chosen_and_the_middle_of_what_is_as_good(monkeypatch):
+    cascade = raise_to_speak.default()
+    given = TunedCascade(cascade, SURFACE.assign(chosen=SURFACE.index == 7), "a target", ("her",))
+    monkeypatch.setattr(cascading, "tune_cascade", lambda *_, **__: given)
+    limits = {"fp_per_hour": 0.2, "most_duty_cycle": 0.05, "gate_high": (0.3,), "confirm_high": (0.8,)}
+    found = cascading.tuned(cascade, [], **limits)
+    assert (found.point["gate_high"], found.point["confirm_high"]) == (0.3, 0.8)
+    policy = found.cascade.policy
+    assert (policy.gate_high, policy.confirm_high) == (0.3, 0.8)
+    assert policy.gate_low <= 0.3
+    assert replace(policy, gate_high=1, gate_low=1, confirm_high=1, confirm_low=1) == replace(
+        cascade.policy, gate_high=1, gate_low=1, confirm_high=1, confirm_low=1
+    )
+
+
+def test_what_learnt_from_frames_hears_sound_itself(washed):
+    heard = raise_to_speak.default().confirm
+    whole = heard.spec.conditioning
+    frames = replace(heard.spec, conditioning=replace(whole, steps=whole.steps[1:]))
+    made = cascading.hearing(Detector(frames, heard.model))
+    assert made.spec == heard.spec
+    assert cascading.hearing(heard) is heard
+    np.testing.assert_allclose(made.scores(washed).values, heard.scores(without_sound(washed)).values, atol=1e-5)
+    (few,) = frames.conditioning.sources
+    other = replace(frames.conditioning, sources=(replace(few, channels=few.channels[:3]),))
+    with pytest.raises(ValueError, match="expected 40"):
+        cascading.hearing(Detector(replace(frames, conditioning=other), heard.model))
 
 
 # ---- packets ----
@@ -253,10 +335,31 @@ def test_rubbing_is_lifted_until_gravity_lies_along_the_fore_arm(washed):
         assert np.linalg.det(one[:3, :3]) == pytest.approx(np.linalg.det(other[:3, :3]), abs=1e-4)
 
 
-def test_lifted_windows_join_those_they_are_made_of(washed):
+def test_rubbing_is_tumbled_as_by_a_sensor_that_turns_about(washed):
     cut = handwashing.GATE.windows(washed)
     rubbed = cut.subset(cut.labels == "washing")
-    assert len(joined([rubbed, lifted(rubbed)])) == len(rubbed) + (len(rubbed) + 1) // 2
+    made = tumbled(rubbed)
+    assert len(made) == len(rubbed) // 2
+    assert set(made.labels) == {"none"}
+    for one, other in zip(rubbed.values[1::2].astype(float), made.values.astype(float), strict=True):
+        np.testing.assert_allclose(np.linalg.norm(one[:3], axis=0), np.linalg.norm(other[:3], axis=0), atol=1e-4)
+    still = replace(rubbed, values=np.zeros_like(rubbed.values))
+    still.values[:, 2] = -1.0
+    turned = tumbled(still).values.astype(float)
+    rate = turned[:, 3:, :]
+    assert np.ptp(rate, axis=2).max() < 1e-6
+    for down, turns in zip(turned[:, :3], rate[:, :, 0], strict=True):
+        assert TUMBLING_RAD_S[0] <= np.linalg.norm(turns) <= TUMBLING_RAD_S[1]
+        step = np.diff(down, axis=1) * still.rate_hz
+        middle = (down[:, 1:] + down[:, :-1]) / 2
+        np.testing.assert_allclose(step, -np.cross(turns, middle.T).T, atol=0.02)
+
+
+def test_rubbing_that_is_none_joins_what_it_is_made_of(washed):
+    cut = handwashing.GATE.windows(washed)
+    rubbed = cut.subset(cut.labels == "washing")
+    assert len(joined([rubbed, not_washing(rubbed)])) == 2 * len(rubbed)
+    assert len(not_washing(rubbed.subset(np.arange(0)))) == 0
 
 
 # ---- what ships ----
@@ -269,9 +372,16 @@ def test_the_tables_are_of_the_default_that_ships(name):
         pytest.skip(f"no tables ship; make them: python3 -m wristkit.recipes {name} table")
     made = held["table"]
     assert set(made["kind"]) == {"simulated", "injected", "real"}
-    assert made["hours"].iloc[0] >= 49
+    assert made["hours"].iloc[0] >= 49 or f"h of {cascading.ASKED_HOURS})" in made["part"].iloc[0]
     assert made.loc[made["kind"] == "real", "events"].eq(0).all()
     assert set(held["people"]["kind"]) == {"simulated", "injected", "real"}
+
+
+def test_a_table_of_fewer_hours_than_the_goals_ask_for_says_so():
+    empty = table.Judged(pd.DataFrame(), pd.DataFrame())
+    rows = [table.Part("simulated", "all", empty)]
+    assert cascading.said_of(rows, 50) == rows
+    assert cascading.said_of(rows, 14)[0].name == "all (14 h of 50)"
 
 
 def test_tables_of_another_default_are_refused(tmp_path, monkeypatch):
@@ -295,15 +405,17 @@ def plain():
     return stage(person, [everyday("sitting", 30.0)], seed=2, streams=("accel", "gyro"))
 
 
-def spoken(rng, most_s):
+@pytest.fixture(scope="module")
+def spoken():
     person = people(1, seed=9)[0]
-    return injecting.Event.of(person, raised(person, rng=rng), "gesture", most_s=most_s, seed=int(rng.integers(99)))
+    scenes_of = [raised(person, rng=np.random.default_rng(seed), posture="lap") for seed in range(4)]
+    return [injecting.Event.of(person, one, "gesture", seed=seed) for seed, one in enumerate(scenes_of)]
 
 
 NOISE = [injecting.Clip("noise", np.random.default_rng(0).standard_normal(40_000))]
 
 
-def test_an_injected_raise_is_felt_heard_and_labelled_at_the_same_time(plain):
+def test_an_injected_raise_is_felt_heard_and_labelled_at_the_same_time(plain, spoken):
     made = injecting.injected(plain, spoken, NOISE, label="arm", count=2, seed=4)
     told = raise_to_speak.TASK.judged(made)
     truth, gestures = lasting.spans(told, "truth"), lasting.spans(made, "gesture", "raise_to_speak")
@@ -319,10 +431,38 @@ def test_an_injected_raise_is_felt_heard_and_labelled_at_the_same_time(plain):
         assert changed[~inside].max() < 1e-6
 
 
-def test_where_there_is_no_room_nothing_is_injected(plain):
+def test_where_there_is_no_room_nothing_is_injected(plain, spoken):
     made = injecting.injected(plain.between(0.0, 2.0), spoken, NOISE, label="arm", count=1, seed=4)
     assert "audio" in made.streams
     assert lasting.spans(made, "truth").shape == (0, 2)
+
+
+def test_an_event_is_laid_only_where_the_arm_lies_as_it_did_when_the_event_began(plain, spoken):
+    person = people(1, seed=9)[0]
+    rng = np.random.default_rng(0)
+    hanging = [injecting.Event.of(person, raised(person, rng=rng, posture="hanging"), "gesture", seed=1)]
+    assert np.arccos(hanging[0].down @ spoken[0].down) > 1.0
+    made = injecting.injected(plain, hanging, NOISE, label="arm", count=2, seed=4)
+    assert lasting.spans(made, "truth").shape == (0, 2)
+    made = injecting.injected(plain, [*hanging, *spoken], NOISE, label="arm", count=2, seed=4)
+    assert lasting.spans(made, "truth").shape == (2, 2)
+
+
+def test_where_nobody_says_how_a_watch_was_worn_it_lies_most_like_where_events_begin():
+    person = people(1, seed=9)[0]
+    rng = np.random.default_rng(0)
+    hanging = [
+        injecting.Event.of(person, raised(person, rng=rng, posture="hanging"), "gesture", seed=seed) for seed in (1, 2)
+    ]
+    for wrist, crown in WRIST_SIGNS:
+        person = replace(person, wrist=wrist, crown=crown)
+        standing = stage(person, [everyday("walking", 20.0)], seed=2, streams=("accel", "gyro"))
+        unknown = replace(standing, wrist=None, crown=None)
+        assert injecting._worn(standing, hanging) == (wrist, crown)
+        found = WRIST_SIGNS[injecting._worn(unknown, hanging)]
+        assert found[0] == WRIST_SIGNS[wrist, crown][0]  # the hand hangs down
+        made = injecting.injected(unknown, hanging, NOISE, label="arm", count=1, seed=4)
+        assert lasting.spans(made, "truth").shape == (1, 2)
 
 
 def test_clips_that_are_nowhere_are_refused(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from scipy.ndimage import uniform_filter1d
 
 import wristkit as wk
 from wristkit.errors import RecordingError
-from wristkit.recipes import heart_rate
+from wristkit.recipes import activity, arm_motion, heart_rate, reps, steps
 from wristkit.recipes.heart_rate import beliefs, evidence
 from wristkit.recipes.heart_rate.visible import Likelihood
 from wristkit.recording import FINDING_COLUMNS, Recording, Stream
@@ -346,6 +346,7 @@ def test_saturated_light_has_no_rate():
     [
         (lambda accel: accel * 9.81, "heart_rate_accel_unit"),
         (lambda accel: accel * 1000, "heart_rate_accel_unit"),
+        (lambda accel: accel * 9806.65, "heart_rate_accel_unit"),
         (lambda accel: accel - uniform_filter1d(accel, 100, axis=0), "heart_rate_accel_unit"),
         (lambda accel: accel * np.array([0, 1, 1]), "heart_rate_accel_axis_dead"),
         (lambda accel: np.where([False, True, False], np.nan, accel), "heart_rate_accel_axis_dead"),
@@ -361,6 +362,32 @@ def test_motion_that_is_felt_wrongly_has_no_rate(wrong, code):
     assert found["remedy"].str.len().min() > 0
 
 
+def test_motion_in_another_unit_is_refused_from_packets_too():
+    recording = with_accel(seated(), 1000 * seated()["accel"].values)
+    tracker = heart_rate.Tracker()
+    assert not sum(len(tracker.push(packet)) for packet in pieces_of(recording, 60)) + len(tracker.flush())
+
+
+def test_where_motion_stops_being_recorded_is_a_finding_and_less_sure():
+    recording = seated()
+    cut = recording.with_streams(recording["accel"].between(0, 25))
+    found = heart_rate.findings(cut)
+    row = found[found["code"] == "no_motion_recorded"].iloc[0]
+    assert row["start_s"] == pytest.approx(25, abs=0.1)
+    assert row["stop_s"] == pytest.approx(recording["ppg"].stop_s, abs=0.1)
+    rate = heart_rate.estimate(cut)
+    assert rate.values[rate.time > 30, 1].max() <= heart_rate.MOST_UNWITNESSED + 1e-6 < rate.values[:, 1].max()
+    absent = with_accel(recording, np.full_like(recording["accel"].values, np.nan))
+    assert "no_motion_recorded" in set(heart_rate.findings(absent)["code"])
+
+
+def test_light_alone_is_never_quite_sure():
+    moving = only(crossing(0), "ppg").between(60, 150)
+    rate = heart_rate.estimate(moving)
+    assert rate.values[:, 1].max(initial=0) <= heart_rate.MOST_UNWITNESSED + 1e-6
+    assert "no_motion_recorded" in set(heart_rate.findings(moving)["code"])
+
+
 def test_nothing_is_told_where_there_is_no_light():
     with pytest.raises(RecordingError, match="no stream 'ppg'"):
         heart_rate.estimate(only(seated(), "accel"))
@@ -368,6 +395,17 @@ def test_nothing_is_told_where_there_is_no_light():
     assert not len(heart_rate.estimate(slow))
     short = Recording.of([Stream.uniform("ppg", np.arange(3.0), rate_hz=64.0)])
     assert not len(heart_rate.estimate(short))
+
+
+@pytest.mark.parametrize("given", ["night.csv", None, [1.0]])
+def test_what_is_no_recording_is_refused_by_name(given):
+    for estimator in (
+        *(heart_rate.estimate, heart_rate.explain, heart_rate.findings, heart_rate.peaks, heart_rate.variability),
+        *(steps.detect, steps.bouts, steps.doubts, reps.detect, reps.sets, reps.doubts, arm_motion.measure),
+        *(activity.bouts, activity.daily, activity.doubts),
+    ):
+        with pytest.raises(TypeError, match="expected one Recording"):
+            estimator(given)
 
 
 def test_every_second_is_explained():

@@ -245,11 +245,28 @@ def test_a_device_on_the_table_is_unknown_and_not_at_rest():
 
 def test_missing_samples_and_sentinels_invent_nothing(gym):
     values = gym.accel.values.copy()
-    values[::37] = np.nan
-    assert len(counts(of(gym, accel=values))) <= 4
+    values[::37] = np.nan  # one in 0.7 s: a gap of a sample is none
+    assert near(counts(of(gym, accel=values)), [8, 6])
     values = gym.accel.values.copy()
     values[200:210] = 2**31
     assert near(counts(of(gym, accel=values)), [8, 6])
+
+
+def test_where_nothing_was_recorded_is_unknown_and_said(gym):
+    values = gym.accel.values.copy()
+    values[gym.accel.time < 8] = np.nan
+    made = of(gym, accel=values)
+    assert set(reps.doubts(made)["code"]) == {"missing"}
+    assert reps.sets(made)["kind"].iloc[0] == "unknown"
+    none = of(gym, accel=np.full_like(gym.accel.values, np.nan))
+    assert reps.sets(none)["kind"].tolist() == ["unknown"]
+    assert reps.sets(made.between(10.0, 12.0))["kind"].tolist() == ["unknown"]  # too short to hold a set
+
+
+def test_a_gyroscope_that_gave_nothing_is_left_out_and_said(gym):
+    made = of(gym, gyro=np.full_like(gym.gyro.values, np.nan))
+    assert set(reps.doubts(made)["code"]) == {"gyro_left_out"}
+    assert near(counts(made), [8, 6])
 
 
 def test_what_cannot_be_counted_in_is_refused(gym):

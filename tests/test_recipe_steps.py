@@ -12,8 +12,7 @@ from wristkit.events import event_table, match
 from wristkit.recipes import steps
 from wristkit.recipes.steps import rhythm
 from wristkit.recording import Recording, Stream
-from wristkit.simulate import SensorParams, people
-from wristkit.simulate.gait import Gait, gait_session, stepless, true_steps
+from wristkit.simulate import ExerciseSet, Gait, SensorParams, gait_session, people, stepless, true_steps, workout
 
 WATCH = SensorParams(rate_hz=50.0)
 PEOPLE = people(4, seed=5_000)
@@ -75,11 +74,14 @@ def test_no_step_is_made_in_a_chair(scene):
     assert len(steps.detect(stepless(PEOPLE[0], scene, seed=3, minutes=5.0))) <= 10
 
 
-def still_with(bumps_s, *, seconds=30.0, size_g=0.5):
+def still_with(bumps_s, *, seconds=30.0, size_g=0.5, sways_g=0.15):
+    """Stillness with bumps that go to one side and to the other, as from one foot to the other."""
     time_s = np.arange(0, seconds, 0.02)
     values = np.tile([0.0, 0.0, -1.0], (len(time_s), 1)) + np.random.default_rng(0).normal(0, 0.003, (len(time_s), 3))
-    for at_s in bumps_s:
-        values[:, 2] -= size_g * np.exp(-0.5 * ((time_s - at_s) / 0.08) ** 2)
+    for place, at_s in enumerate(bumps_s):
+        bump = np.exp(-0.5 * ((time_s - at_s) / 0.08) ** 2)
+        values[:, 2] -= size_g * bump
+        values[:, 1] += (-1) ** place * sways_g * bump
     return Recording.of([Stream.measured("accel", time_s, values)])
 
 
@@ -89,7 +91,37 @@ def test_single_bumps_and_short_rows_of_them_are_no_steps():
     assert steps.detect(still_with(10.0 + 0.55 * np.arange(6))).empty
     row = steps.detect(still_with(10.0 + 0.55 * np.arange(16)))
     assert 14 <= len(row) <= 18
+    assert steps.detect(still_with(10.0 + 0.55 * np.arange(16), sways_g=0.0)).empty  # one hand, not two feet
     assert (row["decided_s"] > row["start_s"].iloc[0] + 7 * 0.55).all()  # from the eighth on, then from the first
+
+
+@pytest.mark.parametrize("moves_g", [0.0, 0.05])
+@pytest.mark.parametrize("pause_s", [2.0, 5.0])
+def test_a_turn_on_the_way_is_walked_through_and_a_pause_is_not(moves_g, pause_s):
+    first, again = 6.0 + 0.55 * np.arange(16), 6.0 + 0.55 * 15 + pause_s + 0.55 * np.arange(16)
+    still = still_with([*first, *again], seconds=36.0)
+    accel = still["accel"]
+    shaken = np.random.default_rng(1).normal(0, moves_g, (len(accel), 3)) if moves_g else 0.0
+    found = steps.detect(Recording.of([Stream.measured("accel", accel.time, accel.values + shaken)]))["start_s"]
+    between = ((found > first[-1] + 0.2) & (found < again[0] - 0.2)).sum()
+    assert between == (2 if moves_g and pause_s == 2.0 else 0)
+
+
+def test_turns_are_counted_through():
+    plan = [("sitting", 5.0), (Gait(1.2, "bag", turns_a_minute=6.0), 60.0), ("sitting", 5.0)]
+    made = [gait_session(person, plan, seed=8, sensor=WATCH, streams=("accel",)) for person in PEOPLE[:3]]
+    found, true = (sum(map(len, tables)) for tables in (map(steps.detect, made), map(true_steps, made)))
+    assert found == pytest.approx(true, rel=0.05)
+
+
+def test_a_hand_that_chops_has_no_feet():
+    chops = gait_session(PEOPLE[1], [("chopping", 120.0)], seed=2, sensor=WATCH, streams=("accel",))
+    assert len(steps.detect(chops)) <= 4
+
+
+def test_squats_are_no_steps():
+    plan = [("sitting", 5.0), ExerciseSet(exercise="squat", repetitions=12), ("sitting", 5.0)]
+    assert len(steps.detect(workout(PEOPLE[1], plan=plan, seed=3, sensor=WATCH))) <= 4
 
 
 def test_events_are_points_with_a_score_and_a_time_of_decision():
@@ -129,6 +161,26 @@ def test_stillness_has_no_bouts():
     assert tuple(empty.columns) == steps.BOUT_COLUMNS
 
 
+# ---- the simulation ----
+
+
+def test_who_sets_off_or_comes_to_stand_takes_slower_steps():
+    made = [walk(seed=seed) for seed in range(6)]
+    times = [true_steps(one)["start_s"].to_numpy() for one in made]
+    apart = np.array([np.diff(one)[[-1, len(one) // 2]] for one in times])
+    assert apart[:, 0].mean() > 1.15 * apart[:, 1].mean()
+    assert all(one[0] > 6.2 and one[-1] < 30.95 for one in times)
+    along = gait_session(PEOPLE[0], [(Gait(1.3), 10.0), (Gait(1.4), 10.0)], seed=3, sensor=WATCH)
+    assert np.diff(true_steps(along)["start_s"]).max() < 1.1  # nobody stands between two gaits
+
+
+def test_a_way_with_turns_is_slower_in_them():
+    straight, turned = (walk(Gait(1.3, turns_a_minute=turns), 60.0) for turns in (0.0, 8.0))
+    assert len(true_steps(turned)) < 0.97 * len(true_steps(straight))
+    with pytest.raises(ValueError, match="turns_a_minute is 99"):
+        Gait(turns_a_minute=99.0)
+
+
 # ---- packets ----
 
 
@@ -144,7 +196,7 @@ def pushed(recording, edges, *, counter=None):
 @pytest.mark.parametrize("seed", range(4))
 def test_packets_give_the_same_bits_as_a_recording(seed):
     gaps = SensorParams(rate_hz=50.0, gaps_s=((12.3, 12.9), (31.0, 33.0)))
-    plan = [("typing", 5.0), (Gait(1.2), 22.0), ("sitting", 3.0), (Gait(2.6), 14.0)]
+    plan = [("typing", 5.0), (Gait(1.2, turns_a_minute=9.0), 22.0), ("sitting", 3.0), (Gait(2.6), 14.0)]
     recording = gait_session(PEOPLE[2], plan, seed=seed, sensor=gaps)
     rng, count = np.random.default_rng(seed), len(recording["accel"])
     edges = np.unique(np.r_[0, rng.integers(0, count, [3, 40, 400, 1500][seed]), count])
@@ -210,6 +262,17 @@ def test_what_is_shorter_than_a_window_is_in_doubt():
     assert steps.doubts(walk()).empty
 
 
+def test_where_nothing_was_recorded_is_in_doubt():
+    recording = walk()
+    holed = changed(recording, lambda values: np.where((recording["accel"].time < 4)[:, None], np.nan, values))
+    told = steps.doubts(holed)
+    assert told["code"].tolist() == ["missing"]
+    assert told["stop_s"].iloc[0] == pytest.approx(4.0, abs=0.05)
+    nothing = changed(recording, lambda values: np.full_like(values, np.nan))
+    assert steps.detect(nothing).empty
+    assert steps.doubts(nothing)["stop_s"].iloc[0] > 30
+
+
 def test_what_cannot_be_counted_is_refused():
     recording = walk()
     with pytest.raises(RecordingError, match="expected 19 or more") as slow:
@@ -240,7 +303,8 @@ def window_of(length_g, swing_g=0.0, *, hz=1.8, rate_hz=rhythm.RATE_HZ):
 @pytest.mark.parametrize("hz", [1.2, 1.8, 2.3, 2.8])
 def test_a_trunk_that_rises_is_gait_at_its_rate(hz):
     usual = float(rhythm.usual_g(np.array([hz]))[0])
-    found = rhythm.verdict(window_of(usual, hz=hz), 0.0)
+    found = rhythm.verdict(window_of(usual, 0.2 * usual, hz=hz), 0.0)
+    assert rhythm.verdict(window_of(usual, hz=hz), 0.0).sure == -np.inf  # one that hops, or a hand
     assert found.rate_hz == pytest.approx(hz, rel=0.03)
     assert found.sure > rhythm.SURE
 

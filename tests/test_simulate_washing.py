@@ -14,6 +14,7 @@ from wristkit.simulate import (
     WASH,
     WASH_STEPS,
     MicrophoneParams,
+    everyday,
     ideal,
     look_alike,
     people,
@@ -23,6 +24,7 @@ from wristkit.simulate import (
     wash,
 )
 from wristkit.simulate.body import COLUMN, COORDINATES, _left_arm, watch_path
+from wristkit.simulate.scene import ECHO_S
 
 CLEAR = MicrophoneParams(noise_db=0.0, rustle_db=-np.inf)
 OTHERS = {"wetting", "soaping", "pause", "rinsing", "drying"}
@@ -52,6 +54,35 @@ def length(pairs):
 def level_db(recording, start_s, stop_s):
     samples = recording.audio.between(start_s, stop_s).values[:, 0].astype(float)
     return 10 * np.log10(np.mean(samples**2))
+
+
+# ---- what is recorded ----
+
+
+def test_a_microphone_that_is_off_records_nothing_and_hears_the_rest_as_ever(crowd):
+    shown = [everyday(name, 8.0) for name in ("dishes", "typing", "walking", "clapping")]
+    asked = []
+
+    def heard(motion):
+        asked.append(set(motion) >= {"accel", "gyro"})
+        return [True, False, False, True]
+
+    whole = stage(crowd[0], shown, seed=5, microphone=CLEAR)
+    part = stage(crowd[0], shown, seed=5, microphone=CLEAR, heard=heard)
+    assert asked == [True]
+    assert np.array_equal(part["accel"].values, whole["accel"].values)
+    assert part.labels.equals(whole.labels)
+    time_s = part["audio"].time
+    assert (time_s[0], time_s[-1]) == pytest.approx((0.0, 32.0), abs=1e-3)
+    np.testing.assert_allclose(part["audio"].gaps, [[8.0 + ECHO_S, 24.0 - ECHO_S]], atol=1e-3)
+    for start_s, stop_s in ((0.0, 7.0), (26.0, 32.0)):
+        one, other = (made["audio"].between(start_s, stop_s).values.astype(float) for made in (part, whole))
+        assert np.abs(other).max() > 100 * np.abs(one - other).max()
+
+
+def test_a_microphone_that_is_never_on_records_nothing(crowd):
+    part = stage(crowd[0], [everyday("dishes", 4.0)], seed=5, heard=lambda _: [False])
+    assert len(part["audio"]) == 0
 
 
 # ---- washing ----

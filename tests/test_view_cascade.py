@@ -99,3 +99,19 @@ def test_a_surface_rings_the_chosen_point():
     assert {"gate 0.3", "gate 0.6", "gate 0.9"} <= set(words)
     assert len(ax.get_figure().axes) == 2
     assert len(ax.get_figure().png()) > 10_000
+
+
+def test_gates_whose_lines_end_at_one_place_share_a_name_inside_the_picture():
+    rows = [
+        {"gate_high": gate, "confirm_high": 0.5, "recall": 1.0, "fp_per_hour": alarms, "operations_per_hour": 1e8}
+        for gate, alarms in ((0.5, 2.0), (0.85, 0.0), (0.95, 0.001))
+    ]
+    held = {"duty_cycle": 0.1, "always_on_operations_per_hour": 5e9, "chosen": [False, True, False]}
+    ax = axes()
+    draw_surface(ax, pd.DataFrame(rows).assign(**held))
+    named = {text.get_text(): text for text in ax.texts if text.get_text().startswith("gate")}
+    assert {"gate 0.5", "gate 0.85, 0.95"} <= set(named)
+    figure = ax.get_figure()
+    figure.png()
+    for text in named.values():
+        assert text.get_window_extent().x1 <= ax.get_window_extent().x1

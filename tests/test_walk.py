@@ -49,7 +49,7 @@ def walked(tmp_path_factory):
     """Return the folder, the exit code and the words of one walk over a good notebook and three that fail."""
     base = tmp_path_factory.mktemp("walk")
     books = base / "notebooks"
-    title = TEXT("# A <b>first</b> look\n\nWhat is *seen* in `it` ([more](x)).\n\nNot this.")
+    title = TEXT("# A <b>first</b> look\n\nWhat is *seen* in `it` ([more](x)).\n\nNot this: [on](01_raises.ipynb).")
     write(books, "00_good", title, parameters(OUT), CODE(PICTURE), CODE(FINISH))
     write(books, "01_raises", parameters(OUT), CODE("1 / 1"), CODE("raise ValueError('<script>alert(1)</script>')"))
     write(books, "02_dies", parameters(OUT), CODE("import os\nos.kill(os.getpid(), 9)"))
@@ -102,6 +102,7 @@ def test_the_gallery_opens_without_a_network_and_escapes_everything(walked):
     assert "<dt>f1</dt><dd>0.9123</dd>" in page
     assert 'src="data:image/png;base64,iVBOR' in page
     assert "&lt;script&gt;alert(1)" in page
+    assert '<a href="01_raises.html">on</a>' in (out / "00_good.html").read_text()  # from page to page
     for text in (page, (out / "00_good.html").read_text(), (out / "01_raises.html").read_text()):
         assert "<script" not in text
         assert 'src="http' not in text

@@ -1,5 +1,11 @@
 """wristkit: from a raw wrist recording to a checked Core ML model.
 
+The way of the data: ``load`` a file into a ``Recording``, ``view`` it, keep labels in a ``LabelStore``; ``align`` and
+``fuse`` devices; cut ``windows``, look at ``features``; ``quick_train`` with whole people left out; ``evaluate`` a
+``Detector`` by false alarms an hour, see its ``failures`` in a ``gallery``; ``export`` it as a Core ML package and as
+C++, and ``replay`` a device's log. Rooms behind it: ``wristkit.recipes``, ``wristkit.simulate``, ``wristkit.signals``,
+``wristkit.audio``, ``wristkit.view``, ``wristkit.datasets``. Start with the notebook ``00_tour``.
+
 Importing this package loads the standard library alone; a public name is fetched from its room when it is first used.
 """
 

@@ -222,7 +222,9 @@ def _gather(ran: Ran, out: Path, *, taken: set[str]) -> Ran:
         models.append(name)
     if executed.is_file():
         _forget_folders(executed)
-        (out / f"{ran.name}.html").write_text(report_page(executed).html, encoding="utf-8")
+        # the pages lie side by side, as the notebooks do: a link to one leads to its page
+        page = re.sub(r'(?<= href=")(\d\d_\w+)\.ipynb(?=")', r"\1.html", report_page(executed).html)
+        (out / f"{ran.name}.html").write_text(page, encoding="utf-8")
     return Ran(**{**vars(ran), "models": models})
 
 

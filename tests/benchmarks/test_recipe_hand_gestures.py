@@ -22,6 +22,7 @@ def test_the_table_of_hand_gestures(parts, benchmark_row):
 def test_a_new_gesture_from_one_three_and_five_examples(benchmark_row):
     made = hand_gestures.new_gesture_table(people=10)
     for row in made.itertuples():
-        benchmark_row("hand gestures", f"{row.recall:.2f} of wrist flicks after {row.examples}", "simulated")
+        alarms = f"{row.false_alarms} alarms in {row.hours:.3g} h, {row.refused} people refused"
+        benchmark_row("hand gestures", f"{row.recall:.2f} of wrist flicks after {row.examples}; {alarms}", "simulated")
     assert made["recall"].iloc[-1] >= made["recall"].iloc[0]
     assert (made["others_changed"] == 0).all()

@@ -107,7 +107,7 @@ def test_steps_of_washing_that_are_done_four_times(real_data, benchmark_row):
         inside = (found["start_s"] < runs["stop_s"].max()) & (found["stop_s"] > runs["start_s"].min())
         hit += bool(found[inside]["repetitions"].between(3, 5).any())
     gaps = int((table["kind"] == "unknown").sum())
-    note = f"each step was done four times, 5 to 9 s apart with rubbing inside, {gaps} gaps between"
+    note = f"each done four times, 5 to 9 s apart, half of it a pause, rubs inside; {gaps} unknown spans, mostly gaps"
     benchmark_row("reps, real: 9 steps of washing, four times each", f"{hit} of 9 counted within one", note)
 
 

@@ -1,7 +1,7 @@
 """The ordered steps from source streams to the grid, over a recording and over packets."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from functools import cached_property
@@ -27,6 +27,7 @@ from wristkit.recording import (
     Stream,
     longest_step_s,
     numbers,
+    several_recordings,
     stamps_of,
 )
 from wristkit.signals.clock import STEADY
@@ -96,7 +97,8 @@ class Conditioning:
         A step is a gap where it is longer than max(4 median periods, 0.1 s) of the slowest of the recordings. The
         stream ``mel`` is made of ``audio`` where a recording has it, and else taken as it was stored.
         """
-        _check_asked(recordings, streams)
+        recordings = several_recordings(recordings)
+        _check_asked(recordings, streams, filters)
         heard = MEL in streams and any(SOUND in recording.streams for recording in recordings)
         front = (MelParams(),) if heard else ()
         sources = tuple(
@@ -494,8 +496,10 @@ def _check_plausible(stream: Stream, values: FloatArray, held: npt.NDArray[np.bo
         )
 
 
-def _check_asked(recordings: Sequence[Recording], streams: Sequence[str]) -> None:
-    if isinstance(streams, str):
+def _check_asked(recordings: Sequence[Recording], streams: object, filters: object) -> None:
+    if isinstance(filters, str) or not isinstance(filters, Iterable):
+        raise TypeError(f"filters is {filters!r:.60}, expected several; put it in a tuple, or leave it out")
+    if isinstance(streams, str | bytes):
         raise TypeError(f"streams is the text {streams!r}, expected names in a tuple, such as ({streams!r},)")
     if not recordings:
         raise ValueError("there is no recording to take channels, units and rates from; give one or more")

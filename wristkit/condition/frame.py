@@ -84,7 +84,7 @@ class Frame:
     kind: Kind = "device"
 
     def __post_init__(self) -> None:
-        if self.kind not in ("device", "wrist"):
+        if not isinstance(self.kind, str) or self.kind not in ("device", "wrist"):
             raise ValueError(f"frame is {self.kind!r}, expected 'device' or 'wrist'")
 
     def run(self, recording: Recording) -> Recording:

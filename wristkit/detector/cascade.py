@@ -18,7 +18,7 @@ from wristkit.detector.trace import Trace
 from wristkit.errors import RecordingError
 from wristkit.evaluate import EventReport
 from wristkit.events import BACKGROUND, EventUpdate, Scores
-from wristkit.recording import Recording, Side
+from wristkit.recording import Recording, Side, several_recordings
 
 CASCADE_FILE = "cascade.json"
 _SOUND = "audio"
@@ -166,7 +166,7 @@ class Cascade:
         """
         from wristkit.detector.judging import report_of
 
-        held = [recordings] if isinstance(recordings, Recording) else list(recordings)
+        held = several_recordings(recordings)
         traces = {one.id: self.trace(one) for one in held}
         return report_of(self, held, traces, tier=tier, tolerance_s=tolerance_s, latency_from=latency_from)
 

@@ -19,7 +19,8 @@ from wristkit.detector.spec import DetectorSpec
 from wristkit.errors import RecordingError
 from wristkit.evaluate import EventReport, evaluate, stack
 from wristkit.events import EventUpdate, Scores
-from wristkit.recording import Recording, Side
+from wristkit.recording import Recording, Side, one_recording, several_recordings
+from wristkit.recording.given import told
 from wristkit.store import atomic_write
 from wristkit.windows import Cut, cut
 
@@ -80,7 +81,7 @@ class Detector:
         latency_from: Literal["start", "stop"] = "start",
     ) -> EventReport:
         """Return how often this detector is right, wrong and late on recordings, over all thresholds."""
-        held = [recordings] if isinstance(recordings, Recording) else list(recordings)
+        held = several_recordings(recordings)
         scores = {recording.id: self.scores(recording) for recording in held}
         events = stack({name: self.spec.decoder.run(one) for name, one in scores.items()})
         report = evaluate(
@@ -100,13 +101,16 @@ class Detector:
 
     def condition(self, recording: Recording) -> Cut:
         """Return every window of a recording as the net sees it."""
-        grids = self.spec.conditioning.run(recording)
+        grids = self.spec.conditioning.run(one_recording(recording))
         return cut(list(grids.values()), samples=self.spec.length, hop=self.spec.hop)
 
     def probabilities(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return (n, classes) probabilities of windows (n, channels, samples)."""
         import torch
 
+        shape = (len(self.spec.conditioning.channels), self.spec.length)
+        if not isinstance(values, np.ndarray) or values.dtype != np.float32 or values.shape[1:] != shape:
+            raise TypeError(f"windows are {told(values)}, expected an array of float32 (n, {shape[0]}, {shape[1]})")
         parts = [np.empty((0, len(self.spec.classes)), dtype=np.float32)]
         with one_thread(), torch.inference_mode():
             for first in range(0, len(values), _BATCH):

@@ -10,7 +10,9 @@ import pandas as pd
 from wristkit.evaluate.given import check_tolerance
 from wristkit.events import match
 from wristkit.recording import FloatArray, check_labels
+from wristkit.recording.given import told
 from wristkit.recording.spans import intersect, union
+from wristkit.store.marks import checked_text
 
 AGREEMENT_COLUMNS = (
     *("one", "other", "label", "matched", "only_one", "only_other", "kappa", "seconds", "over"),
@@ -49,13 +51,15 @@ def agreement(
         start and stop are median and 90th percentile of the distance between the edges of matched labels.
     """
     check_tolerance(tolerance_s)
-    own = _of_tier(labels, tier)
+    own = _of_tier(labels, checked_text("tier", tier))
     raters = sorted(set(own["rater"]))
     if len(raters) < 2:
         raise ValueError(
             f"labels of tier {tier!r} are of the raters {raters}, expected two or more; there are labels of the tiers "
             f"{sorted(set(map(str, labels['tier'])))}: name one that two people have labelled"
         )
+    if labelled is not None and not isinstance(labelled, Mapping):
+        raise TypeError(f"labelled is {told(labelled)}, expected spans by rater; give labelled={{'me': [(0.0, 60.0)]}}")
     if labelled is not None and (unknown := [rater for rater in raters if rater not in labelled]):
         raise ValueError(f"labelled says nothing of the raters {unknown}; give the spans they looked at, or leave it")
 
@@ -145,7 +149,7 @@ def _checked_spans(rater: str, spans: npt.ArrayLike) -> FloatArray:
 
 
 def _of_tier(labels: pd.DataFrame, tier: str) -> pd.DataFrame:
-    count = len(set(labels.get("recording", ())))
+    count = len(set(labels.get("recording", ()))) if isinstance(labels, pd.DataFrame) else 0
     if count > 1:
         raise ValueError(
             f"labels are of {count} recordings, expected one, as their times are on different "

@@ -6,7 +6,7 @@ observations per individual", J Biopharm Stat 17, 2007): the variance of one dif
 between them, so that a person with many values does not stand for all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -150,8 +150,8 @@ def continuous_report(
     ValueError
         Where the three do not belong together row by row, or hold other than numbers and names.
     """
-    if isinstance(notes, str):
-        raise TypeError(f"notes is the text {notes!r}, expected several; put it in a list")
+    if isinstance(notes, str) or not isinstance(notes, Iterable):
+        raise TypeError(f"notes is {notes!r:.60}, expected several texts; put it in a list")
     _refuse_other_indexes(measured, reference, subjects)
     said, true = _numbers(measured, "measured"), _numbers(reference, "reference")
     if said.shape != true.shape or said.ndim != 1 or not len(said):

@@ -15,6 +15,7 @@ from wristkit.evaluate.tally import context_of
 from wristkit.events import BACKGROUND, EVENT_COLUMNS
 from wristkit.recording import FloatArray, Recording, finding_table, join_findings, label_table
 from wristkit.recording.spans import subtract, union
+from wristkit.store.marks import checked_seconds, checked_text
 from wristkit.windows import Windows, cut, whole_samples
 
 FAILURE_COLUMNS = ("recording", "subject", "kind", "label", "start_s", "stop_s", "score", "decided_s")
@@ -52,7 +53,7 @@ def failures(report: EventReport, *, context: str | None = None) -> pd.DataFrame
 def _refuse_unknown_tier(report: EventReport, tier: str) -> None:
     """Raise where no label of a tier covers any time, so that each error would lie in no context."""
     labels = pd.concat([one.labels for one in report.recordings.values()], ignore_index=True)
-    if not (labels["tier"].eq(tier) & (labels["stop_s"] > labels["start_s"])).any():
+    if not isinstance(tier, str) or not (labels["tier"].eq(tier) & (labels["stop_s"] > labels["start_s"])).any():
         raise ValueError(
             f"no label of the tier {tier!r} covers any time; there are labels of {sorted(set(labels['tier']))}, "
             "maybe points"
@@ -247,8 +248,11 @@ def hard_negatives(
     around_s
         How far the labels reach beyond an alarm. A window counts where they cover at least half of it.
     """
-    if not (np.isfinite(around_s) and around_s >= 0):
+    around_s = checked_seconds("around_s", around_s)
+    if around_s < 0:
         raise ValueError(f"around_s is {around_s}, expected seconds, 0 or more")
+    checked_text("tier", tier)
+    checked_text("background", background)
     recordings, alarms = recordings_of(failures), failures[failures["kind"] == "false alarm"]
     if "mark" in alarms.columns:
         alarms = alarms[alarms["mark"] == HARD_NEGATIVE]

@@ -16,8 +16,6 @@ from wristkit.recording import FloatArray, Recording
 
 def by_id(recordings: Sequence[Recording]) -> dict[str, Recording]:
     """Return recordings by id, each given once."""
-    if isinstance(recordings, Mapping) or any(not isinstance(one, Recording) for one in recordings):
-        raise TypeError(f"recordings are a {type(recordings).__name__}, expected a Recording or a list of them alone")
     held = {recording.id: recording for recording in recordings}
     if not held:
         raise ValueError("no recordings were given; pass those that the events were found in")

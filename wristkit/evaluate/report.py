@@ -29,7 +29,9 @@ from wristkit.evaluate.shown import lines_html, table_html
 from wristkit.evaluate.tally import context_of, counts_of, edges, longer_than_true, tally
 from wristkit.evaluate.ward import ward_table
 from wristkit.events import EVENT_COLUMNS, EventDecoder, Scores, event_table
-from wristkit.recording import FloatArray, Recording
+from wristkit.filters import is_number
+from wristkit.recording import FloatArray, Recording, several_recordings
+from wristkit.store.marks import checked_text
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,7 @@ class EventReport:
         An event belongs where its middle lies. Where labels lie over each other their names stand joined, so that the
         hours add up to all hours; where none lies, ``no label``.
         """
+        checked_text("tier", tier)
         hours_of: dict[str, float] = {}
         for name in self.basis:
             lasted = hours_by_context(self.seen[name].distinct, parts_of(self.recordings[name], tier))
@@ -311,8 +314,8 @@ class EventReport:
 
     def at(self, *, fp_per_hour: float) -> OperatingPoint:
         """Return the threshold with the highest recall at no more than this many false alarms an hour."""
-        if not fp_per_hour >= 0:
-            raise ValueError(f"fp_per_hour is {fp_per_hour}, expected 0 or more")
+        if not (is_number(fp_per_hour) and fp_per_hour >= 0):
+            raise ValueError(f"fp_per_hour is {fp_per_hour!r:.60}, expected 0 or more")
         if not self.hours:
             raise RecordingError(
                 "there are no labelled hours, so nothing can be said about false alarms",
@@ -446,10 +449,13 @@ def evaluate(
         Streams whose gaps are no hours. By default those that the scores needed; without scores, all that are sampled
         steadily.
     """
-    if latency_from not in ("start", "stop"):
+    if not isinstance(latency_from, str) or latency_from not in ("start", "stop"):
         raise ValueError(f"latency_from is {latency_from!r}, expected 'start' or 'stop'")
     check_tolerance(tolerance_s)
-    held = by_id([recordings] if isinstance(recordings, Recording) else recordings)
+    checked_text("tier", tier)
+    if decoder is not None and not isinstance(decoder, EventDecoder):
+        raise TypeError(f"decoder is a {type(decoder).__name__}, expected an EventDecoder; give detector.spec.decoder")
+    held = by_id(several_recordings(recordings))
     known = scores_by_id(scores, held)
     needed = sources_of(known) if streams is None else tuple(streams)
     rule = Rule(tier, tolerance_s, latency_from, needed, judged_classes(known, decoder))

@@ -11,7 +11,7 @@ import pandas as pd
 from wristkit.evaluate.figures import of_simulation
 from wristkit.evaluate.report import EventReport, OperatingPoint, evaluate, stack
 from wristkit.events import EventDecoder, Scores, match
-from wristkit.recording import Recording
+from wristkit.recording import Recording, several_recordings
 from wristkit.windows import plain_name
 
 TUNED = ("smooth", "low", "min_length_s", "merge_s", "refractory_s", "refractory_any_s")
@@ -81,9 +81,11 @@ def tune_decoder(
         As in :func:`wristkit.evaluate`. Of equal recall the soonest is taken; what is decided before the event has
         begun is as bad as what comes as much after.
     """
-    recordings, test = _several(recordings, "recordings"), _several(test, "test")
+    recordings, test = several_recordings(recordings), several_recordings(test, "test")
     refuse_shared_people(recordings, test)
     known = [scores] if isinstance(scores, Scores) else list(_mapping(scores, "scores").values())
+    if others := [type(one).__name__ for one in known if not isinstance(one, Scores)]:
+        raise TypeError(f"scores hold a {others[0]}, expected Scores by recording id; make them with detector.scores")
     base, hop_s = decoder or EventDecoder(), max((one.hop_s for one in known), default=0.0)
     decoders = list(_decoders(base, default_grid(hop_s) if grid is None else grid))
     rows: list[tuple[float, ...]] = []
@@ -178,18 +180,6 @@ def refuse_shared_people(recordings: Sequence[Recording], test: Sequence[Recordi
 def _plain_names(recordings: Sequence[Recording]) -> set[str]:
     """Return the names of people as they are however spelled."""
     return {plain_name(str(one.subject)) for one in recordings}
-
-
-def _several(given: object, name: str) -> list[Recording]:
-    """Return recordings as a list, or raise where they are none."""
-    if not isinstance(given, Iterable) or isinstance(given, str):
-        if isinstance(given, Recording):
-            return [given]
-        raise TypeError(f"{name} is {given!r}, expected a Recording or a list of them")
-    held = list(given)
-    if others := [type(one).__name__ for one in held if not isinstance(one, Recording)]:
-        raise TypeError(f"{name} hold a {others[0]}, expected recordings alone; pass those that wristkit.load returns")
-    return held
 
 
 def _mapping(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

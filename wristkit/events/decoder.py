@@ -20,6 +20,7 @@ from wristkit.events.runs import (
     without_blocked,
 )
 from wristkit.events.scores import BACKGROUND, Event, EventUpdate, Scores
+from wristkit.filters import is_number
 from wristkit.recording import FloatArray
 
 
@@ -59,13 +60,13 @@ class EventDecoder:
     background: str = BACKGROUND
 
     def __post_init__(self) -> None:
-        if not 0 < self.low <= self.high <= 1:
-            raise ValueError(f"low is {self.low} and high is {self.high}, expected 0 < low <= high <= 1")
+        if not (is_number(self.low) and is_number(self.high) and 0 < self.low <= self.high <= 1):
+            raise ValueError(f"low is {self.low!r} and high is {self.high!r}, expected 0 < low <= high <= 1")
         if isinstance(self.smooth, bool) or not isinstance(self.smooth, int) or self.smooth < 1:
             raise ValueError(f"smooth is {self.smooth!r}, expected a whole number of windows, 1 or more")
         for name in ("min_length_s", "merge_s", "refractory_s", "refractory_any_s"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ValueError(f"{name} is {getattr(self, name)}, expected seconds, 0 or more")
+            if not (is_number(getattr(self, name)) and 0 <= getattr(self, name) < np.inf):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected seconds, 0 or more")
 
     def start(self, classes: Sequence[str], *, hop_s: float) -> "DecoderState":
         """Return the state before the first window."""
@@ -73,6 +74,8 @@ class EventDecoder:
 
     def run(self, scores: Scores) -> pd.DataFrame:
         """Return the table of events in scores."""
+        if not isinstance(scores, Scores):
+            raise TypeError(f"scores are a {type(scores).__name__}, expected Scores; make them with detector.scores")
         runs = self.runs(scores)
         if self.refractory_any_s:
             return table_of(not_taken(self, scores, runs))

@@ -17,7 +17,8 @@ from wristkit.export.mlprogram import load_mlpackage
 from wristkit.export.native import write_native
 from wristkit.export.parity import Row, packaged_row, push_row, raise_failed, table_of
 from wristkit.export.shown import page_of
-from wristkit.export.stage import Asked, Stage, make_stage, stages_of
+from wristkit.export.stage import Asked, Stage, make_stage
+from wristkit.export.stages import stages_of
 from wristkit.export.telling import Facts, write_report
 from wristkit.recording import Recording
 
@@ -114,10 +115,11 @@ def export(
     target
         Oldest system: watchOS8, 9, 10, 11 or 26.
     precision
-        ``"float16"``, ``"float32"`` or ``"int8"`` (weights of convolutions; the rest as in float16).
+        ``"float16"``, ``"float32"`` or ``"int8"``: weights of as many convolutions as the bound of 5e-3 allows, those
+        left out by name, and all else as in float16. The C++ core and the Swift package have the same weights.
     recordings
         One or more to check on, best ones the detector never saw. Without them seeded random windows are used. Up to 32
-        of their windows become golden vectors in the bundle.
+        of their windows become golden vectors in the bundle. What int8 rounds is rounded on them, too.
 
     Raises
     ------
@@ -128,14 +130,15 @@ def export(
     RecordingError
         With code ``exists`` where the folder holds something that is not a bundle.
     """
-    folder = Path(folder)
+    folder, held = Path(folder), _held(recordings)
+    if not isinstance(detector, Detector | Cascade):
+        raise TypeError(f"detector is a {type(detector).__name__}, expected a Detector or a Cascade")
     coreml.check_arguments(interface=interface, target=target, precision=precision)
     asked = Asked(interface, target, precision)
     stages = stages_of(detector)
     found = {name: preflight.preflight(one, **vars(asked)) for name, one in stages.items()}
     _refuse(found)
     refuse_foreign(folder)
-    held = () if recordings is None else (recordings,) if isinstance(recordings, Recording) else tuple(recordings)
     clock = _Clock()
     with replacing(folder) as staging:
         name = package_name(folder)
@@ -155,6 +158,15 @@ def export(
         write_report(detector, bundle, Facts(interface, target, asked.shipped, _sources(made)))
     raise_failed(bundle.parity)
     return _moved(bundle, staging, folder)
+
+
+def _held(recordings: Recording | Sequence[Recording] | None) -> tuple[Recording, ...]:
+    held = () if recordings is None else (recordings,) if isinstance(recordings, Recording) else tuple(recordings)
+    if recordings is not None and not held:
+        raise ValueError("recordings is empty, expected one or more; leave it out to check on seeded random windows")
+    if other := next((one for one in held if not isinstance(one, Recording)), None):
+        raise TypeError(f"recordings holds a {type(other).__name__}, expected Recordings; load files with wk.load")
+    return held
 
 
 class _Clock:
@@ -187,7 +199,7 @@ def _completed(
     packages = {one.stage: one.package for one in made}
     rows, traces = _from_raw_samples(detector, list(packages.values()), held)
     clock.lap("events from raw samples")
-    native = write_native(detector, staging, trials={one.stage: one.trial for one in made}, held=held)
+    native = write_native(detector, staging, made=made, held=held)
     clock.lap("C++ and Swift")
     costs = _costs(detector, packages, traces, native.code_bytes)
     stages = stages_of(detector)

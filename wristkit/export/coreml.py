@@ -11,13 +11,14 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 import wristkit
+from wristkit.detector import Detector
 from wristkit.export.forms import (
     CHUNK,
     INPUT,
@@ -33,10 +34,9 @@ from wristkit.export.forms import (
 )
 from wristkit.export.mlprogram import load_mlpackage
 from wristkit.export.more_operations import OPERATIONS
+from wristkit.export.narrow import Narrow
+from wristkit.export.narrow_file import with_whole_numbers
 from wristkit.export.package_file import coremltools
-
-if TYPE_CHECKING:
-    from wristkit.detector import Detector
 
 TARGETS = ("watchOS8", "watchOS9", "watchOS10", "watchOS11", "watchOS26")
 PRECISIONS = ("float16", "float32", "int8")
@@ -66,42 +66,48 @@ def computed_in(interface: str, precision: str) -> str:
 
 
 def convert(
-    detector: "Detector",
+    detector: Detector,
     path: Path,
     *,
     target: str,
     precision: str,
     interface: Interface = "window",
     kept_float32: frozenset[str] = frozenset(),
+    narrow: Narrow | None = None,
     told: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Write the net with its softmax as a package and return its path.
 
-    ``kept_float32`` names results that float16 could not hold; what makes and takes them stays in float32. ``told`` are
-    more keys for the metadata.
+    ``kept_float32`` names results that float16 could not hold; what makes and takes them stays in float32. ``narrow``
+    is the same net with the whole numbers that int8 stores, all else being as in float16. ``told`` are more keys for
+    the metadata.
 
     Raises
     ------
     ValueError
         Where the net takes another way for another input, so that one trace cannot hold it, or an operation of it is
-        not known to coremltools or to the check.
+        not known to coremltools or to the check; for int8 without whole numbers.
     """
-    shaped = form(detector, interface)
     precision = computed_in(interface, precision)
-    if precision == "int8":
+    if precision == "int8" and (narrow is None or not narrow.layers):
+        raise ValueError("int8 needs a net with whole numbers; give narrow=narrowed(model, windows, bound=...)")
+    given = detector if narrow is None else Detector(detector.spec, narrow.model)
+    shaped = form(given, interface)
+    if precision == "int8" and narrow is not None:
         with tempfile.TemporaryDirectory() as folder:
             half = Path(folder) / "half.mlpackage"
-            model = _converted(detector, shaped, half, target, _selected("float16", kept_float32))
-            _with_int8(model, half, path)
+            model = _converted(given, shaped, half, target, _selected("float16", kept_float32))
+            with _quietly():
+                with_whole_numbers(model, half, path, list(narrow.layers.values()))
     else:
-        _converted(detector, shaped, path, target, _selected(precision, kept_float32))
+        _converted(given, shaped, path, target, _selected(precision, kept_float32))
     _describe(path, detector, shaped, {**told, "precision": precision})
     if unknown := sorted({one.type for one in load_mlpackage(path).operations} - set(OPERATIONS)):
         raise ValueError(f"the net becomes the operations {unknown}, which no check here knows; use other layers")
     return path
 
 
-def _converted(detector: "Detector", shaped: Form, path: Path, target: str, precision: Any) -> Any:  # noqa: ANN401
+def _converted(detector: Detector, shaped: Form, path: Path, target: str, precision: Any) -> Any:  # noqa: ANN401
     """Write a package and return it as coremltools holds it."""
     library = coremltools()
     alone = shaped.is_classifier and not shaped.state
@@ -191,27 +197,6 @@ def _several(value: Any) -> list[Any]:  # noqa: ANN401
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _with_int8(model: Any, half: Path, path: Path) -> None:  # noqa: ANN401
-    """Write a package whose convolutions have int8 weights, with a scale for each output channel.
-
-    Biases, normalisation and the head stay: they are few, and the decision hangs on them.
-    """
-    library = coremltools()
-    import coremltools.optimize.coreml as optimise
-
-    weights = {
-        str(one.operands["weight"][0])
-        for one in load_mlpackage(half).operations
-        if one.type == "conv" and isinstance(one.operands["weight"][0], str)
-    }
-    each = optimise.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
-    config = optimise.OptimizationConfig(op_name_configs=dict.fromkeys(sorted(weights), each))
-    with _quietly():
-        optimise.linear_quantize_weights(model, config).save(str(path))
-    if not path.is_dir():
-        raise RuntimeError(f"coremltools {library.__version__} wrote no package with int8 weights; use 'float16'")
-
-
 def _traced(shaped: Form) -> torch.jit.ScriptModule:
     """Return the trace of a net, after inputs of other sizes went the same way."""
     examples = shaped.examples
@@ -232,7 +217,7 @@ def _apart(one: Tensor | tuple[Tensor, ...], other: Tensor | tuple[Tensor, ...])
     return float((first - second).abs().max())
 
 
-def _describe(path: Path, detector: "Detector", shaped: Form, told: Mapping[str, str]) -> None:
+def _describe(path: Path, detector: Detector, shaped: Form, told: Mapping[str, str]) -> None:
     """Rename what the converter named, and write into the package what an app must know to feed it."""
     library = coremltools()
     file = _model_file(path)
@@ -256,7 +241,7 @@ def _describe(path: Path, detector: "Detector", shaped: Form, told: Mapping[str,
     file.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _told(name: str, detector: "Detector", shaped: Form) -> str:
+def _told(name: str, detector: Detector, shaped: Form) -> str:
     channels = ", ".join(detector.spec.conditioning.channels)
     texts = {
         INPUT: f"Conditioned samples (1, channels, samples), oldest first: {channels}",
@@ -271,7 +256,7 @@ def _told(name: str, detector: "Detector", shaped: Form) -> str:
     return texts.get(name) or f"The newest {shaped.chunk} conditioned samples of {name}, oldest first"
 
 
-def metadata(detector: "Detector", shaped: Form) -> dict[str, str]:
+def metadata(detector: Detector, shaped: Form) -> dict[str, str]:
     """Return the package's own keys; lists and objects are JSON."""
     spec = detector.spec
     conditioning = spec.conditioning
@@ -298,12 +283,12 @@ def metadata(detector: "Detector", shaped: Form) -> dict[str, str]:
     }
 
 
-def units(detector: "Detector") -> Mapping[str, str]:
+def units(detector: Detector) -> Mapping[str, str]:
     """Return the unit of each channel before it is conditioned."""
     return {name: source.unit for source in detector.spec.conditioning.sources for name in source.channel_names}
 
 
-def preprocessing_sha256(detector: "Detector") -> str:
+def preprocessing_sha256(detector: Detector) -> str:
     """Return the hash of all that happens to samples before the net."""
     return hashlib.sha256(detector.spec.conditioning.to_json().encode()).hexdigest()
 

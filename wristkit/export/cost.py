@@ -107,8 +107,8 @@ def cost(
         duty_cycle=duty_cycle,
         macs_per_hour=math.ceil(net.macs * per_s * duty_cycle * 3600),
         macs_per_hour_streaming=None if newest is None else math.ceil(newest * per_s * duty_cycle * 3600),
-        weight_bytes=_bytes_under(mlpackage / "Data" / "com.apple.CoreML" / "weights"),
-        package_bytes=_bytes_under(mlpackage),
+        weight_bytes=bytes_under(mlpackage / "Data" / "com.apple.CoreML" / "weights"),
+        package_bytes=bytes_under(mlpackage),
         activation_bytes=_two_largest(table["activation_bytes"]),
         state_bytes=net.state * _FLOAT_BYTES,
         code_bytes=code_bytes,
@@ -239,5 +239,6 @@ def _timed(ask: Callable[[], object]) -> float:
     return perf_counter() - start_s
 
 
-def _bytes_under(folder: Path) -> int:
+def bytes_under(folder: Path) -> int:
+    """Return the bytes of all files under a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

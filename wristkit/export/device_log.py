@@ -77,8 +77,12 @@ def read_device_log(path: str | Path) -> DeviceLog:
         was cut, as by an app that was killed, is left out: there is no ``end`` then.
     """
     path = Path(path)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    records = list(_records(lines, path))
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as fault:
+        message = f"it is no text in UTF-8 ({fault.reason})"
+        raise NotThisFormatError(message, code="log", remedy=_REMEDY, file=path, byte=fault.start) from fault
+    records = list(_records(lines if lines[-1] else lines[:-1], path))
     header = records[0][1] if records else {}
     if header.get("format") != FORMAT:
         raise NotThisFormatError(f"it does not begin as a {FORMAT}", code="log", remedy=_REMEDY, file=path)
@@ -93,7 +97,7 @@ def _records(lines: list[str], path: Path) -> Iterator[tuple[int, dict[str, Any]
         try:
             record = json.loads(line)
             kind = record["kind"]
-        except (ValueError, KeyError, TypeError) as fault:
+        except (ValueError, KeyError, TypeError, RecursionError) as fault:
             if place == len(lines) - 1 and place:
                 return
             message = f"it is no record ({type(fault).__name__}: {fault})"
@@ -114,10 +118,12 @@ def _collected(records: list[tuple[int, dict[str, Any]]], path: Path) -> DeviceL
                 case "score":
                     scores.append(_score(record))
                 case "event" if record["final"]:
-                    events.append(tuple(record[name] for name in EVENT_COLUMNS))
+                    events.append(_event(record))
                 case "end":
-                    ended = record
-        except (KeyError, TypeError, ValueError, binascii.Error) as fault:
+                    ended = _end(record)
+                case "header" if place:
+                    _refuse_second_header()
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, binascii.Error) as fault:
             raise _bad(path, place, f"{record['kind']}: {type(fault).__name__}: {fault}") from fault
     streams = {name: _joined(name, several, path) for name, several in parts.items()}
     columns = ["stage", "time_s", "centre_s", "took_s", "probabilities", "input"]
@@ -136,14 +142,16 @@ def _samples(record: Mapping[str, Any]) -> Samples:
         count = len(record["time_s"]) if "time_s" in record else int(record.get("count", len(flat)))
         values = flat.reshape(count, -1)
     else:
-        values = np.array(record["values"], dtype=np.float32)
+        values = _single(record["values"])
     if "time_s" in record:
         time_s = np.array(record["time_s"], dtype=np.float64)
     else:
         time_s = float(record["start_s"]) + np.arange(len(values)) / float(record["rate_hz"])
     if values.ndim != 2 or time_s.shape != (len(values),):
         raise ValueError(f"values have shape {values.shape} and stamps {time_s.shape}, expected (n, channels) and (n,)")
-    return Samples(time_s, values, np.full(len(time_s), float(record["received_s"])))
+    if not (np.isfinite(time_s).all() and np.isfinite(values).all()):
+        raise ValueError("a stamp or a value is no finite number")
+    return Samples(time_s, values, np.full(len(time_s), _finite(record, "received_s")))
 
 
 def _score(record: Mapping[str, Any]) -> tuple[object, ...]:
@@ -151,9 +159,38 @@ def _score(record: Mapping[str, Any]) -> tuple[object, ...]:
     if probabilities.ndim != 1:
         raise ValueError(f"probabilities have shape {probabilities.shape}, expected one a class")
     given = record.get("input")
-    times_s = (float(record["time_s"]), float(record["centre_s"]), float(record["took_s"]))
-    inputs = None if given is None else np.array(given, dtype=np.float32)
+    times_s = (_finite(record, "time_s"), _finite(record, "centre_s"), _finite(record, "took_s"))
+    inputs = None if given is None else _single(given)
     return str(record.get("stage", "")), *times_s, probabilities, inputs
+
+
+def _single(values: object) -> npt.NDArray[np.float32]:
+    """Return numbers as a device held them; what is beyond float32 was never there."""
+    array = np.array(values, dtype=np.float64)
+    if not (np.abs(array) <= np.finfo(np.float32).max).all():
+        raise ValueError("a value is no finite number of float32")
+    return array.astype(np.float32)
+
+
+def _event(record: Mapping[str, Any]) -> tuple[object, ...]:
+    times_s = {name: _finite(record, name) for name in EVENT_COLUMNS if name != "label"}
+    return tuple(times_s.get(name, str(record["label"])) for name in EVENT_COLUMNS)
+
+
+def _refuse_second_header() -> None:
+    raise ValueError("a log has one header, at its beginning; give each session a file of its own")
+
+
+def _end(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    counts = {key: {str(name): int(count) for name, count in record[key].items()} for key in ("samples", "dropped")}
+    return {**record, **counts}
+
+
+def _finite(record: Mapping[str, Any], name: str) -> float:
+    value = float(record[name])
+    if not np.isfinite(value):
+        raise ValueError(f"{name} is {value}, expected a finite number")
+    return value
 
 
 def _joined(name: str, several: list[Samples], path: Path) -> Samples:

@@ -59,14 +59,15 @@ def read_bundle_report(folder: Path) -> dict[str, object]:
 
 def refuse_foreign(folder: Path) -> None:
     """Raise where the folder holds anything but an earlier bundle."""
+    place = folder.absolute() if folder.name else folder.resolve()
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise RecordingError("it is not a folder", code="exists", remedy="give the path of a folder", file=folder)
+        raise RecordingError("it is not a folder", code="exists", remedy="give the path of a folder", file=place)
     if folder.is_dir() and any(folder.iterdir()) and not _files_of_bundle(folder):
         raise RecordingError(
             "the folder holds files that are not a bundle",
             code="exists",
             remedy="give a new or an empty folder",
-            file=folder,
+            file=place,
         )
 
 
@@ -79,8 +80,13 @@ def _files_of_bundle(folder: Path) -> frozenset[str]:
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """Give a new folder to fill; on success it takes the place of the old one, and files of others move over."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    except OSError as fault:
+        message = f"nothing can be written there ({fault.strerror})"
+        remedy = "give the path of a folder that you may write to"
+        raise RecordingError(message, code="folder", remedy=remedy, file=folder.absolute()) from fault
     try:
         yield staging
         staging.chmod(0o777 & ~_umask())

@@ -43,7 +43,7 @@ _TYPES: Mapping[int, tuple[str, str]] = MappingProxyType(
 _BLOB_TYPES: Mapping[int, str] = MappingProxyType(
     {1: "fp16", 2: "fp32", 3: "uint8", 4: "int8", 6: "int16", 7: "uint16", 14: "int32"}
 )
-_BLOB_HEADER = struct.Struct("<IIQQ")
+BLOB_HEADER = struct.Struct("<IIQQ")
 _BLOB_MAGIC = 0xDEADBEEF
 _MOST_BYTES = 512 * 2**20  # of one file; nets on a wrist take less than a hundredth of it
 _MOST_NUMBERS = 2**26  # of one result
@@ -323,9 +323,9 @@ class _Reader:
 
     def _blob(self, place: Any, kind: str, shape: tuple[int, ...]) -> Tensor:  # noqa: ANN401
         data, offset = self._file(place.fileName), place.offset
-        if offset + _BLOB_HEADER.size > len(data):
+        if offset + BLOB_HEADER.size > len(data):
             raise _bad_weights(TruncatedError, "the file ends before a record", place)
-        magic, blob_type, size, start = _BLOB_HEADER.unpack_from(data, offset)
+        magic, blob_type, size, start = BLOB_HEADER.unpack_from(data, offset)
         if magic != _BLOB_MAGIC:
             raise _bad_weights(RecordingError, f"a record starts with {magic:#x}, expected {_BLOB_MAGIC:#x}", place)
         count, stored = math.prod(shape), _BLOB_TYPES.get(blob_type, f"type {blob_type}")

@@ -190,8 +190,11 @@ def _normalisation(detector: Detector, shipped: MLPackage) -> Row:
     normal = detector.model.normalise
     apart = [
         min((_apart(one, wanted.numpy()) for one in _taken_by(shipped, kind)), default=np.inf)
-        for kind, wanted in (("sub", normal.mean), ("mul", normal.scale))
+        for kind, wanted, nothing in (("sub", normal.mean, 0.0), ("mul", normal.scale, 1.0))
+        if bool((wanted != nothing).any())  # a step that does nothing is left out of the file
     ]
+    if not apart:
+        return not_run(check, "the net's normaliser does nothing; fit it before training: model.fit_normaliser(values)")
     return at_most(check, max(apart), CONSTANT_BOUND, "largest relative difference of mean and scale")
 
 

@@ -6,8 +6,9 @@ an app that feeds another unit.
 """
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,13 +16,17 @@ import numpy as np
 import pandas as pd
 
 from wristkit.detector import Cascade, Detector, Policy
+from wristkit.detector.running import Running
+from wristkit.detector.stages import Walk
+from wristkit.detector.stored import Stored
 from wristkit.errors import RecordingError
-from wristkit.events import event_table
+from wristkit.events import EventUpdate, event_table
 from wristkit.export.device_log import DeviceLog, Samples, read_device_log
 from wristkit.export.mlprogram import load_mlpackage
 from wristkit.export.packaged import Packaged
 from wristkit.export.parity import SHIPPED_BOUND
 from wristkit.recording import CANONICAL, FloatArray, Recording, Stream
+from wristkit.windows import Cut
 
 if TYPE_CHECKING:
     from wristkit.export.bundle import Bundle
@@ -30,6 +35,7 @@ COLUMNS = ("check", "status", "measured", "bound", "first_s", "note")
 INPUT_BOUND = 1e-4  # of the largest input: two orders above the rounding of float32
 MOST_DRIFT_PPM = 100.0  # of two clocks beside each other; quartz differs by up to about 50
 _LONG_STEP = 1.5  # median periods, from which on samples are missing
+_PAUSE_S = 0.1  # of a stream that is switched off between wakes: the gap rule of recordings
 _STAMPS = ("wristkit_version", "spec_sha256", "program_sha256")
 
 
@@ -77,7 +83,8 @@ def compared(bundle: "Bundle | str | Path", device_log: str | Path | DeviceLog) 
     folder = bundle_folder(bundle)
     report = read_report(folder)
     runs = packaged(folder, report)
-    needed = runs.streams if isinstance(runs, Cascade) else tuple(runs.spec.conditioning.inputs)
+    woken = woken_streams(runs)
+    needed = [name for name in streams_of(runs) if name not in woken]
     if missing := sorted(set(needed) - set(log.streams)):
         raise RecordingError(
             f"the log has the streams {sorted(log.streams)}, the bundle needs {missing}, too",
@@ -85,18 +92,30 @@ def compared(bundle: "Bundle | str | Path", device_log: str | Path | DeviceLog) 
             remedy="log every stream that the detector is given",
         )
     recording = recording_of(log, runs)
-    ours = runs.gate if isinstance(runs, Cascade) else runs
-    scores, missed = _windows(ours, recording, log)
-    events = _events(_detected(runs, recording), log.events, ours.spec.hop_s)
+    hop_s = (runs.gate if isinstance(runs, Cascade) else runs).spec.hop_s
+    scores, missed = _windows(scored(runs, recording), log)
+    events = _events(detected(runs, recording), log.events, hop_s)
     rows = [
         _complete(log),
         *_versions(log, report),
-        *(check for name in needed for check in _stream_checks(name, log)),
-        *_score_checks(scores, missed, str(report["precision"])),
+        *(check for name in (*needed, *woken) if name in log.streams for check in _stream_checks(name, log, woken)),
+        *(check for stage in missed for check in _score_checks(stage, scores, missed[stage], log, report)),
         _event_check(events, log),
-        _latency(log, ours.spec.hop_s),
+        _latency(log, hop_s),
     ]
     return Comparison(pd.DataFrame(rows, columns=list(COLUMNS)), scores, events)
+
+
+def streams_of(runs: Packaged | Cascade) -> tuple[str, ...]:
+    """Return the streams that a device gives."""
+    return runs.streams if isinstance(runs, Cascade) else tuple(runs.spec.conditioning.inputs)
+
+
+def woken_streams(runs: Packaged | Cascade) -> tuple[str, ...]:
+    """Return the streams that a device gives only while it was woken, if ever."""
+    if not isinstance(runs, Cascade):
+        return ()
+    return tuple(name for name in runs.streams if name not in {*runs.gate_streams, *runs.policy.always_on})
 
 
 def bundle_folder(bundle: "Bundle | str | Path") -> Path:
@@ -144,12 +163,19 @@ def recording_of(log: DeviceLog, runs: Packaged | Cascade) -> Recording:
     for name, given in log.streams.items():
         kept = _first_of_each(given.time_s)
         time_s, values = given.time_s[kept], given.values[kept]
-        if name == "audio":
-            rate_hz = (len(time_s) - 1) / (time_s[-1] - time_s[0])
-            streams.append(Stream.uniform(name, values, rate_hz=round(rate_hz, 3), channels=("mono",)))
-        elif name in CANONICAL:
-            streams.append(Stream.measured(name, time_s, values, channels=channels.get(name)))
+        if name == "audio" and _is_steady(time_s):
+            rate_hz = round((len(time_s) - 1) / (time_s[-1] - time_s[0]), 3)
+            streams.append(Stream.uniform(name, values, rate_hz=rate_hz, start_s=float(time_s[0]), channels=("mono",)))
+        elif name in CANONICAL and len(time_s):
+            own = ("mono",) if name == "audio" else channels.get(name)
+            streams.append(Stream.measured(name, time_s, values, channels=own))
     return Recording.of(streams, wrist=log.header.get("wrist"), crown=log.header.get("crown"))
+
+
+def _is_steady(time_s: FloatArray) -> bool:
+    """Return whether stamps are those of one stretch without holes."""
+    steps_s = np.diff(time_s)
+    return len(steps_s) > 0 and float(steps_s.max()) <= _LONG_STEP * float(np.median(steps_s))
 
 
 def _first_of_each(time_s: FloatArray) -> "np.ndarray":
@@ -158,13 +184,20 @@ def _first_of_each(time_s: FloatArray) -> "np.ndarray":
     return np.flatnonzero(time_s > before)
 
 
-def _detected(runs: Packaged | Cascade, recording: Recording) -> pd.DataFrame:
+def detected(runs: Packaged | Cascade, recording: Recording) -> pd.DataFrame:
+    """Return the events in what a device was given, of which a stream that is woken may be missing."""
     if not isinstance(runs, Cascade):
         return runs.detect(recording)
-    runs.reset(wrist=recording.wrist, crown=recording.crown)
-    given = {name: (recording[name].time, recording[name].values) for name in runs.streams}
-    updates = [*runs.push(given), *runs.flush()]
-    return event_table(one.event for one in updates if one.final)
+    return event_table(one.event for one in walked(runs, recording)[0] if one.final)
+
+
+def walked(runs: Cascade, recording: Recording) -> tuple[list[EventUpdate], Walk]:
+    """Return what a cascade tells of a recording, and the steps of its policy on the way."""
+    running = Running(runs, recording.wrist, recording.crown)
+    running.walk = Walk(runs.policy, keep=True)
+    known = [name for name in runs.streams if name in recording.streams]
+    updates = running.push({name: (recording[name].time, recording[name].values) for name in known})
+    return [*updates, *running.flush()], running.walk
 
 
 def _complete(log: DeviceLog) -> Check:
@@ -182,13 +215,13 @@ def _versions(log: DeviceLog, report: Mapping[str, Any]) -> list[Check]:
     return [_at_most("version stamps", float(len(other)), 0, note)]
 
 
-def _stream_checks(name: str, log: DeviceLog) -> list[Check]:
+def _stream_checks(name: str, log: DeviceLog, woken: Sequence[str]) -> list[Check]:
     given, ended = log.streams[name], log.ended or {}
     kept = _first_of_each(given.time_s)
     time_s = given.time_s[kept]
     steps_s = np.diff(time_s)
     period_s = float(np.median(steps_s)) if len(steps_s) else np.nan
-    long = steps_s > _LONG_STEP * period_s
+    long = (steps_s > _LONG_STEP * period_s) & ((steps_s < _PAUSE_S) | (name not in woken))
     lost = float(np.round(steps_s[long] / period_s - 1).sum())
     again = np.setdiff1d(np.arange(len(given.time_s)), kept)
     first_s = float(time_s[:-1][long][0]) if long.any() else np.nan
@@ -200,7 +233,7 @@ def _stream_checks(name: str, log: DeviceLog) -> list[Check]:
         _at_most(f"repeated samples, {name}", float(len(again)), 0, "stamps that do not increase", again_s),
         _at_most(f"dropped samples, {name}", dropped, 0, "by the ring between the threads, as the device counted"),
         _at_most(f"logged samples, {name}", float(abs(counted)), 0, "given to the detector, and not in the log"),
-        _drift(name, given),
+        _not_run(f"clock drift, {name}", "it is switched on and off") if name in woken else _drift(name, given),
     ]
 
 
@@ -232,30 +265,69 @@ def _unsure_ppm(sensor_s: FloatArray, late_s: FloatArray) -> float:
     return float((few[-1] - few[0]) / (sensor_s[-1] - sensor_s[0]) * 1e6)
 
 
-def _windows(ours: Detector, recording: Recording, log: DeviceLog) -> tuple[pd.DataFrame, int]:
-    """Return the windows that both have, and how many only one of them has."""
-    stage = "gate" if (log.scores["stage"] == "gate").any() else ""
-    theirs = log.scores[log.scores["stage"] == stage]
-    pieces = ours.condition(recording)
-    centre_s, said = ours.spec.centre_s(pieces), ours.probabilities(pieces.values)
-    places = np.round(centre_s / ours.spec.hop_s * 2).astype(np.int64)
-    row_of = {place: row for row, place in enumerate(places.tolist())}
-    rows, hop = [], ours.spec.hop
-    seen: set[int] = set()
-    for one in theirs.to_dict("records"):
-        row = row_of.get(round(one["centre_s"] / ours.spec.hop_s * 2))
-        if row is None:
-            continue
-        seen.add(row)
-        best = int(said[row].argmax())
-        given = one["probabilities"]
-        device = float(given[best]) if len(given) == said.shape[1] else np.nan
-        apart = float(np.abs(given - said[row]).max()) if np.isfinite(device) else np.inf
-        inputs = _input_apart(one["input"], pieces.values[row][:, -hop:])
-        beside = (ours.spec.classes[best], device, said[row, best], apart, inputs)
-        rows.append((stage, one["time_s"], one["centre_s"], *beside, one["took_s"]))
+class Scored(NamedTuple):
+    """What one stage says to a stretch: (n,) middles of its windows, these, and (n, classes) probabilities."""
+
+    stage: str
+    detector: Detector
+    centre_s: FloatArray
+    pieces: Cut
+    said: FloatArray
+
+
+def scored(runs: Packaged | Cascade, recording: Recording) -> list[Scored]:
+    """Return what each stage says to a recording; of a confirmer the windows that were looked at, from each wake on."""
+    if not isinstance(runs, Cascade):
+        return [_scored("", runs, runs.condition(recording))]
+    gate = _scored("gate", runs.gate, runs.gate.condition(recording))
+    is_heard = set(runs.confirm_streams) <= set(recording.streams)
+    return [gate, *(_confirmed(runs, recording) if is_heard else ())]
+
+
+def _scored(stage: str, one: Detector, pieces: Cut) -> Scored:
+    said = one.probabilities(pieces.values).astype(np.float64)
+    return Scored(stage, one, one.spec.centre_s(pieces), pieces, said)
+
+
+def _confirmed(runs: Cascade, recording: Recording) -> Iterator[Scored]:
+    walk, stored = walked(runs, recording)[1], Stored(runs, recording)
+    seen_s = np.array([row[0] for row in walk.confirmed])
+    wakes_s = [at_s for at_s, state, _ in walk.changes if state == "confirming"]
+    for wake_s, next_s in pairwise([*wakes_s, np.inf]):
+        rows_s, after_s = seen_s[(seen_s >= wake_s) & (seen_s < next_s)], runs.sees_after_s(wake_s)
+        if len(rows_s):
+            given = {name: stored.take(name, after_s[name], float(rows_s[-1])) for name in runs.confirm_streams}
+            first, values, score_s = stored.session().push(
+                {name: one for name, one in given.items() if np.size(one[0])}
+            )
+            looked_at = slice(len(rows_s))
+            yield _scored("confirm", runs.confirm, Cut(first[looked_at], values[looked_at], score_s[looked_at]))
+
+
+def _windows(parts: Sequence[Scored], log: DeviceLog) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the windows that both have, and of each stage how many only one of them has."""
+    rows, missed = [], {}
+    for stage in dict.fromkeys(one.stage for one in parts):
+        several = [one for one in parts if one.stage == stage]
+        step_s = several[0].detector.spec.hop_s / 2
+        ours = {round(at_s / step_s): (one, row) for one in several for row, at_s in enumerate(one.centre_s.tolist())}
+        theirs = log.scores[log.scores["stage"] == stage].to_dict("records")
+        seen = {round(one["centre_s"] / step_s) for one in theirs} & set(ours)
+        rows += [_beside(one, *ours[place]) for one in theirs if (place := round(one["centre_s"] / step_s)) in seen]
+        missed[stage] = len(theirs) + len(ours) - 2 * len(seen)
     columns = ["stage", "time_s", "centre_s", "label", "device", "python", "apart", "input_apart", "took_s"]
-    return pd.DataFrame(rows, columns=columns), len(theirs) + len(places) - 2 * len(seen)
+    return pd.DataFrame(rows, columns=columns), missed
+
+
+def _beside(one: Mapping[Hashable, Any], ours: Scored, row: int) -> tuple[object, ...]:
+    """Return one window of the device beside ours, for the class that we find most probable."""
+    said, given, spec = ours.said[row], one["probabilities"], ours.detector.spec
+    best = int(said.argmax())
+    device = float(given[best]) if len(given) == len(said) else np.nan
+    apart = float(np.abs(given - said).max()) if len(given) == len(said) else np.inf
+    inputs = _input_apart(one["input"], ours.pieces.values[row][:, -spec.hop :])
+    beside = (spec.classes[best], device, said[best], apart, inputs)
+    return ours.stage, one["time_s"], one["centre_s"], *beside, one["took_s"]
 
 
 def _input_apart(given: "np.ndarray | None", ours: "np.ndarray") -> float:
@@ -267,24 +339,32 @@ def _input_apart(given: "np.ndarray | None", ours: "np.ndarray") -> float:
     return float(np.abs(given - ours).max() / max(1.0, float(np.abs(ours).max())))
 
 
-def _score_checks(scores: pd.DataFrame, missed: int, precision: str) -> list[Check]:
-    known = scores[scores["input_apart"].notna()]
-    if scores.empty:
-        return [_not_run(check, "the log has no scores") for check in ("inputs", "scores", "windows")]
-    bound = SHIPPED_BOUND[precision]
+def _score_checks(
+    stage: str, scores: pd.DataFrame, missed: int, log: DeviceLog, report: Mapping[str, Any]
+) -> list[Check]:
+    """Return the checks of one stage; of a confirmer with its name before them."""
+    before = "confirm: " if stage == "confirm" else ""
+    own = scores[scores["stage"] == stage]
+    known = own[own["input_apart"].notna()]
+    if not (log.scores["stage"] == stage).any():
+        return [_not_run(f"{before}{check}", "the log has no scores") for check in ("inputs", "scores", "windows")]
+    bound = SHIPPED_BOUND[str(report["precision"])]
     inputs = (
-        _largest("inputs", known, "input_apart", INPUT_BOUND, "of the largest input")
+        _largest(f"{before}inputs", known, "input_apart", INPUT_BOUND, "of the largest input")
         if len(known)
-        else _not_run("inputs", "the log has none")
+        else _not_run(f"{before}inputs", "the log has none")
     )
+    note = f"largest difference in probability of {len(own)} windows"
     return [
         inputs,
-        _largest("scores", scores, "apart", bound, f"largest difference in probability of {len(scores)} windows"),
-        _at_most("windows", float(missed), 0, "that only one of the two has"),
+        _largest(f"{before}scores", own, "apart", bound, note),
+        _at_most(f"{before}windows", float(missed), 0, "that only one of the two has"),
     ]
 
 
 def _largest(check: str, scores: pd.DataFrame, column: str, bound: float, note: str) -> Check:
+    if scores.empty:
+        return _not_run(check, "the two have no window in common")
     over = scores[~(scores[column] <= bound)]
     first_s = float(over["time_s"].iloc[0]) if len(over) else np.nan
     return _at_most(check, float(scores[column].max()), bound, note, first_s)

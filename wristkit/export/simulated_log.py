@@ -12,7 +12,17 @@ import pandas as pd
 from wristkit.detector import Cascade
 from wristkit.export.device_log import FORMAT, VERSION, DeviceLog, Samples
 from wristkit.export.packaged import Packaged
-from wristkit.export.replay import _detected, bundle_folder, packaged, read_report, recording_of
+from wristkit.export.replay import (
+    bundle_folder,
+    detected,
+    packaged,
+    read_report,
+    recording_of,
+    scored,
+    streams_of,
+    walked,
+    woken_streams,
+)
 from wristkit.recording import Recording
 from wristkit.simulate import packets
 
@@ -105,14 +115,28 @@ def simulate_device_log(
 def _given(
     recording: Recording, runs: Packaged | Cascade, faults: Faults, seed: int, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
-    names = runs.streams if isinstance(runs, Cascade) else tuple(runs.spec.conditioning.inputs)
+    on_s = np.array(list(_listening(runs, recording)) or np.empty((0, 2)))
     for packet in packets(recording, packet_s=_PACKET_S, seed=seed, lost=faults.lost, repeated=faults.repeated):
-        for name in (name for name in packet if name in names):
+        for name in (name for name in packet if name in streams_of(runs)):
             time_s, values = packet[name]
+            is_on = ((on_s[:, 0] <= time_s[-1]) & (on_s[:, 1] + _PACKET_S >= time_s[0])).any()
+            if name in woken_streams(runs) and not is_on:
+                continue
             late_s = float(rng.exponential(_JITTER_S))
             received_s = float(time_s[-1]) * (1 + faults.drift_ppm * 1e-6) + 0.02 + late_s
             record = {"kind": "samples", "stream": name, "received_s": received_s}
             yield {**record, "time_s": time_s.tolist(), "values": np.asarray(values, dtype=np.float64).tolist()}
+
+
+def _listening(runs: Packaged | Cascade, recording: Recording) -> Iterator[tuple[float, float]]:
+    """Yield the spans in which a confirmer is on, and with it the streams that it wakes."""
+    since_s = None
+    for at_s, _, listens in walked(runs, recording)[1].changes if isinstance(runs, Cascade) else ():
+        if since_s is not None and not listens:
+            yield since_s, at_s
+        since_s = (at_s if since_s is None else since_s) if listens else None
+    if since_s is not None:
+        yield since_s, np.inf
 
 
 def _heard(given: list[dict[str, Any]], recording: Recording, runs: Packaged | Cascade, faults: Faults) -> Recording:
@@ -130,24 +154,23 @@ def _heard(given: list[dict[str, Any]], recording: Recording, runs: Packaged | C
 def _said(
     runs: Packaged | Cascade, heard: Recording, faults: Faults, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
-    net = runs.gate if isinstance(runs, Cascade) else runs
-    pieces = net.condition(heard)
-    said, centre_s = net.probabilities(pieces.values).astype(np.float64), net.spec.centre_s(pieces)
-    took_s = _TOOK_S * rng.lognormal(0.0, 0.2, len(said))
-    took_s[::20] += faults.stall_s
-    said[len(said) // 2 :, 0] -= faults.score_error
-    said[len(said) // 2 :, 1] += faults.score_error
-    for row, probabilities in enumerate(said):
-        yield {
-            "kind": "score",
-            "stage": "gate" if isinstance(runs, Cascade) else "",
-            "time_s": float(pieces.score_s[row]),
-            "centre_s": float(centre_s[row]),
-            "probabilities": probabilities.tolist(),
-            "took_s": float(took_s[row]),
-            "input": pieces.values[row][:, -net.spec.hop :].astype(np.float64).tolist(),
-        }
-    for event in _detected(runs, heard).iloc[faults.missed_events :].to_dict("records"):
+    for one in scored(runs, heard):
+        said = one.said.copy()
+        took_s = _TOOK_S * rng.lognormal(0.0, 0.2, len(said))
+        took_s[::20] += faults.stall_s
+        said[len(said) // 2 :, 0] -= faults.score_error
+        said[len(said) // 2 :, 1] += faults.score_error
+        for row, probabilities in enumerate(said):
+            yield {
+                "kind": "score",
+                "stage": one.stage,
+                "time_s": float(one.pieces.score_s[row]),
+                "centre_s": float(one.centre_s[row]),
+                "probabilities": probabilities.tolist(),
+                "took_s": float(took_s[row]),
+                "input": one.pieces.values[row][:, -one.detector.spec.hop :].astype(np.float64).tolist(),
+            }
+    for event in detected(runs, heard).iloc[faults.missed_events :].to_dict("records"):
         moved = {name: event[name] + faults.event_shift_s for name in ("start_s", "stop_s", "decided_s")}
         yield {"kind": "event", "label": event["label"], "score": float(event["score"]), **moved, "final": True}
 

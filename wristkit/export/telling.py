@@ -13,7 +13,7 @@ from wristkit.export import coreml
 from wristkit.export.cost import Energy
 from wristkit.export.folder import CARD, MARKER, REPORT, hashes_under
 from wristkit.export.mlprogram import load_mlpackage
-from wristkit.export.stage import stages_of
+from wristkit.export.stages import stages_of
 from wristkit.models import weights_sha256
 
 if TYPE_CHECKING:

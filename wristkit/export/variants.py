@@ -12,11 +12,14 @@ from wristkit.export import coreml
 from wristkit.export.cost import cost
 from wristkit.export.mlprogram import load_mlpackage
 from wristkit.export.packaged import Packaged
+from wristkit.export.parity import trial_windows
+from wristkit.export.preflight import ranges
+from wristkit.export.stage import Asked, float32_twin, written
 from wristkit.recording import Recording
 
 COLUMNS = (
     *("variant", "precision", "width", "hop_s", "parameters", "macs_per_s", "macs_per_s_streaming", "weight_bytes"),
-    *("package_bytes", "recall", "fp_per_hour", "hours", "score_apart"),
+    *("package_bytes", "recall", "fp_per_hour", "hours", "score_apart", "why_not"),
 )
 
 
@@ -31,7 +34,8 @@ def variants(
 ) -> pd.DataFrame:
     """Return one row a detector and precision: recall at so many false alarms an hour, against operations and bytes.
 
-    Every figure is of the saved package as it is read here, not of the net; each variant has a threshold of its own.
+    Every figure is of the package as ``wk.export`` would ship it and as it is read here, not of the net; each variant
+    has a threshold of its own. One that cannot be shipped has no figures, and ``why_not`` says why.
 
     Parameters
     ----------
@@ -68,7 +72,13 @@ class _Judged(NamedTuple):
 
 def _figures(detector: Detector, precision: str, path: Path, target: str, judged: _Judged) -> tuple[object, ...]:
     coreml.check_arguments(interface="window", target=target, precision=precision)
-    coreml.convert(detector, path, target=target, precision=precision)
+    asked = Asked("window", target, precision)
+    trial = trial_windows(detector, judged.recordings)
+    sizes = ranges(float32_twin(detector, path.with_name(f"exact_{path.name}"), asked), trial.values)
+    try:
+        written(detector, path, asked, sizes=sizes, trial=trial)
+    except ValueError as fault:
+        return (*(None,) * (len(COLUMNS) - 3), str(fault))
     packaged = Packaged(load_mlpackage(path), spec=detector.spec, model=detector.model)
     report = packaged.evaluate(judged.recordings, tier=judged.tier)
     point = report.at(fp_per_hour=judged.fp_per_hour)
@@ -80,5 +90,5 @@ def _figures(detector: Detector, precision: str, path: Path, target: str, judged
     streaming = None if costs.macs_per_hour_streaming is None else costs.macs_per_hour_streaming / 3600
     return (
         *(width, detector.spec.hop_s, costs.parameters, costs.macs_per_hour / 3600, streaming),
-        *(costs.weight_bytes, costs.package_bytes, point.recall, point.fp_per_hour, report.hours, apart),
+        *(costs.weight_bytes, costs.package_bytes, point.recall, point.fp_per_hour, report.hours, apart, ""),
     )

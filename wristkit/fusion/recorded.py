@@ -10,7 +10,7 @@ import numpy as np
 from wristkit.errors import RecordingError
 from wristkit.fusion.estimate import Fused
 from wristkit.fusion.online import Checked, Fusion, FusionParams
-from wristkit.recording import BLOCK_ROWS, FloatArray, Recording, Stream, find_gaps, finding_table
+from wristkit.recording import BLOCK_ROWS, FloatArray, Recording, Stream, find_gaps, finding_table, one_recording
 from wristkit.recording.spans import union
 from wristkit.signals import check_units
 from wristkit.signals.pieces import Finding, extremes
@@ -54,6 +54,7 @@ def fuse(
         With code ``already_fused``, ``missing_stream``, ``rate_too_low``, ``rate_too_high`` or, where the samples
         contradict their unit, name or sign, one of :func:`wristkit.signals.check_units`.
     """
+    one_recording(recording)
     _check(magnetometer, "magnetometer", ("auto", "required", "none"))
     _check(existing, "existing", ("refuse", "keep"))
     kept = [name for name in CORE_MOTION if name in recording.streams]

@@ -149,8 +149,8 @@ def zone_info(zone: str) -> ZoneInfo:
     """Return a time zone by its name, or raise what a name is."""
     try:
         return ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
-        raise ValueError(f"zone is {zone!r}, expected a name such as 'Europe/Paris'") from fault
+    except (ZoneInfoNotFoundError, TypeError, ValueError, OSError) as fault:
+        raise ValueError(f"zone is {zone!r:.60}, expected a name such as 'Europe/Paris'") from fault
 
 
 def _in_zone(local: pd.Timestamp, zone: str) -> pd.Timestamp:

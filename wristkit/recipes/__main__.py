@@ -2,6 +2,9 @@
 
 ``python3 -m wristkit.recipes NAME`` trains the default of a recipe anew and writes it into the package;
 ``python3 -m wristkit.recipes NAME table`` judges the default that ships and shows its table.
+
+``WRISTKIT_DATA`` names the folder of real data. Where ``WRISTKIT_LIVES`` names a folder too, simulated lives with sound
+and the nets trained on them are kept there, so that a command that was stopped goes on where it was.
 """
 
 import importlib

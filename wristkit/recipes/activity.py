@@ -7,13 +7,15 @@ Sitting and standing look alike at a wrist that hangs or lies: what tells them i
 **What it does.** Acceleration and turning rate at 25 Hz, a temporal convolution net over the last 1.6 s, every 0.16 s;
 a decoder that averages five windows. ``detect`` gives events of each class, as any detector does; :func:`bouts` gives
 one activity at a time, and :func:`daily` how long each was done. A bout says nothing, ``unknown``, where the mean
-probability of the likeliest class is below ``LEAST``.
+probability of the likeliest class is below ``LEAST``, and where :func:`doubts` says why: values that contradict their
+unit, a dead axis, a device that nobody wore, which a net would take for sitting.
 
 **What it is trained on.** Simulated people (all nine labels), and the six people ``s01`` to ``s06`` of SP-SW-HAR
 (GeoTec, CC BY 4.0: Matey-Sanz, Casteleyn, Granell, Data in Brief 2023, 109809), who sit, rise, walk, turn and sit down.
 
 **Limits.** Running, stairs, standing and cycling were seen in simulation alone, and figures on them are simulated.
 Cycling-like is hands that lie on a bar and are shaken: a car's wheel feels so, too. Stairs up and down are one class.
+Axes that point elsewhere than a watch's, or the other way, are not noticed and give other activities.
 """
 
 import os
@@ -30,8 +32,10 @@ from wristkit.datasets import recordings as public_recordings
 from wristkit.detector import Detector
 from wristkit.events import EventDecoder
 from wristkit.recipes import hours, shelf
+from wristkit.recipes.doubting import missing, not_worn, wrong_with
 from wristkit.recipes.spotting import Say
-from wristkit.recording import FloatArray, Recording
+from wristkit.recording import GAP_FLOOR_S, FloatArray, Recording, Stream, finding_table, one_recording
+from wristkit.signals.pieces import Finding, Mask
 from wristkit.simulate import SensorParams
 from wristkit.simulate.moving import ACTIVE_LABELS, active
 from wristkit.train import Fit, train_for_others
@@ -48,6 +52,7 @@ LABELS: Mapping[str, str] = MappingProxyType({"seated": "sitting"})
 DECODER = EventDecoder(high=0.5, low=0.35, smooth=5, merge_s=0.5, min_length_s=0.3)
 
 _RATE_HZ, _LENGTH_S, _HOP_S = 25.0, 1.6, 0.16
+_SLOWEST_HZ = 1.2 / GAP_FLOOR_S
 _SMOOTH = 7  # windows of probabilities averaged for bouts, as many before as after
 BOUT_COLUMNS = ("start_s", "stop_s", "label", "score")
 
@@ -136,7 +141,39 @@ def bouts(recording: Recording, *, detector: Detector | None = None) -> pd.DataF
     """
     judged = default() if detector is None else detector
     scored = judged.scores(recording)
-    return _timeline(np.asarray(scored.time), np.asarray(scored.values, dtype=np.float64), scored.channels)
+    time_s, values = np.asarray(scored.time), np.array(scored.values, dtype=np.float64)
+    values[~_is_known(recording, time_s - _LENGTH_S / 2)] = 0.0
+    return _timeline(time_s, values, scored.channels)
+
+
+def doubts(recording: Recording) -> pd.DataFrame:
+    """Return a finding for each span in which nothing is said of activity, with the reason and what to do."""
+    return finding_table(_doubted(recording))
+
+
+def _doubted(recording: Recording) -> list[Finding]:
+    given = one_recording(recording)
+    held = [given[name] for name in ("accel", "gyro") if name in given.streams and len(given[name]) > 1]
+    worn = not_worn(recording) if any(one.name == "accel" for one in held) else []
+    absent = [row for one in held for row in missing(one)]
+    return [*wrong_with(held), *worn, *absent, *map(_too_slow, filter(_is_slow, held))] if held else []
+
+
+def _is_slow(stream: Stream) -> bool:
+    return not stream.rate_hz >= _SLOWEST_HZ
+
+
+def _too_slow(stream: Stream) -> Finding:
+    note = f"{stream.rate_hz:.4g} samples a second, expected {_SLOWEST_HZ:g} or more: a step between two may be a gap"
+    return Finding("rate_too_low", stream.name, stream.start_s, stream.stop_s, len(stream), note, "record faster")
+
+
+def _is_known(recording: Recording, at_s: FloatArray) -> Mask:
+    """Return (n,) which times lie outside all doubt."""
+    found = _doubted(recording)
+    if not found:
+        return np.ones(len(at_s), dtype=bool)
+    return np.asarray(~np.any([(at_s >= one.start_s) & (at_s <= one.stop_s) for one in found], axis=0))
 
 
 def _timeline(time_s: FloatArray, values: FloatArray, classes: Sequence[str]) -> pd.DataFrame:
@@ -170,7 +207,7 @@ def _stretch(centre_s: FloatArray, values: FloatArray, classes: Sequence[str]) -
 
 
 def daily(recording: Recording, *, detector: Detector | None = None) -> pd.DataFrame:
-    """Return the hours of each activity, a row a day of the recording's own zone, or of 24 h from its start.
+    """Return the hours of each activity, a row a day of the recording's own zone, or of 24 h from its second 0.
 
     ``not_recorded`` is what is left of the time from the first to the last of a day's samples.
     """
@@ -189,8 +226,8 @@ def daily(recording: Recording, *, detector: Detector | None = None) -> pd.DataF
 def _days(recording: Recording) -> tuple[list[float], list[str]]:
     """Return the edges of days in seconds of the recording, and their names."""
     if recording.start is None:
-        count = int(np.ceil(max(recording.stop_s, 1e-9) / 86_400))
-        return [86_400.0 * day for day in range(count + 1)], [f"day {day + 1}" for day in range(count)]
+        first, stop = int(recording.start_s // 86_400), int(np.ceil(max(recording.stop_s, 1e-9) / 86_400))
+        return [86_400.0 * day for day in range(first, stop + 1)], [f"day {day + 1}" for day in range(first, stop)]
     start = recording.start.tz_convert(recording.zone or "UTC")
     last = start + pd.Timedelta(seconds=recording.stop_s)
     days = pd.date_range(start.normalize(), last.normalize() + pd.Timedelta(days=1), freq="D")

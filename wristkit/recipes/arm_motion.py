@@ -34,9 +34,9 @@ import pandas as pd
 from wristkit.condition.frame import WRIST_SIGNS
 from wristkit.errors import RecordingError
 from wristkit.fusion import fuse
-from wristkit.recipes.doubting import looked_at, not_worn, stream_of, within, wrong_with
+from wristkit.recipes.doubting import looked_at, missing, not_worn, stream_of, within, wrong_with
 from wristkit.recipes.smoothness import TREMOR_HZ, log_dimensionless_jerk, sparc, tremor
-from wristkit.recording import FloatArray, Recording, Stream, finding_table
+from wristkit.recording import FloatArray, Recording, Stream, finding_table, one_recording
 from wristkit.recording.spans import intersect
 from wristkit.signals import resample_offline
 from wristkit.signals.inspection import CONTRADICTIONS
@@ -117,7 +117,8 @@ def measure(recording: Recording) -> ArmMotion:
     doubts = [*wrong_with(held), *not_worn(recording)]
     spans = looked_at(held[1], doubts)
     grid = _turning(held[1], spans)
-    said = [*doubts, *_side_unknown(recording), *_no_tremor(held[1])]
+    absent = [*missing(held[0], start_s=held[1].start_s, stop_s=held[1].stop_s), *missing(held[1])]
+    said = [*doubts, *absent, *_side_unknown(recording), *_no_tremor(held[1])]
     if any(row.code in CONTRADICTIONS for row in doubts) or not len(spans):
         return ArmMotion(_unknown(held[1]), *_nothing(), grid, finding_table(said))
     try:
@@ -183,9 +184,12 @@ def _turning(gyro: Stream, spans: FloatArray) -> Stream:
     """Return the rate of turn on the fastest grid that the sensor fills, below 10 Hz; NaN where nothing is known."""
     from scipy.signal import butter, sosfiltfilt
 
-    kept = usable("gyro", gyro.values) & within(gyro.time, spans)
+    held = usable("gyro", gyro.values)
+    held = held if np.count_nonzero(held) > 1 else np.ones(len(gyro), dtype=bool)
+    time_s, known = gyro.time[held], within(gyro.time[held], spans)
     rate_hz = next(grid for grid in _GRIDS_HZ if gyro.rate_hz >= 0.97 * grid)
-    even = resample_offline(gyro.with_values("gyro", np.where(kept[:, None], gyro.values, np.nan)), rate_hz)
+    turned = Stream.measured("gyro", time_s, np.where(known[:, None], gyro.values[held], np.nan))
+    even = resample_offline(turned, rate_hz)
     values = np.full(even.values.shape, np.nan)
     sos = butter(4, min(_PASSED_HZ, _OF_RATE * rate_hz), fs=rate_hz, output="sos")
     for first, stop in valid_stretches(even, np.asarray(np.isfinite(even.values).all(axis=1))):
@@ -263,6 +267,7 @@ def symmetry(left: Recording, right: Recording) -> pd.DataFrame:
     ValueError
         Where they are not of a left and a right wrist, or share no time.
     """
+    left, right = one_recording(left, "left"), one_recording(right, "right")
     if (left.wrist, right.wrist) != ("left", "right"):
         raise ValueError(f"wrists are {left.wrist!r} and {right.wrist!r}, expected 'left' and 'right' in this order")
     start_s, stop_s = max(left.start_s, right.start_s), min(left.stop_s, right.stop_s)

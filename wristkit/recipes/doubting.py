@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from wristkit.errors import RecordingError
-from wristkit.recording import FloatArray, Recording, Stream
+from wristkit.recording import GAP_FLOOR_S, GAP_PERIODS, FloatArray, Recording, Stream, one_recording
 from wristkit.recording.spans import subtract, union
 from wristkit.signals import inspect, wear_spans
 from wristkit.signals.inspection import CONTRADICTIONS
 from wristkit.signals.pieces import Finding, Mask
+from wristkit.signals.units import usable
 
 _DEAD = frozenset({"constant_channel", "stuck"})
 _LEAST_S = 1e-3
@@ -23,7 +24,7 @@ def stream_of(recording: Recording, name: str, *, least_hz: float, why: str) -> 
     RecordingError
         With code ``missing_stream``, ``empty`` or ``rate_too_low``.
     """
-    stream = recording[name]
+    stream = one_recording(recording)[name]
     if len(stream) < 2:
         remedy = "check the file"
         raise RecordingError(f"{name} has {len(stream)} samples, expected two or more", code="empty", remedy=remedy)
@@ -40,6 +41,22 @@ def wrong_with(streams: Sequence[Stream]) -> list[Finding]:
     """Return what contradicts the unit, the name or the sign of these streams, and what of them is dead."""
     found = inspect(Recording.of(streams)).findings
     return [Finding(*row) for row in found.itertuples(index=False) if row.code in CONTRADICTIONS | _DEAD]
+
+
+def missing(stream: Stream, *, start_s: float | None = None, stop_s: float | None = None) -> list[Finding]:
+    """Return the spans, gaps among them, in which a stream holds no sample that a sensor on a wrist gives.
+
+    They are looked for between its first and last sample, or where ``start_s`` and ``stop_s`` say.
+    """
+    held_s = stream.time[usable(stream.name, stream.values)]
+    ends_s = (stream.start_s if start_s is None else start_s, stream.stop_s if stop_s is None else stop_s)
+    edges_s = np.concatenate([ends_s[:1], held_s[(held_s > ends_s[0]) & (held_s < ends_s[1])], ends_s[1:]])
+    far = np.flatnonzero(np.diff(edges_s) > max(GAP_PERIODS / stream.rate_hz, GAP_FLOOR_S))
+    note = f"no sample of {stream.name} is there, or none that a wrist gives"
+    return [
+        Finding("missing", stream.name, first_s, last_s, 1, note, "nothing is said of it; look at the stream")
+        for first_s, last_s in zip(edges_s[far].tolist(), edges_s[far + 1].tolist(), strict=True)
+    ]
 
 
 def not_worn(recording: Recording) -> list[Finding]:

@@ -57,6 +57,11 @@ _FADE_S = 0.15
 _SEEDS: Mapping[str, int] = MappingProxyType({"train": 8_100, "tune": 8_500, "test": 8_900})  # of the people
 PER_HOUR: Mapping[str, float] = MappingProxyType({"double_tap": 12.0} | dict.fromkeys(_OTHER_GESTURES, 6.0))
 """Gestures in an hour of the lives to tune and to test on, the same for every recipe."""
+SENSORS = (SensorParams(rate_hz=100.0),)
+# To train on: every fifth samples as slowly as many watches do, and loses samples.
+_SENSORS_TO_TRAIN_ON = (*SENSORS * 4, SensorParams(rate_hz=50.0, stamp_jitter_s=0.002, missing_fraction=0.005))
+_COPIES = 8  # of the real motion to train on, each with other gestures over it
+_CALM_RAD_S = 2 * STILL_RAD_S  # where those lie: beyond where recall is counted, so that its edge is no edge to a net
 Part = Literal["train", "tune", "test"]
 DATA = "WRISTKIT_DATA"
 # Whose motion is trained on; everybody else's is for tests. SP-SW-HAR: GeoTec, CC BY 4.0, with this credit; UWash: MIT.
@@ -100,13 +105,13 @@ def lives(
     count: int,
     hours: float,
     per_hour: Mapping[str, float],
-    rate_hz: float = 100.0,
+    sensors: Sequence[SensorParams] = SENSORS,
     streams: Sequence[str] = ("accel", "gyro"),
     first: int = 0,
 ) -> Iterator[Recording]:
     """Yield hours of simulated people ``first`` to ``count``; in the test each activity has an equal share.
 
-    The first people of a longer list are the same people, with the same lives.
+    The first people of a longer list are the same people, with the same lives; sensors are given to them in turn.
     """
     shown = people_of(part, count)
     for index in range(first, count):
@@ -114,12 +119,40 @@ def lives(
             shown[index],
             hours=hours,
             seed=_SEEDS[part] + index,
-            sensor=SensorParams(rate_hz=rate_hz),
+            sensor=sensors[index % len(sensors)],
             per_hour=per_hour,
             shares=SHARES[part],
             during=(*STILL, *MOVING),
             streams=streams,
         )
+
+
+def to_train_on(
+    per_hour: Mapping[str, float],
+    gestures: Sequence[str],
+    *,
+    warm_s: float,
+    people: int = 216,
+    hours_each: float = 0.06,
+) -> Iterator[Recording]:
+    """Yield what a default is trained on: many short simulated lives, and simulated gestures over real motion.
+
+    Parameters
+    ----------
+    per_hour
+        Gestures of the lives.
+    gestures
+        Those over real motion, each as often as it is named.
+    warm_s
+        Length of a window.
+    """
+    yield from lives("train", count=people, hours=hours_each, per_hour=per_hour, sensors=_SENSORS_TO_TRAIN_ON)
+    yield from real_with_gestures(gestures, copies=_COPIES, wearers=people, warm_s=warm_s, turning_rad_s=_CALM_RAD_S)
+
+
+def to_tune_on(*, people: int = 16) -> Iterator[Recording]:
+    """Yield what a decoder is tuned on: other simulated people, an hour of each."""
+    yield from lives("tune", count=people, hours=1.0, per_hour=PER_HOUR)
 
 
 def real_hours(
@@ -143,13 +176,17 @@ def real_hours(
     ]
 
 
-def real_with_gestures(gestures: Sequence[str], *, copies: int, wearers: int, warm_s: float) -> Iterator[Recording]:
-    """Yield the real motion to train on, each recording ``copies`` times with other gestures where the arm is still."""
-    shown = people_of("train", wearers)
-    real = real_hours("train")
+def real_with_gestures(
+    gestures: Sequence[str], *, copies: int, wearers: int, warm_s: float, turning_rad_s: float = STILL_RAD_S
+) -> Iterator[Recording]:
+    """Yield the real motion to train on, each recording ``copies`` times with other gestures over it."""
+    shown, real = people_of("train", wearers), real_hours("train")
     for copy in range(copies):
         for place, one in enumerate(real):
-            yield with_gestures(one, gestures, shown, count=room_for(one), seed=1000 * copy + place, warm_s=warm_s)
+            yield with_gestures(
+                one, gestures, shown, count=room_for(one), seed=1000 * copy + place, warm_s=warm_s,
+                turning_rad_s=turning_rad_s,
+            )  # fmt: skip
 
 
 def with_gestures(
@@ -160,12 +197,12 @@ def with_gestures(
     count: int,
     seed: int,
     warm_s: float,
-    still: bool = True,
+    turning_rad_s: float = STILL_RAD_S,
 ) -> Recording:
     """Return real motion with up to ``count`` simulated gestures over it, each of another wearer.
 
-    They lie apart from each other and from the ends, the first after ``warm_s`` of a detector's window; with ``still``
-    where the arm turns by less than ``STILL_RAD_S``. Where there is room for none, the recording comes back as it is.
+    They lie apart from each other and from the ends, the first after ``warm_s`` of a detector's window, where the arm
+    turns by less than ``turning_rad_s``. Where there is room for none, the recording comes back as it is.
     """
     rng = np.random.default_rng([seed, 9])
     first_s = recording.start_s + max(_EDGE_S, warm_s - _EDGE_S)
@@ -176,7 +213,7 @@ def with_gestures(
         one = _short(gesture(str(rng.choice(list(gestures))), wearer, seed=[seed, index]))
         latest_s = edges_s[index + 1] - one.duration_s - _EDGE_S
         tried = rng.uniform(edges_s[index], latest_s, _TRIES) if latest_s > edges_s[index] else np.empty(0)
-        good = (float(at_s) for at_s in tried if _has_room(recording, float(at_s), one, still=still))
+        good = (float(at_s) for at_s in tried if _has_room(recording, float(at_s), one, turning_rad_s))
         placed += [(at_s + one.start_s, one) for at_s in islice(good, 1)]
     if not placed:
         return recording
@@ -190,14 +227,14 @@ def _short(one: Overlay) -> Overlay:
     return replace(one, push=one.push[:count], turn=one.turn[:count], press=one.press[:count])
 
 
-def _has_room(recording: Recording, begin_s: float, one: Overlay, *, still: bool) -> bool:
-    """Whether a recording has no gap where an event would lie, and whether the arm is still there."""
+def _has_room(recording: Recording, begin_s: float, one: Overlay, turning_rad_s: float) -> bool:
+    """Whether a recording has no gap where an event would lie, and whether the arm turns by less than this there."""
     last_s = begin_s + one.duration_s
     gaps = np.concatenate([recording["accel"].gaps, recording["gyro"].gaps])
     if ((gaps[:, 0] < last_s) & (gaps[:, 1] > begin_s)).any():
         return False
     turning = np.asarray(recording["gyro"].between(begin_s - _EDGE_S, last_s).values, dtype=np.float64)
-    return not still or bool(np.sqrt(np.square(turning).sum(axis=1).mean()) < STILL_RAD_S)
+    return bool(np.sqrt(np.square(turning).sum(axis=1).mean()) < turning_rad_s)
 
 
 def has_real_hours() -> bool:

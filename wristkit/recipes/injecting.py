@@ -3,21 +3,26 @@
 The sound under a real motion is made of real clips of rain, sea, clocks, sneezes and speech from another place and
 time, at drawn levels; simulated events are added to both. What comes of it is late fusion of independently sourced
 streams and never a measured accuracy of both together.
+
+An event begins where the real arm lies as the simulated one did: turned from another posture, a wrist would not end
+where the event is done, and a raise that begins with the hand in the air is none.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.signal import resample_poly
 
+from wristkit.condition.frame import WRIST_SIGNS
 from wristkit.detector import Cascade
 from wristkit.recipes.hours import DATA, has_real_hours
-from wristkit.recording import FloatArray, Recording, Stream, label_table
+from wristkit.recording import FloatArray, Recording, Side, Stream, label_table
 from wristkit.recording.spans import subtract
 from wristkit.simulate import MICROPHONE, Person, Scene, SensorParams, cut_event, inject, stage
 
@@ -26,8 +31,10 @@ CLIPS = ("esc10", "speech")
 _LEVEL_DB = (42.0, 62.0)  # of a real clip at the wrist: estimate
 _FADE_S = 0.05
 _EDGE_S = 0.7  # of the recording, and from one event to the next
-_SHORTEST_S = 2.0  # of an event, or there is no room
 _WAY_BACK_S = 0.5  # of an overlay's wrist
+_ALIKE_RAD = 0.6  # from gravity where an event begins to gravity where it is laid: estimate
+_DOWN_S = 0.5  # gravity is the mean of so long on either side
+_TRIES = 40
 _MAKE = ("accel", "gyro", "user_accel", "gravity", "attitude", "audio")
 
 
@@ -47,8 +54,19 @@ class Event:
     stop_s: float
     truths: tuple[tuple[float, float, str, str], ...]
 
+    @property
+    def down(self) -> FloatArray:
+        """Direction of gravity (3,) where it begins, in the axes of the wrist."""
+        signs = WRIST_SIGNS[sides(self.recording)]
+        return np.asarray(self.recording["gravity"].between(self.start_s, self.stop_s).values[0] * np.array(signs))
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasts."""
+        return self.stop_s - self.start_s
+
     @classmethod
-    def of(cls, person: Person, scene: Scene, tier: str, *, most_s: float, seed: int) -> "Event":
+    def of(cls, person: Person, scene: Scene, tier: str, *, seed: int, most_s: float = np.inf) -> "Event":
         """Return the part of a scene under the labels of a tier, from the first of them on, at most ``most_s`` long."""
         made = stage(person, [scene], seed=seed, sensor=SensorParams(rate_hz=200.0), streams=_MAKE)
         rows = made.labels[(made.labels["tier"] == tier) & (made.labels["stop_s"] > made.labels["start_s"])]
@@ -104,20 +122,17 @@ def at_level(level_db: float) -> float:
 
 
 def injected(
-    recording: Recording,
-    make: Callable[[np.random.Generator, float], Event],
-    held: Sequence[Clip],
-    *,
-    label: str,
-    count: int,
-    seed: int,
+    recording: Recording, events: Sequence[Event], held: Sequence[Clip], *, label: str, count: int, seed: int
 ) -> Recording:
     """Return real motion with up to ``count`` simulated events over it, and the sound of both.
 
+    Each lies in a part of its own, where gravity is within ``_ALIKE_RAD`` of where the event begins; in a part in which
+    none of those that were drawn fits there is none.
+
     Parameters
     ----------
-    make
-        (rng, most seconds) -> Event.
+    events
+        Of which they are drawn.
     held
         Clips of the sound under the motion.
     label
@@ -125,32 +140,72 @@ def injected(
     """
     rng = np.random.default_rng([seed, 42])
     sound = np.array(under(recording, held, seed=seed).values[:, 0], dtype=np.float64)
-    free = _free(recording)
-    room_s = (recording.stop_s - recording.start_s - _EDGE_S) / count
-    overlays, times, rows = [], list[float](), list[tuple[float, float, str, str, str]]()
-    for index in range(count if room_s - 2 * _EDGE_S - _WAY_BACK_S >= _SHORTEST_S else 0):
-        event = make(rng, room_s - 2 * _EDGE_S - _WAY_BACK_S)
-        long_s = event.stop_s - event.start_s
-        spare_s = room_s - long_s - 2 * _EDGE_S - _WAY_BACK_S
-        at_s = recording.start_s + _EDGE_S + index * room_s + rng.uniform(0.0, max(0.0, spare_s))
-        whole = (free[:, 0] <= at_s) & (free[:, 1] >= at_s + long_s + _WAY_BACK_S)
-        if spare_s < 0 or not whole.any():
-            continue
-        overlays.append(cut_event(event.recording, event.start_s, event.stop_s, label=label))
-        times.append(at_s)
-        rows += [
-            (at_s + first_s, at_s + last_s, name, tier, "simulator") for first_s, last_s, name, tier in event.truths
-        ]
+    worn = _worn(recording, events)
+    edges_s = np.linspace(recording.start_s, recording.stop_s, count + 1)
+    parts = [_placed(recording, events, worn, span, rng) for span in pairwise(edges_s.tolist())]
+    placed = [one for one in parts if one is not None]
+    for event, at_s in placed:
         _mix(sound, event, at_s - recording.start_s)
     audio = Stream.uniform(
         "audio", np.clip(sound, -1, 1).astype(np.float32), rate_hz=RATE_HZ, start_s=recording.start_s
     )
-    if not overlays:
+    if not placed:
         return recording.with_streams(audio)
-    worn: Literal["drawn"] | None = "drawn" if recording.wrist is None or recording.crown is None else None
-    made = inject(recording, overlays, at_s=times, seed=seed, worn=worn, tier="injected")
+    overlays = [cut_event(one.recording, one.start_s, one.stop_s, label=label) for one, _ in placed]
+    made = inject(recording, overlays, at_s=[at_s for _, at_s in placed], worn=worn, tier="injected")
+    rows = [
+        (at_s + first_s, at_s + last_s, name, tier, "simulator")
+        for event, at_s in placed
+        for first_s, last_s, name, tier in event.truths
+    ]
     labels = pd.concat([made.labels, label_table(rows)]).sort_values("start_s", kind="stable", ignore_index=True)
     return made.with_labels(labels, labelled=recording.labelled).with_streams(audio)
+
+
+def _placed(
+    recording: Recording,
+    events: Sequence[Event],
+    worn: tuple[Side, Side],
+    span: tuple[float, float],
+    rng: np.random.Generator,
+) -> tuple[Event, float] | None:
+    """Return an event and when it begins in a part of a recording; None where none that was drawn fits."""
+    free = _free(recording)
+    for _ in range(_TRIES):
+        event = events[int(rng.integers(len(events)))]
+        spare_s = span[1] - span[0] - event.duration_s - 2 * _EDGE_S - _WAY_BACK_S
+        at_s = span[0] + _EDGE_S + rng.uniform(0.0, max(0.0, spare_s))
+        whole = (free[:, 0] <= at_s) & (free[:, 1] >= at_s + event.duration_s + _WAY_BACK_S)
+        if spare_s >= 0 and whole.any() and _down(recording, at_s, worn) @ event.down >= np.cos(_ALIKE_RAD):
+            return event, at_s
+    return None
+
+
+def _worn(recording: Recording, events: Sequence[Event]) -> tuple[Side, Side]:
+    """Return how a watch was worn; where nobody says so, as it lies most like where these events begin."""
+    if recording.wrist is not None and recording.crown is not None:
+        return sides(recording)
+    begun = np.array([one.down for one in events])
+    times_s = np.arange(recording.start_s + _DOWN_S, recording.stop_s - _DOWN_S, 1.0)
+
+    def likeness(worn: tuple[Side, Side]) -> float:
+        return float(np.nansum([(begun @ _down(recording, at_s, worn)).max() for at_s in times_s.tolist()]))
+
+    return max(WRIST_SIGNS, key=likeness)
+
+
+def _down(recording: Recording, at_s: float, worn: tuple[Side, Side]) -> FloatArray:
+    """Return the direction of gravity (3,) about a second, in the axes of the wrist; NaN where nothing was recorded."""
+    near = np.asarray(recording["accel"].between(at_s - _DOWN_S, at_s + _DOWN_S).values, dtype=np.float64)
+    mean = near[np.isfinite(near).all(axis=1)].mean(axis=0) if len(near) else np.full(3, np.nan)
+    return np.asarray(mean / np.linalg.norm(mean) * np.array(WRIST_SIGNS[worn]))
+
+
+def sides(recording: Recording) -> tuple[Side, Side]:
+    """Return (wrist, crown) of a recording that states both."""
+    if recording.wrist is None or recording.crown is None:
+        raise ValueError(f"recording {recording.id} says wrist {recording.wrist!r} and crown {recording.crown!r}")
+    return recording.wrist, recording.crown
 
 
 def _mix(sound: FloatArray, event: Event, after_s: float) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 from wristkit.detector import Detector
 from wristkit.events import BACKGROUND
 from wristkit.filters import CausalFilter
-from wristkit.recipes.spotting import Say, joined
+from wristkit.recipes.spotting import Say, drawn, fitted, hardest, joined, silent_windows
 from wristkit.recording import FloatArray, Recording
 from wristkit.recording.spans import covered_s, union
-from wristkit.train import Fit, train_for_others
-from wristkit.windows import Windows, windows
+from wristkit.train import Fit
+from wristkit.windows import Windows
 
 Spans = Callable[[Recording], FloatArray]
 
@@ -53,16 +53,7 @@ class Lasting:
     def windows(self, recording: Recording) -> Windows:
         """Return the windows of a recording, by what its labels say; all of it must have been looked at."""
         whole = {"truth": np.array([[recording.start_s, recording.stop_s]])}
-        silent = recording.with_labels(recording.labels.iloc[:0], labelled=whole)
-        cut = windows(
-            silent,
-            streams=self.streams,
-            rate_hz=self.rate_hz,
-            length_s=self.length_s,
-            hop_s=self.hop_s,
-            filters=self.filters,
-            background=BACKGROUND,
-        )
+        cut = silent_windows(self, recording, whole)
         share = self._share(cut, self.is_so(recording))
         labels = np.where(share >= self.most, self.label, BACKGROUND).astype(object)
         kept = ((share >= self.most) | (share <= self.least)) & ~(self._share(cut, self.unsaid(recording)) > 0)
@@ -111,34 +102,17 @@ def train(
     for one in recordings:
         cut = lasting.windows(one)
         is_so = cut.labels == lasting.label
-        shown.append(_drawn(cut.subset(is_so), of_class, rng))
+        shown.append(drawn(cut.subset(is_so), of_class, rng))
         silent.append(cut.subset(~is_so))
-    chosen = [*shown, *(_drawn(one, background, rng) for one in silent)]
+    chosen = [*shown, *(drawn(one, background, rng) for one in silent)]
     chosen += [] if beside is None else [beside(one) for one in shown]
-    fit = _fitted(lasting, chosen, epochs, seed=seed, say=say)
+    # A first net that only says what is hard needs no more than half of the epochs.
+    first = epochs if rounds == 1 else max(1, epochs // 2)
+    fit = fitted(joined(chosen), epochs=first, seed=seed, say=say)
     for _ in range(rounds - 1):
-        chosen += [_hardest(one, background, fit, lasting.label) for one in silent]
-        fit = _fitted(lasting, chosen, epochs, seed=seed, say=say)
+        chosen += [hardest(one, background, fit) for one in silent]
+        fit = fitted(joined(chosen), epochs=epochs, seed=seed, say=say)
     return fit
-
-
-def _fitted(lasting: Lasting, chosen: list[Windows], epochs: int, *, seed: int, say: Say) -> Fit:
-    together = joined(chosen)
-    say(f"{lasting.label}: {together!r}")
-    fit = train_for_others(together, epochs=epochs, seed=seed)
-    say(f"{fit!r}\n{fit.history.tail(1).to_string(index=False)}")
-    return fit
-
-
-def _drawn(cut: Windows, most: int, rng: np.random.Generator) -> Windows:
-    return cut.subset(np.sort(rng.permutation(len(cut))[:most]))
-
-
-def _hardest(silent: Windows, most: int, fit: Fit, label: str) -> Windows:
-    """Return the background that a fit is surest about and wrong."""
-    sure = fit.detector().probabilities(silent.values)[:, fit.classes.index(label)]
-    order = np.argsort(-sure, kind="stable")[:most]
-    return silent.subset(np.sort(order[sure[order] > 0.02]))
 
 
 def smoothed(detector: Detector, windows: int) -> Detector:

@@ -4,8 +4,6 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from wristkit.detector import CASCADE_FILE, Cascade, Detector
@@ -14,7 +12,6 @@ from wristkit.store import atomic_write
 WEIGHTS = Path(__file__).parent / "weights"
 MOST_BYTES = 100_000  # of weights in the package, for one recipe
 MOST_PARAMETERS = 150_000
-_REFERENCE_FILE, _EMBEDDINGS = "reference.safetensors", "embeddings"
 _TABLES_FILE = "tables.json"
 
 
@@ -46,22 +43,6 @@ def ship(detector: Detector | Cascade, name: str, *, into: Path = WEIGHTS) -> Pa
             "train with a smaller width"
         )
     return detector.save(into / name)
-
-
-def ship_reference(reference: npt.NDArray[np.float32], name: str, *, into: Path = WEIGHTS) -> None:
-    """Write the embeddings that a new class of a default is told from, as float16."""
-    from safetensors.numpy import save
-
-    content = save({_EMBEDDINGS: np.ascontiguousarray(reference, dtype=np.float16)})
-    atomic_write(into / name / _REFERENCE_FILE, lambda file: file.write(content))
-
-
-def shipped_reference(name: str) -> npt.NDArray[np.float32]:
-    """Return the embeddings that :func:`ship_reference` wrote."""
-    from safetensors.numpy import load
-
-    held = load((_folder(name) / _REFERENCE_FILE).read_bytes())
-    return np.asarray(held[_EMBEDDINGS], dtype=np.float32)
 
 
 def ship_tables(name: str, *, into: Path = WEIGHTS, **tables: pd.DataFrame) -> None:

@@ -1,11 +1,13 @@
 """How a net learns to spot a gesture of half a second: which windows are one, and which of all others it must see.
 
 A window is a gesture where its end lies shortly after the gesture's; the windows just around those are left out, and
-all others, over parts of a gesture too, are background. What a first net mistakes is what a second one is shown.
+all others, over parts of a gesture too, are background. What a first net mistakes is what a second one is shown, and
+what real hands do beside a gesture, or more strongly than simulated ones, is made of the windows there are.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +16,23 @@ import pandas as pd
 from wristkit.evaluate import TunedDecoder, tune_decoder
 from wristkit.events import BACKGROUND, EventDecoder
 from wristkit.filters import CausalFilter
-from wristkit.recording import Recording
+from wristkit.recording import FloatArray, Recording
 from wristkit.recording.spans import subtract
 from wristkit.train import Fit, train_for_others
 from wristkit.windows import Windows, windows
 
+if TYPE_CHECKING:
+    from wristkit.recipes.lasting import Lasting
+
 _ROWS = ("values", "labels", "label_fraction", "subjects", "recordings", "start_s", "stop_s")
-_MINING_EPOCHS = 5  # of a net that only shows what is hard
+_MINING_EPOCHS = 4  # of a net that only shows what is hard
 _STRONGEST = 6.0  # times as large as simulated motion
-_WRONG = 0.02  # of all background, what a net gives less to a gesture is easy
+_UNDER = (0.15, 1.0)  # of a gesture's size, the motion under it
+_LEAST = 1e-9  # of the size of a window, so that nothing is divided by 0
+_WRONG = 0.02  # background of which a net gives less to a gesture is easy
 Say = Callable[[str], object]
+Given = Sequence[Recording] | Callable[[], Iterable[Recording]]
+"""Recordings, or what makes them anew for every round, so that hours need not be held at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +69,7 @@ class Spotting:
 
     def windows(self, recording: Recording) -> Windows:
         """Return the windows of a recording as training sees them."""
-        silent = recording.with_labels(recording.labels.iloc[:0], labelled=recording.labelled)
-        cut = windows(
-            silent,
-            streams=self.streams,
-            rate_hz=self.rate_hz,
-            length_s=self.length_s,
-            hop_s=self.hop_s,
-            filters=self.filters,
-            background=BACKGROUND,
-        )
+        cut = silent_windows(self, recording, recording.labelled)
         return self._told(cut, recording.labels[recording.labels["tier"] == "truth"])
 
     def judged(self, recording: Recording, *, others: bool = False) -> Recording:
@@ -97,6 +97,19 @@ class Spotting:
         return replace(cut, labels=labels).subset(kept)
 
 
+def silent_windows(look: "Spotting | Lasting", recording: Recording, labelled: Mapping[str, FloatArray]) -> Windows:
+    """Return the windows of a recording as something looks at it, all of them background."""
+    return windows(
+        recording.with_labels(recording.labels.iloc[:0], labelled=labelled),
+        streams=look.streams,
+        rate_hz=look.rate_hz,
+        length_s=look.length_s,
+        hop_s=look.hop_s,
+        filters=look.filters,
+        background=BACKGROUND,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Course:
     """How long and on how much is trained, and what the decoder is chosen by.
@@ -104,46 +117,47 @@ class Course:
     Parameters
     ----------
     background
-        Windows of background taken of each recording, at most, twice: drawn, and then those that a first net is surest
-        about and wrong.
-    shaken
-        Share of the background windows that are added as :func:`shaken` makes them.
+        Windows of background taken of each minute of a recording, at most, twice: drawn, and then those that a first
+        net is surest about and wrong.
+    shaken, moved
+        Share of the background windows that are added as :func:`shaken` makes them, and of the gestures as
+        :func:`moved` does.
     epochs
         Of the net that ships; the first one only looks for what is hard.
     decoder, grid, fp_per_hour
         As in ``wristkit.evaluate.tune_decoder``.
     """
 
-    background: int
-    shaken: float
-    epochs: int
+    background: float = 25.0
+    shaken: float = 0.2
+    moved: float = 0.5
+    epochs: int = 12
     decoder: EventDecoder
     grid: Mapping[str, Sequence[float]]
-    fp_per_hour: float = 0.3
+    fp_per_hour: float = 0.4
+
+    def most(self, cut: Windows) -> int:
+        """Return how many windows of background are taken of a recording's windows."""
+        return int(np.ceil(self.background * len(cut) * cut.hop_s / 60))
 
 
-def train(
-    spotting: Spotting,
-    recordings: Callable[[], Iterable[Recording]],
-    *,
-    course: Course,
-    seed: int = 0,
-    say: Say = str,
-) -> Fit:
-    """Return a net trained on all gestures of the recordings and on some of their background, the hardest of it.
-
-    Parameters
-    ----------
-    recordings
-        Gives them anew for every round, so that hours need not be held at once.
-    """
-    drawn = [_drawn(spotting.windows(one), course.background, seed=seed) for one in recordings()]
-    first = _fitted(shaken(joined(drawn), course.shaken, seed=seed), _MINING_EPOCHS, seed=seed, say=say)
-    hard = [_hardest(spotting.windows(one), course.background, first) for one in recordings()]
-    return _fitted(shaken(joined([*drawn, *hard]), course.shaken, seed=seed), course.epochs, seed=seed, say=say)
+def train(spotting: Spotting, recordings: Given, *, course: Course, seed: int = 0, say: Say = str) -> Fit:
+    """Return a net trained on all gestures of the recordings and on some of their background, the hardest of it."""
+    rng = np.random.default_rng(seed)
+    chosen = list[Windows]()
+    for one in _each(recordings):
+        cut = spotting.windows(one)
+        silent = cut.labels == BACKGROUND
+        chosen += [cut.subset(~silent), drawn(cut.subset(silent), course.most(cut), rng)]
+    first = fitted(varied(joined(chosen), course, seed=seed), epochs=_MINING_EPOCHS, seed=seed, say=say)
+    for one in _each(recordings):
+        cut = spotting.windows(one)
+        chosen.append(hardest(cut.subset(cut.labels == BACKGROUND), course.most(cut), first))
+    return fitted(varied(joined(chosen), course, seed=seed), epochs=course.epochs, seed=seed, say=say)
 
 
-def _fitted(chosen: Windows, epochs: int, *, seed: int, say: Say) -> Fit:
+def fitted(chosen: Windows, *, epochs: int, seed: int, say: Say) -> Fit:
+    """Return a fit on windows for people outside of them, and say what it was trained on and how it went."""
     say(repr(chosen))
     fit = train_for_others(chosen, epochs=epochs, seed=seed)
     say(f"{fit!r}\n{fit.history.tail(1).to_string(index=False)}")
@@ -151,28 +165,16 @@ def _fitted(chosen: Windows, epochs: int, *, seed: int, say: Say) -> Fit:
 
 
 def train_and_tune(
-    spotting: Spotting,
-    recordings: Callable[[], Iterable[Recording]],
-    tuning: Callable[[], Iterable[Recording]],
-    *,
-    course: Course,
-    seed: int = 0,
-    say: Say = str,
+    spotting: Spotting, recordings: Given, tuning: Given, *, course: Course, seed: int = 0, say: Say = str
 ) -> Fit:
     """Return a fit as :func:`train` gives it, with the decoder that :func:`tuned` finds."""
     fit = train(spotting, recordings, course=course, seed=seed, say=say)
-    found = tuned(fit, spotting, tuning(), course=course)
+    found = tuned(fit, spotting, _each(tuning), course=course)
     say(repr(found))
     return replace(fit, spec=replace(fit.spec, decoder=found.decoder))
 
 
-def tuned(
-    fit: Fit,
-    spotting: Spotting,
-    recordings: Iterable[Recording],
-    *,
-    course: Course,
-) -> TunedDecoder:
+def tuned(fit: Fit, spotting: Spotting, recordings: Iterable[Recording], *, course: Course) -> TunedDecoder:
     """Return the decoder with the highest recall within a rate of false alarms.
 
     The recordings are of people neither trained nor tested on; ``wristkit.evaluate.tune_decoder`` says what is tried.
@@ -183,9 +185,18 @@ def tuned(
     return tune_decoder(scores, held, fp_per_hour=course.fp_per_hour, decoder=course.decoder, grid=course.grid)
 
 
+def _each(given: Given) -> Iterable[Recording]:
+    """Return the recordings; those that came as an iterator could not be looked at twice."""
+    if isinstance(given, Iterator):
+        raise TypeError("recordings are an iterator, which ends after one round; give a list, or what makes them anew")
+    return given() if callable(given) else given
+
+
 def joined(parts: Sequence[Windows]) -> Windows:
     """Return windows that were conditioned alike as one, each once, in the order of time."""
     held = [one for one in parts if len(one)]
+    if not held:
+        raise ValueError(f"{len(parts)} parts hold no windows, expected some; give recordings longer than a window")
     if len({one.conditioning.to_json() for one in held}) != 1:
         raise ValueError(f"{len(held)} parts are conditioned in several ways, expected one; cut them by one Spotting")
     rows = {name: np.concatenate([getattr(one, name) for one in held]) for name in _ROWS}
@@ -194,8 +205,26 @@ def joined(parts: Sequence[Windows]) -> Windows:
     return whole.subset(keys.drop_duplicates().sort_values(["recording", "start_s"]).index.to_numpy())
 
 
+def drawn(cut: Windows, most: int, rng: np.random.Generator) -> Windows:
+    """Return so many windows, drawn."""
+    return cut.subset(np.sort(rng.permutation(len(cut))[:most]))
+
+
+def hardest(silent: Windows, most: int, fit: Fit) -> Windows:
+    """Return so much of the background, of which a fit is surest that it is something else."""
+    others = [place for place, name in enumerate(fit.classes) if name != BACKGROUND]
+    sure = fit.detector().probabilities(silent.values)[:, others].sum(axis=1)
+    order = np.argsort(-sure, kind="stable")[:most]
+    return silent.subset(np.sort(order[sure[order] > _WRONG]))
+
+
+def varied(chosen: Windows, course: Course, *, seed: int) -> Windows:
+    """Return windows, and with them those that :func:`shaken` and :func:`moved` make of them."""
+    return joined([chosen, shaken(chosen, course.shaken, seed=seed), moved(chosen, course.moved, seed=seed)])
+
+
 def shaken(chosen: Windows, share: float, *, seed: int) -> Windows:
-    """Return windows, and with them some of their background stronger and on top of each other.
+    """Return background, stronger and on top of each other.
 
     Real hands move more strongly and in more ways than simulated ones. Of each such window two of background are turned
     about any axis, made up to six times as large, and added; what is left when slow motion is filtered out may be.
@@ -203,36 +232,52 @@ def shaken(chosen: Windows, share: float, *, seed: int) -> Windows:
     rng = np.random.default_rng([seed, 3])
     silent = np.flatnonzero(chosen.labels == BACKGROUND)
     places = np.sort(rng.choice(silent, round(share * len(silent)), replace=False))
-    made = _turned(chosen.values[places], rng) + _turned(chosen.values[rng.choice(silent, len(places))], rng)
-    more = replace(chosen.subset(places), values=made)
-    # A moment later than the windows they are made of, so that each window of a recording has a time of its own.
-    more = replace(more, start_s=more.start_s + 0.25 * chosen.hop_s, stop_s=more.stop_s + 0.25 * chosen.hop_s)
-    return joined([chosen, more])
+    made = np.zeros((len(places), *chosen.values.shape[1:]), dtype=np.float32)
+    for one in (places, rng.choice(silent, len(places))):
+        made += _turned(chosen.subset(one), np.exp(rng.uniform(0.0, np.log(_STRONGEST), len(one))), rng)
+    return _later(chosen.subset(places), made, share=0.25)
 
 
-def _turned(values: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Return windows of three channels a stream, all streams of one turned alike and made larger by one factor."""
+def moved(chosen: Windows, share: float, *, seed: int) -> Windows:
+    """Return gestures with motion under them.
+
+    No hand is as still as a simulated one that waits. A window of background is turned about any axis and added, so
+    strong that in no stream it is larger than the gesture's own window, and no more than six times what it was.
+    """
+    rng = np.random.default_rng([seed, 4])
+    gestures, silent = (np.flatnonzero((chosen.labels == BACKGROUND) == is_silent) for is_silent in (False, True))
+    over = chosen.subset(np.sort(rng.choice(gestures, round(share * len(gestures)), replace=False)))
+    under = chosen.subset(rng.choice(silent, len(over)))
+    sizes = (_sizes(over) / np.maximum(_sizes(under), _LEAST)).min(axis=1)
+    drawn_sizes = np.exp(rng.uniform(np.log(_UNDER[0]), np.log(_UNDER[1]), len(over)))
+    sizes = np.minimum(sizes * drawn_sizes, _STRONGEST)
+    return _later(over, over.values + _turned(under, sizes, rng), share=0.5)
+
+
+def _later(made_of: Windows, values: npt.NDArray[np.float32], *, share: float) -> Windows:
+    """Return made windows, a share of a hop later than those they are made of: each has a time of its own."""
+    late_s = share * made_of.hop_s
+    return replace(made_of, values=values, start_s=made_of.start_s + late_s, stop_s=made_of.stop_s + late_s)
+
+
+def _streams(chosen: Windows) -> list[npt.NDArray[np.float32]]:
+    """Return the values (n, c, samples) of each stream, as views."""
+    edges = np.cumsum([len(source.channels) for source in chosen.conditioning.sources])
+    return np.split(chosen.values, edges[:-1], axis=1)
+
+
+def _sizes(chosen: Windows) -> FloatArray:
+    """Return the root mean square (n, streams) of windows."""
+    return np.stack([np.sqrt(np.square(one, dtype=np.float64).mean(axis=(1, 2))) for one in _streams(chosen)], axis=1)
+
+
+def _turned(chosen: Windows, sizes: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return windows made larger by a factor each, their streams of three axes turned by one turn each."""
     from scipy.spatial.transform import Rotation
 
-    turns = Rotation.random(len(values), random_state=rng).as_matrix() * np.exp(
-        rng.uniform(0.0, np.log(_STRONGEST), (len(values), 1, 1))
-    )
-    vectors = values.reshape(len(values), -1, 3, values.shape[2])
-    turned: npt.NDArray[np.float32] = (
-        np.einsum("nij,nvjs->nvis", turns, vectors).reshape(values.shape).astype(np.float32)
-    )
-    return turned
-
-
-def _drawn(cut: Windows, most: int, *, seed: int) -> Windows:
-    """Return all gestures and so much of the background, drawn."""
-    silent = np.random.default_rng(seed).permutation(np.flatnonzero(cut.labels == BACKGROUND))[:most]
-    return cut.subset(np.sort(np.concatenate([np.flatnonzero(cut.labels != BACKGROUND), silent])))
-
-
-def _hardest(cut: Windows, most: int, fit: Fit) -> Windows:
-    """Return so much of the background, of which a fit is surest that it is a gesture."""
-    silent = np.flatnonzero(cut.labels == BACKGROUND)
-    sure = 1 - fit.detector().probabilities(cut.values[silent])[:, fit.classes.index(BACKGROUND)]
-    order = np.argsort(-sure, kind="stable")[:most]
-    return cut.subset(np.sort(silent[order[sure[order] > _WRONG]]))
+    if not len(chosen):
+        return chosen.values
+    turns = Rotation.from_quat(rng.standard_normal((len(chosen), 4))).as_matrix()
+    scaled = (sizes[:, None, None] * one for one in _streams(chosen))
+    turned = [turns @ one if one.shape[1] == 3 else one for one in scaled]
+    return np.concatenate(turned, axis=1, dtype=np.float32)

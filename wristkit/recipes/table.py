@@ -24,12 +24,17 @@ COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What a row is to reach; None where nothing is asked."""
+    """What a row is to reach; None where nothing is asked.
+
+    ``claim_per_hour`` is a rate that the hours there are may be too few to claim: ``hours_missing`` says how many more
+    it takes, and the verdict does not ask for it.
+    """
 
     recall: float | None = None
     fp_per_hour: float | None = None
     most_alarms: int | None = None
     latency_p95_s: float | None = None
+    claim_per_hour: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +112,7 @@ class Part(NamedTuple):
 def table(parts: Sequence[Part]) -> pd.DataFrame:
     """Return one row a part, with 95 % intervals; ``verdict`` says by how much a goal is missed.
 
-    ``hours_missing`` is how many more hours without a false alarm would prove the goal's rate.
+    ``hours_missing`` is how many more hours without a false alarm would prove the goal's rate, or what it may claim.
     """
     return pd.DataFrame([_row(one) for one in parts], columns=list(COLUMNS))
 
@@ -122,10 +127,9 @@ def subjects(parts: Sequence[Part]) -> pd.DataFrame:
 def _row(part: Part) -> tuple[object, ...]:
     matches = part.judged.matches.assign(all="all")
     one = tally(matches, "all", {"all": float(part.judged.hours["hours"].sum())}).iloc[0]
-    missing = float("nan")
-    if part.goal.fp_per_hour is not None:
-        needed = hours_needed(part.goal.fp_per_hour, alarms=int(one["false_alarms"]))
-        missing = max(0.0, needed - float(one["hours"]))
+    missing, claimed = float("nan"), part.goal.claim_per_hour or part.goal.fp_per_hour
+    if claimed is not None:
+        missing = max(0.0, hours_needed(claimed, alarms=int(one["false_alarms"])) - float(one["hours"]))
     return (
         *(part.kind, part.name, part.judged.hours["subject"].nunique(), int(one["hits"] + one["misses"])),
         *(one[name] for name in ("recall", "recall_low", "recall_high", "false_alarms", "hours")),

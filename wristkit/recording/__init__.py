@@ -6,6 +6,7 @@ Core Motion: acceleration in g with gravity, and -1 on z when the device rests f
 
 from wristkit.recording.blocks import BLOCK_ROWS, blocks, median, middle_two
 from wristkit.recording.deidentify import deidentify
+from wristkit.recording.given import one_recording, several_recordings
 from wristkit.recording.recording import Recording, Side
 from wristkit.recording.stream import (
     CANONICAL,
@@ -63,5 +64,7 @@ __all__ = [
     "median",
     "middle_two",
     "numbers",
+    "one_recording",
+    "several_recordings",
     "stamps_of",
 ]

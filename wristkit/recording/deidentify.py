@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pandas as pd
 
 from wristkit.errors import RecordingError
+from wristkit.recording.given import one_recording
 from wristkit.recording.recording import Recording
 from wristkit.recording.stream import Stream, content_id
 from wristkit.recording.tables import finding_table
@@ -82,6 +83,7 @@ def deidentify(
     RecordingError
         With code ``empty`` where no stream remains.
     """
+    one_recording(recording)
     _check_shift(shift, weeks)
     streams = [stream for stream in recording.streams.values() if not _tells_place(stream)]
     if not any(len(stream) for stream in streams):
@@ -116,7 +118,7 @@ def deidentify(
 
 
 def _check_shift(shift: Shift, weeks: int | None) -> None:
-    if shift not in {"weeks", "zero"}:
+    if not isinstance(shift, str) or shift not in {"weeks", "zero"}:
         raise ValueError(f"shift is {shift!r}, expected 'weeks' or 'zero'")
     if weeks is None:
         return

@@ -1,6 +1,6 @@
 """Everything one device recorded, on one clock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, Self
@@ -108,6 +108,8 @@ class Recording:
         """
         _refuse_doubles(streams)
         _refuse_empty(streams)
+        _check_labelled({} if labelled is None else labelled)
+        _check_source({} if source is None else source)
         table = label_table() if labels is None else check_labels(labels)
         given = finding_table() if findings is None else findings
         return cls(
@@ -219,6 +221,7 @@ class Recording:
         """Return this recording with other labels; spans in which silence counts are kept unless given."""
         spans = self.labelled
         if labelled is not None:
+            _check_labelled(labelled)
             spans = MappingProxyType({tier: _check_spans(tier, span) for tier, span in labelled.items()})
         table = check_labels(labels)
         kept = self.findings[self.findings["code"] != "label_outside"]
@@ -248,10 +251,30 @@ class Recording:
 
 
 def _refuse_doubles(streams: Sequence[Stream]) -> None:
+    _refuse_others(streams)
     names = [stream.name for stream in streams]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RecordingError(
             f"streams {twice} are given twice", code="duplicate_stream", remedy="rename or drop one of each"
+        )
+
+
+def _refuse_others(streams: Iterable[object]) -> None:
+    if isinstance(streams, Stream) or not isinstance(streams, Iterable):
+        raise TypeError(f"streams is a {type(streams).__name__}, expected several; put it in a list")
+    if others := [type(one).__name__ for one in streams if not isinstance(one, Stream)]:
+        raise TypeError(f"streams hold a {others[0]}, expected Stream alone; make one with Stream.measured")
+
+
+def _check_source(source: object) -> None:
+    if not isinstance(source, Mapping):
+        raise TypeError(f"source is a {type(source).__name__}, expected texts by name, such as {{'device': 'watch'}}")
+
+
+def _check_labelled(labelled: object) -> None:
+    if not isinstance(labelled, Mapping):
+        raise TypeError(
+            f"labelled is a {type(labelled).__name__}, expected spans by tier; give labelled={{'truth': [(0.0, 60.0)]}}"
         )
 
 
@@ -268,14 +291,17 @@ def _check_texts(texts: Mapping[str, object]) -> None:
 
 def _check_side(field: str, side: str | None) -> Side | None:
     match side:
-        case None | "left" | "right":
-            return side
+        case None | str() if side in {None, "left", "right"}:
+            return side  # type: ignore[return-value]  # one of these
         case _:
             raise ValueError(f"{field} is {side!r}, expected 'left', 'right' or None where unknown")
 
 
 def _utc(start: pd.Timestamp | str) -> pd.Timestamp:
-    stamp = pd.Timestamp(start)
+    try:
+        stamp = pd.Timestamp(start)
+    except (TypeError, ValueError, OverflowError) as fault:
+        raise ValueError(f"start is {start!r:.60}, expected a time in UTC, such as '2026-05-01T08:00:00Z'") from fault
     if stamp.tzinfo is None:
         raise ValueError(f"start {stamp} has no time zone; give it in UTC, such as '2026-05-01T08:00:00Z'")
     return stamp.tz_convert("UTC")

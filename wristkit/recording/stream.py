@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -155,10 +156,12 @@ class Stream:
 
         The rate is stated, not measured; a recording says so in its findings.
         """
-        if not (np.isfinite(rate_hz) and rate_hz > 0):
-            raise ValueError(f"rate_hz is {rate_hz}, expected a positive number; give the rate that the source states")
-        if not np.isfinite(start_s):
-            raise ValueError(f"start_s is {start_s}, expected the seconds at which the first sample lies")
+        if not (_is_number(rate_hz) and 0 < rate_hz < np.inf):
+            raise ValueError(
+                f"rate_hz is {rate_hz!r:.60}, expected a positive number; give the rate that the source states"
+            )
+        if not (_is_number(start_s) and -np.inf < start_s < np.inf):
+            raise ValueError(f"start_s is {start_s!r:.60}, expected the seconds at which the first sample lies")
         columns = _float32_columns(name, _by_name(name, values, channels))
         stream = cls.__new__(cls)
         fields = {
@@ -256,6 +259,8 @@ class Stream:
 
     def between(self, start_s: float, stop_s: float) -> "Stream":
         """Return the samples with ``start_s <= time < stop_s`` on the same clock, as a view."""
+        if not (_is_number(start_s) and _is_number(stop_s)):
+            raise TypeError(f"start_s is {start_s!r:.60} and stop_s is {stop_s!r:.60}, expected numbers of seconds")
         if not start_s <= stop_s:
             raise ValueError(f"start_s {start_s} is after stop_s {stop_s}; give the earlier time first")
         if self.is_uniform:
@@ -360,6 +365,10 @@ def _hash(digest: ContentHash, array: npt.NDArray[Any]) -> None:
 def shortened(text: str, most: int) -> str:
     """Return text of at most ``most`` characters, its end left out visibly."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real)
 
 
 def _assign(stream: Stream, fields: Mapping[str, object]) -> None:

@@ -120,6 +120,8 @@ def _plain_text(cell: object) -> object:
 def join_findings(*tables: pd.DataFrame) -> pd.DataFrame:
     """Return one finding table of all rows, in order."""
     for table in tables:
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(f"findings are a {type(table).__name__}, expected a DataFrame of {list(FINDING_COLUMNS)}")
         if missing := [column for column in FINDING_COLUMNS if column not in table.columns]:
             raise ValueError(f"findings lack the columns {missing}, expected {list(FINDING_COLUMNS)}")
     filled = [_only(table, FINDING_COLUMNS) for table in tables if len(table)]

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from wristkit.errors import RecordingError
-from wristkit.recording import FloatArray, Recording, Stream, content_id, finding_table
+from wristkit.filters import is_number
+from wristkit.recording import FloatArray, Recording, Stream, content_id, finding_table, one_recording
 from wristkit.signals.lags import Peak, best_lag, correlate
 from wristkit.signals.matching import Line, Match, fit_line, match_times
 from wristkit.signals.motion import MOTION_HZ, SLOWEST_HZ, Motion, motion, sharp_moments, views_of
@@ -152,8 +153,10 @@ def align(
         With code ``alignment`` where the evidence is thin: too little overlap or motion, no lag that stands out, two
         that stand out alike (as in even walking), windows that contradict each other. It says what was found.
     """
-    if within_s is not None and not within_s > 0:
-        raise ValueError(f"within_s is {within_s}, expected a positive number of seconds, or None for everywhere")
+    one_recording(reference, "reference")
+    one_recording(other, "other")
+    if within_s is not None and not (is_number(within_s) and within_s > 0):
+        raise ValueError(f"within_s is {within_s!r:.60}, expected a positive number of seconds, or None for everywhere")
     around_s = stated_offset_s(reference, other)
     between_s = (-np.inf, np.inf) if within_s is None else (around_s - within_s, around_s + within_s)
     match method:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from wristkit.errors import RecordingError
-from wristkit.recording import Recording, Stream, finding_table
+from wristkit.recording import Recording, Stream, finding_table, one_recording
 from wristkit.signals.clock import gaps, is_steady, missing_samples, rate_changes
 from wristkit.signals.extreme import outliers
 from wristkit.signals.pieces import Ends, Finding, extremes
@@ -30,6 +30,7 @@ def inspect(recording: Recording) -> Recording:
 
     Nothing is changed, and nothing is added twice. Long streams are read block by block.
     """
+    one_recording(recording)
     known = set(zip(*(recording.findings[key] for key in ("code", "stream", "start_s", "stop_s")), strict=True))
     rows = [row for row in _look(recording) if row[:4] not in known]
     return recording.with_findings(finding_table(rows)) if rows else recording

@@ -11,7 +11,7 @@ import pandas as pd
 from wristkit.recording import STANDARD_GRAVITY, FloatArray, Recording, Stream, label_table
 from wristkit.simulate.activities import Activity, in_motion, in_posture, minimum_jerk, ring_of, wander
 from wristkit.simulate.body import Motion, watch_path
-from wristkit.simulate.gait import Gait, arm_motion, strides
+from wristkit.simulate.gait import Gait, arm_motion, span_of, strides
 from wristkit.simulate.people import Person
 from wristkit.simulate.sensor import WATCH, Samples, SensorParams, sense
 from wristkit.simulate.session import BODY_RATE_HZ, MOTIONS, TRANSITION_S, perform
@@ -197,6 +197,7 @@ def _performed(person: Person, plan: Sequence[Part], seed: int) -> _Performed:
     activities: list[Activity] = []
     courses: list[Course | None] = []
     edges_s, steps_s = [0.0], dict[int, FloatArray]()
+    done = [part if isinstance(part, ExerciseSet) else part[0] for part in plan]
     for place, part in enumerate(plan):
         if isinstance(part, ExerciseSet):
             held = course(part, person, seed=[seed, 7, place])
@@ -205,17 +206,18 @@ def _performed(person: Person, plan: Sequence[Part], seed: int) -> _Performed:
             edges_s.append(edges_s[-1] + held.duration_s)
         else:
             what, seconds = part
-            activities.append(_going(what, place, steps_s) if isinstance(what, Gait) else MOTIONS[what])
             courses.append(None)
             edges_s.append(edges_s[-1] + seconds)
+            span_s = span_of(done, place, edges_s)
+            activities.append(_going(what, place, steps_s, span_s) if isinstance(what, Gait) else MOTIONS[what])
     return _Performed(activities, courses, np.array(edges_s), steps_s)
 
 
-def _going(gait: Gait, place: int, steps_s: dict[int, FloatArray]) -> Activity:
+def _going(gait: Gait, place: int, steps_s: dict[int, FloatArray], span_s: tuple[float, float]) -> Activity:
     """Return a gait as an activity that notes when its feet land."""
 
     def going(person: Person, time_s: FloatArray, rng: np.random.Generator) -> Motion:
-        made = strides(person, gait, time_s, rng)
+        made = strides(person, gait, time_s, rng, span_s=span_s)
         steps_s[place] = made.steps_s
         return arm_motion(person, gait, time_s, rng, made)
 

@@ -16,7 +16,17 @@ from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation
 
 from wristkit.recording import STANDARD_GRAVITY, FloatArray, Recording, Stream, label_table
-from wristkit.simulate.activities import Activity, in_motion, in_posture, ring_of, step_s, wander
+from wristkit.simulate.activities import (
+    Activity,
+    in_motion,
+    in_posture,
+    irregular,
+    minimum_jerk,
+    path_of,
+    ring_of,
+    step_s,
+    wander,
+)
 from wristkit.simulate.body import COLUMN, COORDINATES, Motion, WatchPath, body_rate, watch_path
 from wristkit.simulate.people import Person
 from wristkit.simulate.sensor import WATCH, SensorParams, sense
@@ -29,6 +39,12 @@ RUNNING_FROM_M_S = 2.1
 """Froude number 0.5 of a leg of 0.9 m, at which people begin to run."""
 
 _SLOWEST_M_S, _FASTEST_M_S = 0.4, 4.0
+# Steps, at the usual rate, from standing to walking and back: between the one of Breniere and Do (1986) and the three
+# of Mann and others (1979) and of Miller and Verstraete (1996).
+_STEPS_TO_SPEED = 2.0
+_ALWAYS_S = (-np.inf, np.inf)
+_TURN_S, _TURN_RAD, _TURN_SLOWS = (1.5, 2.5), (1.4, 3.2), 0.45  # by this share in its middle; estimates
+_MOST_TURNS = 12.0
 _LABEL = "step"
 
 
@@ -43,16 +59,21 @@ class Gait:
     carriage
         What the arm with the watch does: ``swing``, ``bag`` (it carries one), ``pocket`` (the hand is in one),
         ``trolley`` (it pushes one), ``phone`` (it is held before the chest), ``handrail`` (on stairs).
+    turns_a_minute
+        How often the way turns by 80 to 180 degrees, more slowly for some two seconds.
     """
 
     speed_m_s: float = 1.3
     carriage: Carriage = "swing"
+    turns_a_minute: float = 0.0
 
     def __post_init__(self) -> None:
         if not _SLOWEST_M_S <= self.speed_m_s <= _FASTEST_M_S:
             raise ValueError(f"speed_m_s is {self.speed_m_s!r}, expected {_SLOWEST_M_S} to {_FASTEST_M_S}")
         if self.carriage not in get_args(Carriage):
             raise ValueError(f"carriage is {self.carriage!r}, expected one of {get_args(Carriage)}")
+        if not 0 <= self.turns_a_minute <= _MOST_TURNS:
+            raise ValueError(f"turns_a_minute is {self.turns_a_minute!r}, expected 0 to {_MOST_TURNS:g}")
 
     @property
     def runs(self) -> bool:
@@ -86,12 +107,17 @@ GaitPlan = Sequence[tuple[Gait | str, float]]
 
 
 class Strides(NamedTuple):
-    """Phase of the stride (n,) in radians, two steps a turn; when feet land (k,) in seconds, and which is far."""
+    """Phase of the stride (n,) in radians, two steps a turn; when feet land (k,) in seconds, and which is far.
+
+    ``share`` (n,) is how much of its speed the walk has then: it begins, ends and turns; ``heading`` (n,) in radians.
+    """
 
     phase: FloatArray
     steps_s: FloatArray
     far: npt.NDArray[np.bool_]
     rate_hz: float
+    share: FloatArray
+    heading: FloatArray
 
 
 def step_rate_hz(speed_m_s: float) -> float:
@@ -115,40 +141,80 @@ def bounce_m(speed_m_s: float) -> float:
     return whole_m / 2
 
 
-def strides(person: Person, gait: Gait, time_s: FloatArray, rng: np.random.Generator) -> Strides:
-    """Return the rhythm of one bout: strides vary by 2 %, one foot is a little late, speed wanders."""
+def strides(
+    person: Person,
+    gait: Gait,
+    time_s: FloatArray,
+    rng: np.random.Generator,
+    *,
+    span_s: tuple[float, float] = _ALWAYS_S,
+) -> Strides:
+    """Return the rhythm of one bout: strides vary by 2 %, one foot is a little late, speed wanders.
+
+    ``span_s`` is when somebody who stands sets off, and stands again: over two steps at either end speed rises and
+    falls, and step rate with its root, as the ratio of step length to step rate is kept.
+    """
     own = rng.normal(1.0, 0.04) * (person.cadence_hz / 1.88) ** 0.5
     usual_hz = step_rate_hz(gait.speed_m_s) * own
     rate_hz = usual_hz * (1 + wander(rng, time_s, sd=0.02, hz=0.2) + wander(rng, time_s, sd=0.012, hz=1.0))
-    phase = np.pi * np.cumsum(rate_hz) * step_s(time_s) + rng.uniform(0, 2 * np.pi)
+    slowed, heading = np.ones(len(time_s)), np.zeros(len(time_s))
+    if gait.turns_a_minute:
+        slowed, heading = _turns(gait, time_s, rng)
+    share = slowed * _share_of_speed(time_s, span_s, _STEPS_TO_SPEED / usual_hz)
+    phase = np.pi * np.cumsum(rate_hz * np.sqrt(share)) * step_s(time_s) + rng.uniform(0, 2 * np.pi)
     late = rng.normal(0.0, 0.06)  # radians of the stride
     phase = phase + late * np.sin(phase)
     landings = np.floor(phase / np.pi - 0.5)  # a foot lands when the arm is at the end of its swing
     places = np.flatnonzero(np.diff(landings)) + 1
-    return Strides(phase, time_s[places], landings[places] % 2 == 1, usual_hz)
+    return Strides(phase, time_s[places], landings[places] % 2 == 1, usual_hz, share, heading)
+
+
+def _turns(gait: Gait, time_s: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return the share (n,) of speed that turns leave, and the way's heading (n,) in radians."""
+    starts = irregular(rng, time_s, mean_gap_s=60 / gait.turns_a_minute, spread=0.4) + _TURN_S[1]
+    takes = rng.uniform(*_TURN_S, len(starts))
+    angles = rng.choice([-1.0, 1.0], len(starts)) * rng.uniform(*_TURN_RAD, len(starts))
+    share = np.ones(len(time_s))
+    for start, take in zip(starts, takes, strict=True):
+        share -= _TURN_SLOWS * np.sin(np.pi * np.clip((time_s - start) / take, 0, 1)) ** 2
+    return share, path_of(time_s, starts, takes, np.cumsum(angles))
+
+
+def _share_of_speed(time_s: FloatArray, span_s: tuple[float, float], takes_s: float) -> FloatArray:
+    """Return the share (n,) of its speed that a walk has between where it begins and where it ends."""
+    start_s, stop_s = span_s
+    return minimum_jerk((time_s - start_s) / takes_s) * minimum_jerk((stop_s - time_s) / takes_s)
+
+
+def span_of(plan: Sequence[object], index: int, edges_s: Sequence[float] | FloatArray) -> tuple[float, float]:
+    """Return when the gait of this place in a plan begins and ends, infinite where another gait or nothing is known."""
+    begins = index > 0 and not isinstance(plan[index - 1], Gait)
+    ends = index + 1 < len(plan) and not isinstance(plan[index + 1], Gait)
+    return float(edges_s[index]) if begins else -np.inf, float(edges_s[index + 1]) if ends else np.inf
 
 
 def arm_motion(person: Person, gait: Gait, time_s: FloatArray, rng: np.random.Generator, made: Strides) -> Motion:
     """Return what the arm with the watch does over these strides."""
     arm = _RUNNING if gait.runs and gait.carriage == "swing" else _ARMS[gait.carriage]
-    phase, wide = made.phase, (gait.speed_m_s / 1.3) ** 0.4
+    phase, wide = made.phase, (gait.speed_m_s / 1.3) ** 0.4 * made.share
     swing = arm.swing * wide * person.swing_rad * rng.lognormal(0.0, 0.15) * (1 + wander(rng, time_s, sd=0.12, hz=0.3))
     lag = rng.uniform(0.2, 0.6)
     rise = bounce_m(gait.speed_m_s) * rng.lognormal(0.0, 0.15) * arm.bounce * (1 + wander(rng, time_s, sd=0.1, hz=0.5))
+    rise = rise * made.share
     moves = {
-        "heading": wander(rng, time_s, sd=0.25, hz=0.08),
+        "heading": made.heading + wander(rng, time_s, sd=0.25, hz=0.08),
         "flexion": swing * np.sin(phase) + wander(rng, time_s, sd=arm.restless_rad, hz=0.4),
         "rotation": 0.3 * swing * np.sin(phase - lag) + wander(rng, time_s, sd=arm.restless_rad, hz=0.5),
-        "elbow": 0.5 * arm.swing * person.elbow_swing_rad * (1 + np.sin(phase - lag))
+        "elbow": 0.5 * arm.swing * person.elbow_swing_rad * made.share * (1 + np.sin(phase - lag))
         + wander(rng, time_s, sd=arm.restless_rad, hz=0.6),
         "pronation": 0.25 * swing * np.sin(phase + lag) + wander(rng, time_s, sd=2 * arm.restless_rad, hz=0.5),
         "forward_m": 0.010 * wide * np.sin(2 * phase + rng.uniform(-0.5, 0.5)),
-        "left_m": 0.018 * np.sin(phase),
+        "left_m": 0.018 * made.share * np.sin(phase),
         "up_m": rise * np.cos(2 * phase),
     }
     shock = _landings(person, gait, time_s, rng, made, share=arm.shock)
     if gait.carriage == "trolley":
-        shock = shock + _rolling(time_s, rng)
+        shock = shock + made.share[:, None] * _rolling(time_s, rng)
     return in_motion(person, time_s, rng, in_posture(person, rng, arm.angles_rad), moves, shock=shock)
 
 
@@ -176,7 +242,8 @@ def gait_session(
     ----------
     plan
         (:class:`Gait`, or an activity of ``MOTIONS``, seconds) one after the other, as in :func:`session`. Steps are
-        labels for the gaits alone: activities of ``MOTIONS`` that walk have no moments of steps.
+        labels for the gaits alone: activities of ``MOTIONS`` that walk have no moments of steps. Between a gait and
+        something else somebody sets off or comes to stand: the first and last two steps are slower and weaker.
     place
         Where the sensor is; at a hip or an ankle, activities other than gaits are stillness.
     """
@@ -184,7 +251,10 @@ def gait_session(
     edges_s = np.concatenate([[0.0], np.cumsum([seconds for _, seconds in plan])])
     body_rate_hz = max(BODY_RATE_HZ, 2 * sensor.rate_hz)
     steps_s: dict[int, FloatArray] = {}
-    activities = [_remembering(one, index, steps_s, place) for index, (one, _) in enumerate(plan)]
+    done = [one for one, _ in plan]
+    activities = [
+        _remembering(one, index, steps_s, place, span_of(done, index, edges_s)) for index, one in enumerate(done)
+    ]
     motion = perform(person, activities, edges_s, body_rate_hz, seed)
     path = watch_path(person, motion, rate_hz=body_rate_hz) if place == "wrist" else _worn(motion, body_rate_hz, seed)
     samples = sense(path, sensor, body_rate_hz=body_rate_hz, rng=np.random.default_rng([seed, 1]))
@@ -215,13 +285,15 @@ def _check(plan: GaitPlan, place: str, streams: Sequence[str]) -> None:
         raise ValueError(f"streams is {tuple(streams)}, expected one or more of {GAIT_STREAMS}, each once")
 
 
-def _remembering(one: Gait | str, index: int, steps_s: dict[int, FloatArray], place: Place) -> Activity:
+def _remembering(
+    one: Gait | str, index: int, steps_s: dict[int, FloatArray], place: Place, span_s: tuple[float, float]
+) -> Activity:
     """Return an activity that notes under ``index`` when its feet land."""
 
     def move(person: Person, time_s: FloatArray, rng: np.random.Generator) -> Motion:
         if isinstance(one, str):
             return MOTIONS[one](person, time_s, rng) if place == "wrist" else _still(time_s)
-        made = strides(person, one, time_s, rng)
+        made = strides(person, one, time_s, rng, span_s=span_s)
         steps_s[index] = made.steps_s
         if place == "wrist":
             return arm_motion(person, one, time_s, rng, made)
@@ -257,7 +329,7 @@ def _landings(
     """Return the impacts (n, 3) in m/s2 of both feet; they grow with speed, and the far foot's is weaker."""
     hard = (2.2 if gait.runs else 1.0) * gait.speed_m_s / 1.3
     sizes = share * hard * person.heel_strike_g * rng.lognormal(0.0, 0.2, len(made.steps_s))
-    sizes = sizes * np.where(made.far, far, 1.0)
+    sizes = sizes * np.where(made.far, far, 1.0) * np.interp(made.steps_s, time_s, made.share)
     decay_s = 0.035 + 0.03 * person.strap_looseness
     ring = ring_of(time_s, made.steps_s, sizes, hz=14 - 3 * person.strap_looseness, decay_s=decay_s)
     return np.asarray(np.outer(ring, [0.35, 0.1, 1.0]) * STANDARD_GRAVITY)
@@ -287,12 +359,12 @@ def _of_body(time_s: FloatArray, moves: Mapping[str, FloatArray], shock: FloatAr
 
 def _hip(person: Person, gait: Gait, time_s: FloatArray, rng: np.random.Generator, made: Strides) -> Motion:
     """Return a belt that rises with each step and sways with each stride."""
-    phase, rise = made.phase, bounce_m(gait.speed_m_s) * rng.lognormal(0.0, 0.15)
+    phase, rise = made.phase, bounce_m(gait.speed_m_s) * rng.lognormal(0.0, 0.15) * made.share
     moves = {
         _UP: rise * np.cos(2 * phase),
-        _LEFT: 0.02 * np.sin(phase),
-        _FORWARD: 0.012 * np.sin(2 * phase + 0.4),
-        _PITCH: 0.04 * np.sin(2 * phase) + wander(rng, time_s, sd=0.03, hz=0.3),
+        _LEFT: 0.02 * made.share * np.sin(phase),
+        _FORWARD: 0.012 * made.share * np.sin(2 * phase + 0.4),
+        _PITCH: 0.04 * made.share * np.sin(2 * phase) + wander(rng, time_s, sd=0.03, hz=0.3),
     }
     return _of_body(time_s, moves, _landings(person, gait, time_s, rng, made, share=1.6, far=0.8))
 
@@ -304,12 +376,13 @@ def _ankle(person: Person, gait: Gait, time_s: FloatArray, rng: np.random.Genera
     """
     phase = made.phase - np.pi / 2  # 0 where this foot lands
     swinging = 0.5 * (1 - np.cos(phase))
-    length_m = gait.speed_m_s / made.rate_hz
+    length_m = gait.speed_m_s / made.rate_hz * made.share
     moves = {
-        _UP: 0.10 * (gait.speed_m_s / 1.3) ** 0.5 * swinging**3,
-        _LEFT: 0.01 * np.sin(phase),
+        _UP: 0.10 * made.share * (gait.speed_m_s / 1.3) ** 0.5 * swinging**3,
+        _LEFT: 0.01 * made.share * np.sin(phase),
         _FORWARD: -length_m * np.sin(phase) / np.pi + 0.15 * length_m * np.sin(2 * phase) / np.pi,
-        _PITCH: 0.4 * np.sin(phase + 0.5) + 0.15 * np.sin(2 * phase) + wander(rng, time_s, sd=0.02, hz=0.3),
+        _PITCH: made.share * (0.4 * np.sin(phase + 0.5) + 0.15 * np.sin(2 * phase))
+        + wander(rng, time_s, sd=0.02, hz=0.3),
     }
     own = _landings(person, gait, time_s, rng, made, share=4.0, far=0.15)
     return _of_body(time_s, moves, own)

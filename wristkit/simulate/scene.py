@@ -1,6 +1,6 @@
 """Scenes: what an arm does, what sounds around it, and what is true of both, as one recording of motion and sound."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wristkit.recording import FloatArray, Recording, Stream, finding_table, label_table
+from wristkit.recording.spans import union
 from wristkit.signals.pieces import Finding
 from wristkit.simulate.activities import Activity
 from wristkit.simulate.body import Motion, WatchPath, watch_path
@@ -20,6 +21,8 @@ from wristkit.simulate.sound import FRAME, SOUND_RATE_HZ, SOUNDS, FloatSound, so
 from wristkit.simulate.voice import Speaker, voice
 
 SCENE_STREAMS = ("accel", "gyro", "user_accel", "gravity", "attitude", "audio")
+ECHO_S = 1.5
+"""For how long the microphone is on around a scene that is heard, where not all are."""
 SCENE_TIERS = ("truth", "scene", "gesture", "scrub", "step", "voice", "water")
 """Tiers in which a scene may say what is true; each is known for every second of a recording of scenes."""
 
@@ -172,6 +175,7 @@ def stage(
     microphone: MicrophoneParams = MICROPHONE,
     streams: Sequence[str] = ("accel", "gyro", "audio"),
     start: pd.Timestamp | str | None = None,
+    heard: Callable[[Mapping[str, Stream]], Sequence[bool]] | None = None,
 ) -> Recording:
     """Return what the watch of this person records of one scene after the other, with the truth as labels.
 
@@ -188,6 +192,9 @@ def stage(
         Any of ``SCENE_STREAMS``.
     start
         UTC time of second 0.
+    heard
+        Streams of the motion -> whether each scene is to have its sound: the microphone is on in those and for
+        ``ECHO_S`` around, and elsewhere nothing is recorded. Its own noise is then another one.
     """
     _check_request(scenes, streams)
     edges_s = np.concatenate([[0.0], np.cumsum([scene.duration_s for scene in scenes])])
@@ -198,7 +205,8 @@ def stage(
     made = {name: Stream.measured(name, samples.time, values) for name, values in _motion_of(samples).items()}
     clock = 1 + sensor.clock_error_ppm * 1e-6
     if "audio" in streams:
-        made["audio"] = _audio(path, scenes, edges_s, microphone, body_rate_hz=body_rate_hz, clock=clock, seed=seed)
+        on = [True] * len(scenes) if heard is None else heard(made)
+        made["audio"] = _audio(path, scenes, on, edges_s, microphone, body_rate_hz=body_rate_hz, clock=clock, seed=seed)
     length_s = float(edges_s[-1] * clock)
     return Recording.of(
         [made[name] for name in streams],
@@ -257,6 +265,7 @@ def _rows(scenes: Sequence[Scene], edges_s: FloatArray, clock: float) -> list[tu
 def _audio(
     path: WatchPath,
     scenes: Sequence[Scene],
+    on: Sequence[bool],
     edges_s: FloatArray,
     microphone: MicrophoneParams,
     *,
@@ -264,22 +273,48 @@ def _audio(
     clock: float,
     seed: int,
 ) -> Stream:
-    """Return what the microphone makes of all that sounds, from its own first sample on."""
+    """Return what the microphone makes of all that sounds while it is on, from its own first sample on."""
     count = int(np.floor(edges_s[-1] * SOUND_RATE_HZ))
-    pressure = np.zeros(count, dtype=np.float32)
+    turning, body_s = np.linalg.norm(path.rate, axis=1), np.arange(len(path.rate)) / body_rate_hz
+    parts = [(0, count)] if all(on) else _parts_on(on, edges_s, count)
+    recorded = list[FloatSound]()
+    for number, (first, stop) in enumerate(parts):
+        pressure = _pressure(scenes, on, edges_s, first, stop, seed=seed)
+        frames_s = (first + np.arange(-(-len(pressure) // FRAME) + 1) * FRAME) / SOUND_RATE_HZ
+        rng = np.random.default_rng([seed, 7] if all(on) else [seed, 7, number])
+        recorded.append(record(pressure, np.interp(frames_s, body_s, turning), microphone, rng=rng))
+    begins = min(round(microphone.starts_s * SOUND_RATE_HZ), count)
+    if all(on):
+        at_s = begins / SOUND_RATE_HZ * clock + microphone.late_s
+        return Stream.uniform("audio", recorded[0][begins:], rate_hz=SOUND_RATE_HZ / clock, start_s=at_s)
+    rows = np.concatenate([np.arange(*part) for part in parts] or [np.empty(0, dtype=np.int64)])
+    samples = np.concatenate(recorded or [np.empty(0, dtype=np.float32)])[rows >= begins]
+    return Stream.measured("audio", rows[rows >= begins] / SOUND_RATE_HZ * clock + microphone.late_s, samples)
+
+
+def _parts_on(on: Sequence[bool], edges_s: FloatArray, count: int) -> list[tuple[int, int]]:
+    """Return first and last sample, the last not included, of each stretch for which the microphone is on."""
+    chosen = np.flatnonzero(on)
+    spans = union(np.column_stack([edges_s[chosen] - ECHO_S, edges_s[chosen + 1] + ECHO_S]))
+    rows = np.clip(np.round(spans * SOUND_RATE_HZ).astype(np.int64), 0, count)
+    return [(first, stop) for first, stop in rows.tolist() if stop > first]
+
+
+def _pressure(
+    scenes: Sequence[Scene], on: Sequence[bool], edges_s: FloatArray, first: int, stop: int, *, seed: int
+) -> FloatSound:
+    """Return what sounds from one sample to another, of the scenes that have their sound."""
+    pressure = np.zeros(stop - first, dtype=np.float32)
+    begins_s, ends_s = first / SOUND_RATE_HZ, stop / SOUND_RATE_HZ
     for index, (scene, start_s) in enumerate(zip(scenes, edges_s.tolist(), strict=False)):
+        if not on[index] or start_s > ends_s or start_s + scene.duration_s < begins_s:
+            continue
         within = room(scene.place, np.random.default_rng([seed, 5, index]))
         for number, heard in enumerate(scene.sounds):
             thing = [seed, 8, index, heard.thing] if heard.thing is not None else [seed, 9, index, number]
             rng = np.random.default_rng([seed, 6, index, number])
-            _add(pressure, heard, start_s, within, rng=rng, thing=np.random.default_rng(thing))
-    turning = np.linalg.norm(path.rate, axis=1)
-    frames_s = np.arange(-(-count // FRAME) + 1) * FRAME / SOUND_RATE_HZ
-    turning = np.interp(frames_s, np.arange(len(turning)) / body_rate_hz, turning)
-    samples = record(pressure, turning, microphone, rng=np.random.default_rng([seed, 7]))
-    first = min(round(microphone.starts_s * SOUND_RATE_HZ), count)
-    at_s = first / SOUND_RATE_HZ * clock + microphone.late_s
-    return Stream.uniform("audio", samples[first:], rate_hz=SOUND_RATE_HZ / clock, start_s=at_s)
+            _add(pressure, heard, start_s - begins_s, within, rng=rng, thing=np.random.default_rng(thing))
+    return pressure
 
 
 def _add(
@@ -320,6 +355,9 @@ def _cut_off(audio: Stream | None, microphone: MicrophoneParams) -> pd.DataFrame
     loud = np.flatnonzero(np.abs(audio.values[:, 0]) >= 1 - 2.0 ** (1 - microphone.bits))
     if not len(loud):
         return finding_table()
-    start_s, stop_s = (audio.start_s + row / audio.rate_hz for row in (loud[0], loud[-1]))
+    if audio.is_uniform:
+        start_s, stop_s = (audio.start_s + row / audio.rate_hz for row in (loud[0], loud[-1]))
+    else:
+        start_s, stop_s = (float(audio.time[row]) for row in (loud[0], loud[-1]))
     note = f"sound above {microphone.full_scale_db:g} dB was cut off at full scale, as a microphone does"
     return finding_table([Finding("saturated", "audio", start_s, stop_s, len(loud), note, "raise full_scale_db")])

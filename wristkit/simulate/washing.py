@@ -34,6 +34,9 @@ WASH: Mapping[str, Range] = MappingProxyType(
         "wobble": Range(0.03, 0.15, "estimate: by how much the pace of rubbing comes and goes"),
         "wobble_hz": Range(0.15, 0.5, ESTIMATE),
         "idle_share": Range(0.2, 0.45, "estimate: motion of the hand that is rubbed against the one that rubs"),
+        "turned_rad": Range(-1.5, 0.3, "estimate: from the palm of this hand above the other to below it, facing up"),
+        "lowered_rad": Range(0.0, 0.6, "estimate: by how much a low basin opens the elbow"),
+        "vigour": Range(0.8, 2.0, "estimate: size of what the hands do against the person's own"),
     }
 )
 """What is drawn for each wash."""
@@ -48,6 +51,7 @@ class Stroke(NamedTuple):
     one_hand: bool = False
 
 
+_FACED = ("palm_to_palm", "interlaced", "fingertips")  # palms that face each other: either hand lies above
 # Sizes and postures are estimates; the descriptions are those of the WHO's poster of 2009, steps 2 to 7.
 WASH_STEPS: Mapping[str, Stroke] = MappingProxyType(
     {
@@ -114,7 +118,7 @@ _SHORTEST_S = 1.5  # of a way to rub: a shorter rest is joined to the one before
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """One way to move the hands from one second to another: pace in cycles a second, and how large."""
+    """One way to move the hands from one second to another: pace in cycles a second, how large, and how turned."""
 
     label: str
     start_s: float
@@ -124,6 +128,7 @@ class _Part:
     size: float
     wobble: float
     wobble_hz: float
+    turned_rad: float = 0.0
 
     def turns(self, time_s: FloatArray) -> FloatArray:
         """Return the phase in radians: of motion and of sound alike."""
@@ -162,7 +167,7 @@ def wash(person: Person, *, rng: np.random.Generator, scrub_s: float | None = No
     return Scene(
         name="washing",
         duration_s=duration_s,
-        move=_Washed(tuple(parts)),
+        move=_Washed(tuple(parts), drawn["lowered_rad"]),
         sounds=(_quiet(duration_s, rng), *_tap(parts, water, drawn["tap_m"]), *_rubbed(parts, drawn)),
         truths=(
             Truth(*washed_s, "washing"),
@@ -186,6 +191,7 @@ def _parts(person: Person, drawn: Mapping[str, float], rng: np.random.Generator)
     for label, length_s in spans:
         stroke = _stroke(label)
         idle = stroke.one_hand and rng.random() < 0.5
+        size = person.rub_rad * drawn["vigour"] * (drawn["idle_share"] if idle else 1.0)
         parts.append(
             _Part(
                 label=label,
@@ -193,9 +199,10 @@ def _parts(person: Person, drawn: Mapping[str, float], rng: np.random.Generator)
                 stop_s=at_s + length_s,
                 hz=person.rub_hz * stroke.pace * drawn["pace"] * rng.lognormal(0.0, 0.08),
                 phase=rng.uniform(0, 2 * np.pi),
-                size=person.rub_rad * rng.lognormal(0.0, 0.15) * (drawn["idle_share"] if idle else 1.0),
+                size=size * rng.lognormal(0.0, 0.15),
                 wobble=drawn["wobble"],
                 wobble_hz=drawn["wobble_hz"],
+                turned_rad=drawn["turned_rad"] if label in _FACED else 0.0,
             )
         )
         at_s += length_s
@@ -251,6 +258,7 @@ class _Washed:
     """The motion of a wash, as an activity."""
 
     parts: tuple[_Part, ...]
+    lowered_rad: float = 0.0
 
     def __call__(self, person: Person, time_s: FloatArray, rng: np.random.Generator) -> Motion:
         """Return hands before the belly that do one part after the other."""
@@ -266,7 +274,9 @@ class _Washed:
                 moves[name][here] += part.size * size * share * swell[here] * (wave + rough[name][here])
             for name, angle in stroke.posture.items():
                 moves[name][here] += share * angle
-        return in_motion(person, time_s, rng, in_posture(person, rng, _FRONT), moves)
+            moves["pronation"][here] += share * part.turned_rad
+        front = _FRONT | {"elbow": _FRONT["elbow"] - self.lowered_rad}
+        return in_motion(person, time_s, rng, in_posture(person, rng, front), moves)
 
 
 def _share(time_s: FloatArray, part: _Part) -> FloatArray:

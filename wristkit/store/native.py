@@ -31,6 +31,7 @@ from wristkit.recording import (
     blocks,
     finding_table,
     label_table,
+    one_recording,
 )
 
 HEADER = "recording.json"
@@ -50,6 +51,7 @@ def save(recording: Recording, folder: str | Path) -> Path:
     RecordingError
         With code ``exists`` where the folder holds another recording or other files.
     """
+    one_recording(recording)
     folder = Path(folder)
     with writing(folder):
         refuse_foreign(folder, recording.id)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.errors import RecordingError
-from wristkit.recording import Recording
+from wristkit.recording import Recording, several_recordings
 from wristkit.windows import Copy, TextArray, Windows, copies_in, people_of
 
 By = Literal["subject", "device", "wrist"]
@@ -95,7 +95,7 @@ def _worn(chosen: Windows, by: By, recordings: Recording | Sequence[Recording] |
     """Return (n,) the device or wrist of each window's recording."""
     if recordings is None:
         raise ValueError(f"by={by!r} needs recordings=, those that the windows were cut from, which state it")
-    held = [recordings] if isinstance(recordings, Recording) else recordings
+    held = several_recordings(recordings)
     stated = {one.id: one.wrist if by == "wrist" else one.source.get("device") for one in held}
     ids = sorted(set(chosen.recordings))
     if unknown := [name for name in ids if not stated.get(name)]:

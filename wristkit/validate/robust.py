@@ -11,7 +11,7 @@ from wristkit.errors import RecordingError
 from wristkit.evaluate import EventReport
 from wristkit.evaluate.figures import FEWEST_PEOPLE, Rate, rate
 from wristkit.evaluate.people import interval_of_difference
-from wristkit.recording import FloatArray, Recording
+from wristkit.recording import FloatArray, Recording, several_recordings
 from wristkit.signals import inspect
 from wristkit.signals.inspection import CONTRADICTIONS
 from wristkit.train import Fit
@@ -106,7 +106,7 @@ def robustness(
         recordings where there are fewer than five people; NaN of fewer than five of both, and where nothing differs.
         ``.attrs["notes"]`` says what the figures are.
     """
-    held = [recordings] if isinstance(recordings, Recording) else list(recordings)
+    held = several_recordings(recordings)
     if not held:
         raise ValueError("no recordings were given; pass those of people the detector has not seen")
     _check_detector(detector)

@@ -47,6 +47,8 @@ def gallery(failures: pd.DataFrame, *, keep: str | Path | None = None) -> "Galle
         again; an error is the same one where recording, kind, label, start and stop are. Without it they are lost with
         the gallery.
     """
+    if not isinstance(failures, pd.DataFrame):
+        raise TypeError(f"failures are a {type(failures).__name__}, expected the table of wristkit.failures(report)")
     attrs, failures = failures.attrs, failures.copy()
     failures.attrs = {}  # pandas copies them at every step
     _check(failures)

@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from wristkit.events import EVENT_COLUMNS, EventDecoder
-from wristkit.recording import FloatArray, Recording, Stream, check_labels, join_findings
+from wristkit.filters import is_number
+from wristkit.recording import FloatArray, Recording, Stream, check_labels, join_findings, several_recordings
+from wristkit.recording.given import told
 from wristkit.store import RATER, LabelStore
 from wristkit.store.marks import checked_text
 from wristkit.view.draw import draw_recording
@@ -26,6 +28,8 @@ from wristkit.view.window import whole_span
 
 if TYPE_CHECKING:
     from wristkit.view.live import Live
+
+_Held = TypeVar("_Held")
 
 LEAST_WIDTH_S = 1e-3
 JUMP_WIDTH_S = 10.0
@@ -74,7 +78,7 @@ def view(
         A label and an event, or labels of two raters, belong together where they overlap or lie at most this far apart,
         as in ``wk.evaluate`` and ``wk.agreement``.
     """
-    several = [recording_or_several] if isinstance(recording_or_several, Recording) else list(recording_or_several)
+    several = several_recordings(recording_or_several)
     if not several:
         raise ValueError("there is no recording to view; give one or more")
     ids = [recording.id for recording in several]
@@ -84,7 +88,7 @@ def view(
         raise ValueError(
             f"scores are one stream for {len(several)} recordings; give a dictionary of recording id to scores"
         )
-    own_scores = {ids[0]: scores} if isinstance(scores, Stream) else dict(scores or {})
+    own_scores = {ids[0]: scores} if isinstance(scores, Stream) else _mapping("scores", scores)
     if unknown := sorted(set(own_scores) - set(ids)):
         raise ValueError(f"scores are given for {unknown}, which are not among the recordings {ids}; use their ids")
     stores = _stores_of(labels, ids)
@@ -99,9 +103,15 @@ def view(
         scores=own_scores,
         decoder=decoder,
         rater=checked_text("rater", rater),
-        beside=_beside(several, beside or {}),
+        beside=_beside(several, _mapping("beside", beside)),
         tolerance_s=_tolerance_of(tolerance_s),
     )
+
+
+def _mapping(what: str, given: Mapping[str, _Held] | None) -> dict[str, _Held]:
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"{what} is {told(given)}, expected a dictionary; give a name to each")
+    return dict(given or {})
 
 
 def _names(what: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -118,8 +128,8 @@ def _tiers_of(tiers: Sequence[str]) -> tuple[str, ...]:
 
 
 def _tolerance_of(tolerance_s: float) -> float:
-    if not (np.isfinite(tolerance_s) and tolerance_s >= 0):
-        raise ValueError(f"tolerance_s is {tolerance_s}, expected 0 or more seconds; 0 asks for an overlap")
+    if not (is_number(tolerance_s) and 0 <= tolerance_s < np.inf):
+        raise ValueError(f"tolerance_s is {tolerance_s!r:.60}, expected 0 or more seconds; 0 asks for an overlap")
     return float(tolerance_s)
 
 
@@ -186,6 +196,8 @@ def _stores_of(labels: object, ids: Sequence[str]) -> dict[str, LabelStore]:
 
 def _rows_of(table: pd.DataFrame, recording_id: str, ids: Sequence[str], name: str) -> pd.DataFrame:
     """Return the rows of one recording, without the column that says so."""
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"{name} are {told(table)}, expected a table of start_s, stop_s and label")
     if missing := [column for column in ("start_s", "stop_s", "label") if column not in table.columns]:
         raise ValueError(f"{name} lack the columns {missing}; give start_s, stop_s and label")
     if "recording" not in table.columns:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from wristkit.condition import Grid
 from wristkit.recording import FloatArray
 
+_MOST_SAMPLES = 2**31 - 1
+
 
 class Cut(NamedTuple):
     """Windows cut from conditioned sources: ``first`` (n,) places, ``values`` (n, c, samples), ``score_s`` (n,)."""
@@ -24,6 +26,8 @@ def whole_samples(name: str, seconds: float, rate_hz: float) -> int:
     _check_positive("rate_hz", rate_hz, "samples a second; give rate_hz=50")
     _check_positive(name, seconds, "seconds")
     count = seconds * rate_hz
+    if count > _MOST_SAMPLES:
+        raise ValueError(f"{name} of {seconds:g} s is {count:g} samples, expected at most {_MOST_SAMPLES}")
     nearest = max(1, round(count))
     if abs(count - nearest) > 1e-6:
         low, high = max(1, int(np.floor(count))), int(np.floor(count)) + 1

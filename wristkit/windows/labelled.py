@@ -13,6 +13,7 @@ import pandas as pd
 from wristkit.condition import Conditioning
 from wristkit.errors import RecordingError
 from wristkit.recording import FloatArray
+from wristkit.recording.given import told
 
 TextArray = npt.NDArray[np.object_]
 
@@ -89,6 +90,8 @@ class Windows:
 
     def subset(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Windows":
         """Return the windows at these places, or where this mask is true."""
+        if not isinstance(chosen, np.ndarray) or chosen.dtype.kind not in "biu" or chosen.ndim != 1:
+            raise TypeError(f"chosen is {told(chosen)}, expected an array (n,) of places or of True and False")
         return replace(self, **{name: getattr(self, name)[chosen] for name in ROWS})
 
     def of_subjects(self, subjects: Sequence[str]) -> "Windows":

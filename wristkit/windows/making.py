@@ -11,8 +11,9 @@ import numpy.typing as npt
 from wristkit.condition import Conditioning, Grid
 from wristkit.errors import RecordingError
 from wristkit.filters import CausalFilter
-from wristkit.recording import FloatArray, Recording
+from wristkit.recording import FloatArray, Recording, several_recordings
 from wristkit.recording.spans import covered_s, subtract
+from wristkit.store.marks import checked_text
 from wristkit.windows.cutting import cut, whole_samples
 from wristkit.windows.labelled import ROWS, TextArray, Windows, check_text
 
@@ -73,10 +74,10 @@ def windows(
     RecordingError
         Where a recording lacks a stream, a unit, a side or labelled spans that are needed.
     """
-    held = [recordings] if isinstance(recordings, Recording) else list(recordings)
+    held = several_recordings(recordings)
     if not held:
         raise ValueError("no recordings were given; pass one or more")
-    if labels not in ("majority", "whole"):
+    if not isinstance(labels, str) or labels not in ("majority", "whole"):
         raise ValueError(f"labels is {labels!r}, expected 'majority' or 'whole'")
     check_text("subjects of the recordings", (one.subject or "" for one in held))
     check_text("labels of the recordings", (str(name) for one in held for name in one.labels["label"]))
@@ -84,9 +85,9 @@ def windows(
     rule = _Rule(
         samples=whole_samples("length_s", length_s, rate_hz),
         hop=whole_samples("hop_s", hop_s, rate_hz),
-        tier=tier,
+        tier=checked_text("tier", tier),
         least=0.5 if labels == "majority" else 1.0,
-        background=background,
+        background=None if background is None else checked_text("background", background),
     )
     conditioning = Conditioning.of(held, streams=streams, rate_hz=rate_hz, filters=filters, frame=frame)
     parts = [_of_recording(one, conditioning, rule) for one in held]

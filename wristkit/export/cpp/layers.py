@@ -144,9 +144,3 @@ def ungrouped(weight: Double, groups: int) -> Double:
         rows = slice(group * each, (group + 1) * each)
         whole[rows, group * inputs : (group + 1) * inputs] = weight[rows]
     return whole
-
-
-def scale_of(weight: Double) -> Double:
-    """Return for each output what one step of int8 stands for."""
-    most = np.abs(weight).reshape(-1, weight.shape[-1]).max(axis=0)
-    return np.asarray(np.float32(np.where(most > 0, most / 127, 1.0)), dtype=np.float64)

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,17 +21,15 @@ from wristkit.export.cpp.layers import (
     bias_of,
     line_of,
     of_norm,
-    scale_of,
     traced_graph,
     ungrouped,
 )
 from wristkit.export.cpp.text import constant, indented, single, struct
+from wristkit.export.narrow import Whole
 from wristkit.models import Added, Normalise, why_not_streamable
 from wristkit.models.added import QUIET
 
-Weights = Literal["float32", "int8"]
-_FEW_OUTPUTS = 8  # of a head, whose weights are few and count most
-
+_NOTHING_WHOLE: Mapping[nn.Module, Whole] = MappingProxyType({})
 _FUNCTIONS: Mapping[str, str] = MappingProxyType(
     {
         "relu": "relu",
@@ -66,21 +64,23 @@ def why_not_writable(model: nn.Module, *, channels: int, samples: int) -> tuple[
     if wild := [name for name, one in held if not torch.isfinite(one).all()]:
         return tuple(f"{name} holds numbers that are not finite; train it anew" for name in wild)
     try:
-        write_net(model, channels=channels, samples=samples, weights="float32")
+        write_net(model, channels=channels, samples=samples)
     except NotWritableError as fault:
         return (str(fault),)
     return ()
 
 
-def write_net(model: nn.Module, *, channels: int, samples: int, weights: Weights) -> NetText:
-    """Return a net in evaluation mode as C++.
+def write_net(
+    model: nn.Module, *, channels: int, samples: int, whole: Mapping[nn.Module, Whole] = _NOTHING_WHOLE
+) -> NetText:
+    """Return a net in evaluation mode as C++; ``whole`` are the layers of it that have whole numbers for weights.
 
     Raises
     ------
     NotWritableError
         For a layer or function that is not known here, by its name in the net.
     """
-    writer = _Writer(channels, samples, weights)
+    writer = _Writer(channels, samples, whole)
     with torch.no_grad():
         logits = writer.added(model) if isinstance(model, Added) else writer.graph(model, model)
     return writer.text(logits)
@@ -89,8 +89,8 @@ def write_net(model: nn.Module, *, channels: int, samples: int, weights: Weights
 class _Writer:
     """The text of a net while its nodes are passed in order."""
 
-    def __init__(self, channels: int, samples: int, weights: Weights) -> None:
-        self._channels, self._samples, self._weights = channels, samples, weights
+    def __init__(self, channels: int, samples: int, whole: Mapping[nn.Module, Whole]) -> None:
+        self._channels, self._samples, self._whole = channels, samples, whole
         self._layers: list[str] = []
         self._members: list[str] = []
         self._push: list[str] = []
@@ -124,7 +124,7 @@ class _Writer:
         for number, one in enumerate(reversed(outer)):
             name, nothing = f"added_{number}", 1 / (1 + np.exp(-QUIET))
             direction = one.direction.weight.detach().double().T.numpy()
-            self._weighted(name, direction, one.direction.bias, is_small=True)
+            self._weighted(name, direction, one.direction.bias)
             more = struct(
                 f"{_layer(name)}_share : {_layer(name)}",
                 [
@@ -203,17 +203,16 @@ class _Writer:
     def _convolution(self, node: fx.Node, name: str, layer: nn.Conv1d) -> Value:
         given = self._given(node.args[0], node)
         weight, bias = layer.weight.detach().double().numpy(), bias_of(layer)
-        norm = self._norm_behind(node)
+        norm, whole = self._norm_behind(node), self._whole.get(layer)
         if norm is not None:
             factors, offsets = of_norm(self._root.get_submodule(str(norm.target)))
             weight, bias = weight * factors[:, None, None], bias * factors + offsets
+            whole = None if whole is None else whole._replace(scale=(whole.scale * factors).astype(np.float32))
         is_depthwise = layer.groups == layer.in_channels == layer.out_channels > 1
         columns = weight[:, 0].T if is_depthwise else ungrouped(weight, layer.groups).transpose(2, 1, 0)
         kernel, stride, dilation = layer.kernel_size[0], layer.stride[0], layer.dilation[0]
         sizes = kernel, stride, dilation
-        self._weighted(
-            name, columns, torch.from_numpy(bias), inputs=layer.in_channels, sizes=sizes, is_small=is_depthwise
-        )
+        self._weighted(name, columns, torch.from_numpy(bias), inputs=layer.in_channels, sizes=sizes, whole=whole)
         kind = "Depthwise" if is_depthwise else "Convolution"
         value = self._through_time(node, name, f"{kind}<{_layer(name)}>", given, sizes)
         if norm is not None:
@@ -250,9 +249,7 @@ class _Writer:
         return value
 
     def _dense(self, name: str, layer: nn.Linear, given: Value) -> Value:
-        is_small = layer.out_features <= _FEW_OUTPUTS
-        weight = layer.weight.detach().double().T.numpy()
-        self._weighted(name, weight, torch.from_numpy(bias_of(layer)), is_small=is_small)
+        self._weighted(name, layer.weight.detach().double().T.numpy(), torch.from_numpy(bias_of(layer)))
         value = Value(f"of_{name}", layer.out_features, 0)
         self._logits += [f"float {value.name}[{value.width}];", f"dense<{_layer(name)}>({given.name}, {value.name});"]
         return value
@@ -265,21 +262,19 @@ class _Writer:
         *,
         inputs: int | None = None,
         sizes: tuple[int, int, int] | None = None,
-        is_small: bool = False,
+        whole: Whole | None = None,
     ) -> None:
-        """Write the constants of a layer; outputs are the last axis of its weights. Small ones stay float32."""
+        """Write the constants of a layer; outputs are the last axis of its weights."""
         outputs = weight.shape[-1]
         inputs = weight.shape[0] if inputs is None else inputs
         members = [f"static constexpr int kInputs = {inputs};", f"static constexpr int kOutputs = {outputs};"]
         if sizes is not None:
             named = zip(("kKernel", "kStride", "kDilation"), sizes, strict=True)
             members += [f"static constexpr int {one} = {size};" for one, size in named]
-        is_quantised = self._weights == "int8" and not is_small
-        members.append(f"static constexpr bool kIsQuantised = {str(is_quantised).lower()};")
-        if is_quantised:
-            scale = scale_of(weight)
-            members += ["using Weight = std::int8_t;", constant("Weight", "kWeights", np.rint(weight / scale))]
-            members.append(constant("float", "kScale", scale))
+        members.append(f"static constexpr bool kIsQuantised = {str(whole is not None).lower()};")
+        if whole is not None:
+            members += ["using Weight = std::int8_t;", constant("Weight", "kWeights", whole.numbers.transpose(2, 1, 0))]
+            members.append(constant("float", "kScale", whole.scale))
         else:
             members += ["using Weight = float;", f"alignas(32) {constant('float', 'kWeights', weight)}"]
         members.append(f"alignas(32) {constant('float', 'kBias', bias.detach().double().numpy())}")

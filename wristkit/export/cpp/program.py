@@ -48,8 +48,11 @@ class Program:
             Give the streams in turn, so many seconds at a time, through rings as between threads; None: in order.
         """
         options = [] if burst_s is None else ["--burst", repr(float(burst_s))]
-        said = _run([str(self.path), str(_saved(recording, folder)), *options])
-        return _ordered(pd.read_csv(io.StringIO(said), dtype={"label": str}, keep_default_na=False))
+        return _events(_run([str(self.path), str(_saved(recording, folder)), *options]))
+
+    def events_of(self, file: str | Path) -> pd.DataFrame:
+        """Return the events in a device's log (``.jsonl``) or a table of text (``.csv``), ordered by start."""
+        return _events(_run([str(self.path), str(file)]))
 
     def scores(self, recording: Recording, folder: str | Path) -> pd.DataFrame:
         """Return what every window was given: ``stage, centre_s, time_s`` and ``probabilities``, an array."""
@@ -109,7 +112,8 @@ def _run(command: list[str], *, given: bytes = b"") -> str:
     return done.stdout.decode()
 
 
-def _ordered(events: pd.DataFrame) -> pd.DataFrame:
+def _events(said: str) -> pd.DataFrame:
+    events = pd.read_csv(io.StringIO(said), dtype={"label": str}, keep_default_na=False)
     kinds = {"start_s": float, "stop_s": float, "label": object, "score": float, "decided_s": float}
     ordered = events[list(EVENT_COLUMNS)].sort_values(["start_s", "label"], kind="stable", ignore_index=True)
     return ordered.astype(kinds)

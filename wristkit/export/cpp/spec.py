@@ -2,25 +2,27 @@
 
 from collections.abc import Mapping
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from wristkit.audio.mel import FLOOR, WINDOW, polyphase
 from wristkit.condition import Conditioning, Source
 from wristkit.condition.sound import MEL, SOUND
-from wristkit.detector import Policy
+from wristkit.detector import Cascade, Detector, Policy
 from wristkit.detector.spec import DetectorSpec
 from wristkit.events import EventDecoder
 from wristkit.export.cpp.text import array, camel, constant, double, single, struct, text, wrapped
+from wristkit.export.stages import stages_of
 from wristkit.filters import CausalFilter, MovingCoefficients
+from wristkit.recording import Recording
 from wristkit.signals.offline import ATTITUDES
 from wristkit.signals.units import PLAUSIBLE
 
-if TYPE_CHECKING:
-    from wristkit.detector import Cascade, Detector
-
-SOUND_RATES_HZ = (16_000, 24_000, 32_000, 48_000)  # others need a low-pass of tens of thousands of taps
+# Those that a microphone of a watch or a phone can be asked for. Of 44.1 kHz the low-pass has 32,635 taps: 130 kB in
+# the header of every detector that hears. Microphone.swift asks for 16 kHz, whatever the hardware has.
+SOUND_RATES_HZ = (16_000, 24_000, 32_000, 48_000)
+_SAME_RATE = 0.01
 AHEAD_S, MOST_AHEAD = 1.25, 256
 _PRE_ROLL_HZ: Mapping[str, float] = {SOUND: 16_000.0}
 _MOTION_HZ = 800.0
@@ -40,6 +42,15 @@ def why_not_in_cpp(conditioning: Conditioning) -> tuple[str, ...]:
     if conditioning.rate_hz * longest >= 2**31:
         return (f"a step of {longest:g} s is {conditioning.rate_hz * longest:g} samples of the grid",)
     return ()
+
+
+def is_heard_in_cpp(detector_or_cascade: Detector | Cascade, recording: Recording) -> bool:
+    """Return whether the core can take a recording's sound, or has no ear for it."""
+    hears = any(SOUND in one.spec.conditioning.inputs for one in stages_of(detector_or_cascade).values())
+    if not hears or SOUND not in recording.streams:
+        return True
+    rate_hz = recording[SOUND].rate_hz
+    return any(abs(rate_hz / one - 1) <= _SAME_RATE for one in SOUND_RATES_HZ)
 
 
 def streams_of(conditioning: Conditioning) -> tuple[StreamText, ...]:
@@ -114,7 +125,7 @@ def names(streams: tuple[StreamText, ...], classes: tuple[str, ...]) -> str:
     )
 
 
-def write_policy(cascade: "Cascade") -> str:
+def write_policy(cascade: Cascade) -> str:
     """Return the structs ``Policy``, ``GateRated`` and ``ConfirmRated`` of a cascade."""
     policy, streams = cascade.policy, cascade_streams(cascade)
     order = [one.name for one in streams]
@@ -171,14 +182,14 @@ def policy_constants(policy: Policy) -> list[str]:
     return [*numbers, f"static constexpr bool kSpanOfGate = {str(policy.span_of == 'gate').lower()};"]
 
 
-def cascade_streams(cascade: "Cascade") -> tuple[StreamText, ...]:
+def cascade_streams(cascade: Cascade) -> tuple[StreamText, ...]:
     """Return the streams of both stages, the gate's first."""
     both = (*streams_of(cascade.gate.spec.conditioning), *streams_of(cascade.confirm.spec.conditioning))
     by_name = {one.name: one for one in both}
     return tuple(by_name[name] for name in cascade.streams)
 
 
-def _rated(name: str, kind: str, stage: "Detector", wanted: tuple[str, ...], cascade: "Cascade") -> str:
+def _rated(name: str, kind: str, stage: Detector, wanted: tuple[str, ...], cascade: Cascade) -> str:
     alone = cascade.policy.label is not None
     labels = [0 if alone or one not in cascade.classes else cascade.classes.index(one) for one in wanted]
     return struct(

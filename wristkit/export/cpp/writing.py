@@ -1,13 +1,15 @@
 """The files of a detector in C++."""
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import wristkit
-from wristkit.export.cpp.net import NetText, Weights, why_not_writable, write_net
+from wristkit.detector import Cascade, Detector
+from wristkit.export.cpp.net import NetText, why_not_writable, write_net
 from wristkit.export.cpp.spec import (
     cascade_streams,
     names,
@@ -17,22 +19,39 @@ from wristkit.export.cpp.spec import (
     write_spec,
 )
 from wristkit.export.cpp.text import comment
+from wristkit.export.narrow import Narrow, narrowed
+from wristkit.export.parity import SHIPPED_BOUND, trial_windows
+from wristkit.export.stages import heard_by, stages_of
 from wristkit.models import weights_sha256
+from wristkit.recording import Recording
 from wristkit.store import atomic_write
 
-if TYPE_CHECKING:
-    from wristkit.detector import Cascade, Detector
-
-_PROGRAMS = ("replay.cpp", "two_threads.cpp", "CMakeLists.txt")
+Weights = Literal["float32", "int8"]
+_PROGRAMS = ("replay.cpp", "reading.hpp", "two_threads.cpp", "CMakeLists.txt")
 _SHARED = ("base", "ring", "condition", "sound", "net", "decoder", "detector")
-_KEYWORDS = frozenset({"auto", "class", "default", "delete", "export", "int", "new", "std", "switch", "this", "union"})
+# Of C++20 and of C, as the name is a namespace and part of C functions; and the file that lies beside the header.
+_KEYWORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class
+        compl concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype
+        default delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline
+        int long main mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public
+        reading register reinterpret_cast requires restrict return short signed sizeof static static_assert
+        static_cast std struct switch template this thread_local throw true try typedef typeid typename union unsigned
+        using virtual void volatile wchar_t while xor xor_eq
+        """,
+    )
+)
 
 
 def write_cpp(
-    detector_or_cascade: "Detector | Cascade",
+    detector_or_cascade: Detector | Cascade,
     folder: str | Path,
     *,
-    weights: Literal["float32", "int8"] = "float32",
+    weights: Weights = "float32",
+    recordings: Sequence[Recording] | None = None,
     name: str = "detector",
 ) -> Path:
     """Write a detector as one C++17 header that depends on nothing, and return the folder.
@@ -49,8 +68,10 @@ def write_cpp(
     folder
         Made where there is none.
     weights
-        ``"float32"``, bit for bit, or ``"int8"``: matrices with one scale for each output, a quarter of the size;
-        what is small, heads and convolutions of single channels, stays float32.
+        ``"float32"``, bit for bit, or ``"int8"``: convolutions with one scale for each output, a quarter of the size;
+        what is small, or would move a probability by more than 5e-3, stays float32.
+    recordings
+        On which int8 is rounded and judged; without them seeded random windows are used.
     name
         Of the header, the namespace and the C functions: letters, digits and underscores.
 
@@ -61,13 +82,28 @@ def write_cpp(
     """
     if weights not in get_args(Weights):
         raise ValueError(f"weights is {weights!r}, expected one of {get_args(Weights)}")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, flags=re.ASCII) or name in _KEYWORDS:
-        raise ValueError(f"name is {name!r}, expected letters, digits and underscores, such as 'double_tap'")
     if reasons := why_not_cpp(detector_or_cascade):
         raise ValueError(f"the detector cannot be written as C++: {'; '.join(reasons)}")
+    nets = {stage: Narrow(one.model) for stage, one in stages_of(detector_or_cascade).items()}
+    if weights == "int8":
+        nets = {stage: _rounded(one, recordings) for stage, one in stages_of(detector_or_cascade).items()}
+    return write_nets(detector_or_cascade, folder, nets=nets, name=name)
+
+
+def _rounded(detector: Detector, recordings: Sequence[Recording] | None) -> Narrow:
+    held = None if recordings is None else heard_by(detector, recordings)
+    return narrowed(detector.model, trial_windows(detector, held).values, bound=SHIPPED_BOUND["int8"])
+
+
+def write_nets(
+    detector_or_cascade: Detector | Cascade, folder: str | Path, *, nets: Mapping[str, Narrow], name: str
+) -> Path:
+    """Write a detector that can be written, each stage with the weights that it is given."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, flags=re.ASCII) or name in _KEYWORDS:
+        raise ValueError(f"name is {name!r}, expected letters, digits and underscores, such as 'double_tap'")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / f"{name}.hpp", _header(detector_or_cascade, name, weights))
+    _write(folder / f"{name}.hpp", _header(detector_or_cascade, name, nets))
     title = title_of(detector_or_cascade)
     _write(folder / f"{name}_c.h", _filled("shim.h", name, title))
     _write(folder / f"{name}_c.cpp", _filled("shim.cpp", name, title))
@@ -76,10 +112,10 @@ def write_cpp(
     return folder
 
 
-def why_not_cpp(detector_or_cascade: "Detector | Cascade") -> tuple[str, ...]:
+def why_not_cpp(detector_or_cascade: Detector | Cascade) -> tuple[str, ...]:
     """Return the reasons why a detector cannot be written as C++; none means it can."""
     reasons = []
-    for stage, one in _stages(detector_or_cascade).items():
+    for stage, one in stages_of(detector_or_cascade).items():
         channels = len(one.spec.conditioning.channels)
         found = why_not_writable(one.model, channels=channels, samples=one.spec.length)
         reasons += [f"{stage}{': ' if stage else ''}{reason}" for reason in found]
@@ -87,38 +123,29 @@ def why_not_cpp(detector_or_cascade: "Detector | Cascade") -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _stages(detector_or_cascade: "Detector | Cascade") -> "dict[str, Detector]":
-    from wristkit.detector import Cascade
-
-    if isinstance(detector_or_cascade, Cascade):
-        return {"gate": detector_or_cascade.gate, "confirm": detector_or_cascade.confirm}
-    return {"": detector_or_cascade}
-
-
-def _header(detector_or_cascade: "Detector | Cascade", name: str, weights: Weights) -> str:
-    from wristkit.detector import Cascade
-
-    stages = _stages(detector_or_cascade)
-    parts = [_opening(detector_or_cascade, name), *(_runtime(f"{part}.hpp") for part in _SHARED)]
+def _header(detector_or_cascade: Detector | Cascade, name: str, nets: Mapping[str, Narrow]) -> str:
+    stages = stages_of(detector_or_cascade)
+    parts = [_opening(detector_or_cascade, name, nets), *(_runtime(f"{part}.hpp") for part in _SHARED)]
     if isinstance(detector_or_cascade, Cascade):
         cascade = detector_or_cascade
         parts.append(_runtime("policy.hpp"))
         for stage, one in stages.items():
-            text = _stage(one, weights, max_wait_s=cascade.policy.max_wait_s)
+            text = _stage(one, nets[stage], max_wait_s=cascade.policy.max_wait_s)
             parts.append(f"namespace {stage} {{\n\n{text}\n}}  // namespace {stage}\n")
         parts += [write_policy(cascade), _runtime("cascade.hpp"), names(cascade_streams(cascade), cascade.classes)]
     else:
         spec = detector_or_cascade.spec
-        parts.append(_stage(detector_or_cascade, weights, max_wait_s=spec.max_wait_s))
+        parts.append(_stage(detector_or_cascade, nets[""], max_wait_s=spec.max_wait_s))
         parts += [_runtime("alone.hpp"), names(streams_of(spec.conditioning), spec.classes)]
     parts += [_windows(stages), _STATUS, f"}}  // namespace {name}\n\n#endif\n"]
     return "\n".join(parts)
 
 
-def _opening(detector_or_cascade: "Detector | Cascade", name: str) -> str:
-    stages = _stages(detector_or_cascade)
+def _opening(detector_or_cascade: Detector | Cascade, name: str, nets: Mapping[str, Narrow]) -> str:
+    stages = stages_of(detector_or_cascade)
     hashes = [f"// {stage or 'net'}: spec {one.spec.sha256}" for stage, one in stages.items()]
     hashes += [f"// {stage or 'net'}: weights {weights_sha256(one.model)}" for stage, one in stages.items()]
+    hashes += [f"// {stage or 'net'}: int8 in {len(one.layers)} layers" for stage, one in nets.items() if one.layers]
     return _OPENING.format(
         title=title_of(detector_or_cascade),
         name=name,
@@ -129,12 +156,12 @@ def _opening(detector_or_cascade: "Detector | Cascade", name: str) -> str:
     )
 
 
-def title_of(detector_or_cascade: "Detector | Cascade") -> str:
+def title_of(detector_or_cascade: Detector | Cascade) -> str:
     """Return a detector in one line of ASCII."""
     return comment(repr(detector_or_cascade))
 
 
-def _latency(stage: str, detector: "Detector") -> str:
+def _latency(stage: str, detector: Detector) -> str:
     spec = detector.spec
     return (
         f"// {stage or 'Latency'}: a window of {spec.length_s:g} s, every {spec.hop_s:g} s; its score is known "
@@ -142,15 +169,14 @@ def _latency(stage: str, detector: "Detector") -> str:
     )
 
 
-def _stage(detector: "Detector", weights: Weights, *, max_wait_s: float | None) -> str:
+def _stage(detector: Detector, one: Narrow, *, max_wait_s: float | None) -> str:
     spec = detector.spec
-    net: NetText = write_net(
-        detector.model, channels=len(spec.conditioning.channels), samples=spec.length, weights=weights
-    )
+    channels = len(spec.conditioning.channels)
+    net: NetText = write_net(one.model, channels=channels, samples=spec.length, whole=one.layers)
     return "\n".join([write_spec(spec, max_wait_s=max_wait_s), net.layers, net.net])
 
 
-def _windows(stages: "dict[str, Detector]") -> str:
+def _windows(stages: Mapping[str, Detector]) -> str:
     """Return what gives the logits of one window of a stage."""
     specs = [one.spec for one in stages.values()]
     spaces = [f"{stage}::" if stage else "" for stage in stages]

@@ -5,24 +5,23 @@ functions, is tested.
 """
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 import wristkit
-from wristkit.detector import Cascade
+from wristkit.detector import Cascade, Detector
 from wristkit.export.cpp.spec import StreamText, cascade_streams, streams_of
-from wristkit.export.cpp.writing import title_of, write_cpp
+from wristkit.export.cpp.writing import title_of, write_cpp, write_nets
 from wristkit.export.forms import INPUT, PROBABILITIES
+from wristkit.export.narrow import Narrow
+from wristkit.export.stages import stages_of
 from wristkit.recording import Recording, Stream
 from wristkit.store import atomic_write
-
-if TYPE_CHECKING:
-    from wristkit.detector import Detector
 
 NAME = "wrist_detector"
 _PLACES = {
@@ -43,7 +42,11 @@ _FELT_S, _HEARD_S = 60.0, 10.0
 
 
 def write_swift(
-    detector_or_cascade: "Detector | Cascade", folder: str | Path, *, recording: Recording | None = None
+    detector_or_cascade: Detector | Cascade,
+    folder: str | Path,
+    *,
+    recording: Recording | None = None,
+    nets: Mapping[str, Narrow] | None = None,
 ) -> Path:
     """Write a Swift package for a watch and return the folder. Nothing of it was compiled here.
 
@@ -56,6 +59,8 @@ def write_swift(
     recording
         The first minute of whose samples, windows and events become the golden vectors of its tests; of one that is
         heard, too, ten seconds. Without one, seconds of seeded noise.
+    nets
+        Weights of the core by stage, where they are not those of the detector: rounded ones, which can be written.
 
     Raises
     ------
@@ -64,8 +69,12 @@ def write_swift(
     """
     folder = Path(folder)
     held = _noise(detector_or_cascade) if recording is None else _beginning(detector_or_cascade, recording)
-    core = write_cpp(detector_or_cascade, folder / _CORE, name=NAME)
-    for tool in ("replay.cpp", "two_threads.cpp", "CMakeLists.txt"):  # of a computer: no part of an app
+    core = folder / _CORE
+    if nets is None:
+        write_cpp(detector_or_cascade, core, name=NAME)
+    else:
+        write_nets(detector_or_cascade, core, nets=nets, name=NAME)
+    for tool in ("replay.cpp", "reading.hpp", "two_threads.cpp", "CMakeLists.txt"):  # of a computer: no part of an app
         (core / tool).unlink()
     (core / "include").mkdir(exist_ok=True)
     (core / f"{NAME}_c.h").replace(core / "include" / f"{NAME}_c.h")
@@ -80,21 +89,15 @@ def write_swift(
     return folder
 
 
-def _stages(detector_or_cascade: "Detector | Cascade") -> "list[Detector]":
-    if isinstance(detector_or_cascade, Cascade):
-        return [detector_or_cascade.gate, detector_or_cascade.confirm]
-    return [detector_or_cascade]
-
-
-def _streams(detector_or_cascade: "Detector | Cascade") -> tuple[StreamText, ...]:
+def _streams(detector_or_cascade: Detector | Cascade) -> tuple[StreamText, ...]:
     if isinstance(detector_or_cascade, Cascade):
         return cascade_streams(detector_or_cascade)
     return streams_of(detector_or_cascade.spec.conditioning)
 
 
-def _values(detector_or_cascade: "Detector | Cascade", held: Recording, *, is_noise: bool) -> dict[str, str]:
+def _values(detector_or_cascade: Detector | Cascade, held: Recording, *, is_noise: bool) -> dict[str, str]:
     """Return what stands in the templates' places."""
-    stages = _stages(detector_or_cascade)
+    stages = list(stages_of(detector_or_cascade).values())
     shapes = [[1, len(one.spec.conditioning.channels), one.spec.length] for one in stages]
     streams = ", ".join(
         f"`{one.name}` ({', '.join(one.channels)}; {one.unit})" for one in _streams(detector_or_cascade)
@@ -119,9 +122,9 @@ def _values(detector_or_cascade: "Detector | Cascade", held: Recording, *, is_no
     }
 
 
-def _golden(detector_or_cascade: "Detector | Cascade", held: Recording) -> dict[str, str]:
+def _golden(detector_or_cascade: Detector | Cascade, held: Recording) -> dict[str, str]:
     """Return raw samples in the order of time, the first conditioned windows, and the events, as tables of text."""
-    first = _stages(detector_or_cascade)[0]
+    first = next(iter(stages_of(detector_or_cascade).values()))
     windows = first.condition(held).values[:_GOLDEN_WINDOWS]
     events = detector_or_cascade.detect(held)
     rows = [",".join(map(repr, one.ravel().tolist())) for one in windows]
@@ -145,13 +148,13 @@ def _samples(held: Recording, names: list[str]) -> str:
     return "".join(ordered["line"])
 
 
-def _beginning(detector_or_cascade: "Detector | Cascade", recording: Recording) -> Recording:
+def _beginning(detector_or_cascade: Detector | Cascade, recording: Recording) -> Recording:
     """Return the beginning of a recording, as much as is no burden as text."""
     is_heard = any(one.name == "audio" for one in _streams(detector_or_cascade))
     return recording.between(recording.start_s, recording.start_s + (_HEARD_S if is_heard else _FELT_S))
 
 
-def _noise(detector_or_cascade: "Detector | Cascade") -> Recording:
+def _noise(detector_or_cascade: Detector | Cascade) -> Recording:
     """Return seconds of seeded noise of every stream, at rates that its gap rule lets pass."""
     rng, streams = np.random.default_rng(0), []
     for one in _streams(detector_or_cascade):

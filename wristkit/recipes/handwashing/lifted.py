@@ -1,8 +1,9 @@
-"""Rubbing where no hands are washed: with a fore arm that points to the sky or to the ground.
+"""Rubbing where no hands are washed: with a fore arm that points to the sky or to the ground, or that turns about.
 
 Hands meet before the belly or over a basin, so that both fore arms lie nearly level. Who brushes, scratches or shakes
 something rubs as fast with an arm that does not; a net that was shown washing in one posture alone looks at the pace
-and forgets the posture.
+and forgets the posture. And hands that meet stay where they are: a wrist that turns over meanwhile shakes or plays with
+something.
 """
 
 from dataclasses import replace
@@ -10,11 +11,21 @@ from dataclasses import replace
 import numpy as np
 
 from wristkit.events import BACKGROUND
+from wristkit.recipes.spotting import joined
 from wristkit.recording import FloatArray
 from wristkit.windows import Windows
 
 STEEP = 0.85
 """Share of gravity along the fore arm from which on nobody washes: 58 degrees from level, an estimate."""
+TUMBLING_RAD_S = (0.5, 3.0)
+"""How fast a wrist that washes nothing turns over: estimate."""
+
+
+def not_washing(washing: Windows, *, seed: int = 0) -> Windows:
+    """Return windows of rubbing as background: one half lifted, the other tumbled."""
+    if len(washing) < 2:
+        return washing.subset(np.arange(0))
+    return joined([lifted(washing, seed=seed), tumbled(washing, seed=seed)])
 
 
 def lifted(washing: Windows, *, seed: int = 0) -> Windows:
@@ -38,6 +49,43 @@ def lifted(washing: Windows, *, seed: int = 0) -> Windows:
         start_s=half.start_s + moment_s,
         stop_s=half.stop_s + moment_s,
     )
+
+
+def tumbled(washing: Windows, *, seed: int = 0) -> Windows:
+    """Return the windows of rubbing that :func:`lifted` leaves, as background, turned over all the while.
+
+    Parameters
+    ----------
+    washing
+        As in :func:`lifted`.
+    """
+    rng = np.random.default_rng([seed, 5])
+    half = washing.subset(np.arange(1, len(washing), 2))
+    vectors = half.values.reshape(len(half), 2, 3, half.samples).astype(np.float64)
+    down = vectors[:, 0].mean(axis=2)
+    axis = np.cross(down, rng.normal(size=down.shape))  # level, so that gravity goes round
+    axis /= np.maximum(1e-9, np.linalg.norm(axis, axis=1, keepdims=True))
+    rate = rng.uniform(*TUMBLING_RAD_S, len(half))[:, None] * axis
+    after_s = (np.arange(half.samples, dtype=np.float64) - half.samples / 2) / half.rate_hz
+    turned = np.stack([_turned_back(vectors[:, kind], rate, after_s) for kind in range(2)], axis=1)
+    turned[:, 1] += rate[:, :, None]
+    moment_s = 0.5 * half.hop_s
+    return replace(
+        half,
+        values=turned.reshape(half.values.shape).astype(np.float32),
+        labels=np.full(len(half), BACKGROUND, dtype=object),
+        start_s=half.start_s + moment_s,
+        stop_s=half.stop_s + moment_s,
+    )
+
+
+def _turned_back(vectors: FloatArray, rate: FloatArray, after_s: FloatArray) -> FloatArray:
+    """Return vectors (n, 3, samples) in axes that turn at (n, 3) rad/s."""
+    from scipy.spatial.transform import Rotation
+
+    turns = Rotation.from_rotvec((rate[:, None, :] * after_s[:, None]).reshape(-1, 3))
+    moved = turns.inv().apply(np.moveaxis(vectors, 1, 2).reshape(-1, 3))
+    return np.moveaxis(moved.reshape(len(vectors), -1, 3), 2, 1)
 
 
 def _steep(count: int, rng: np.random.Generator) -> FloatArray:

@@ -23,19 +23,22 @@ the whole recording, since a watch cannot wait. Nothing is trained. Several wave
 (as Temko averages them), not separated into sources: one that sees no pulse does not harm.
 
 **Limits.** Errors were measured on simulated light alone; on a real one there is agreement with a vendor's rate. Where
-nothing was recorded of motion, even motion may be taken for a pulse: a finding says so, and only a surge of the light
-is refused. A rate that stays on the cadence for minutes is coasted over with falling confidence. Fast irregular rhythms
-are told as their mean over 8 s. Nothing here is a diagnosis.
+nothing was recorded of motion, even motion is taken for a pulse if the recording begins in it (a surge after a rest is
+refused): a finding says so, and confidence is at most ``MOST_UNWITNESSED``. The shape of the wave could tell them apart
+in simulated light, but not in that of real sensors, which bend it. A light that flickers evenly is taken for a pulse,
+too. A rate that stays on the cadence for minutes is coasted over with falling confidence. Fast irregular rhythms are
+told as their mean over 8 s. Nothing here is a diagnosis.
 """
 
 from wristkit.recipes.heart_rate.beats import LEAST_QUALITY, peaks, variability
 from wristkit.recipes.heart_rate.offline import estimate, explain, findings
-from wristkit.recipes.heart_rate.tracker import DELAY_S, LEAST_CONFIDENCE, Tracker
+from wristkit.recipes.heart_rate.tracker import DELAY_S, LEAST_CONFIDENCE, MOST_UNWITNESSED, Tracker
 
 __all__ = [
     "DELAY_S",
     "LEAST_CONFIDENCE",
     "LEAST_QUALITY",
+    "MOST_UNWITNESSED",
     "Tracker",
     "estimate",
     "explain",

@@ -11,6 +11,7 @@ Reason = Literal["", "accel_missing", "accel_axis_dead", "accel_unit"]
 WRONG = ("accel_axis_dead", "accel_unit")
 """Reasons for which nothing is told: motion that is felt wrongly would be taken for none."""
 _LEAST_VALID = 0.5
+_MOST_WILD = 0.5  # more are no lone marks of a missing value, but another unit
 _MEAN_G = {"accel": (0.5, 3.0), "user_accel": (0.0, 3.0)}  # of the length over 8 s: sprinting arms stay below
 _LEAST_GRAVITY_G = 0.1  # of the mean of a stream that holds gravity, while an arm turns about: estimate
 _OTHERS_MOVE_G = 0.03  # two steps of a sensor of 1/64 g, which at rest may show one value for long
@@ -23,8 +24,10 @@ class Witness(NamedTuple):
     reason: Reason
 
 
-def witness(name: str, motion: FloatArray) -> Witness:
-    """Return what a window (n, 3) of a stream is worth."""
+def witness(name: str, motion: FloatArray, *, wild: float = 0.0) -> Witness:
+    """Return what a window (n, 3) of a stream is worth; ``wild`` is the share of it that was left out as impossible."""
+    if wild > _MOST_WILD:
+        return Witness(None, "accel_unit")
     held = np.isfinite(motion)
     if held.any(axis=1).mean() < _LEAST_VALID:
         return Witness(None, "accel_missing")

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from wristkit.condition import Packet
+from wristkit.recipes.doubting import missing
+from wristkit.recipes.heart_rate.evidence import WINDOW_S
 from wristkit.recipes.heart_rate.tracker import LIGHT, MOTIONS, Second, Tracker, told
-from wristkit.recording import Recording, Stream, finding_table
+from wristkit.recording import Recording, Stream, finding_table, one_recording
 
 SECOND_COLUMNS = ("time_s", "bpm", "confidence", "reason")
 # Reason -> stream that it is about, what is so, what to do.
@@ -47,7 +49,8 @@ def estimate(recording: Recording) -> Stream:
     """Return heart rate as a stream ``heart_rate`` with the channels ``bpm`` and ``confidence`` at whole seconds.
 
     A second of which nothing can be said has no row; :func:`explain` and :func:`findings` say why. ``confidence`` is
-    the probability that the true rate is within 5 a minute, or 5 %, of ``bpm``, and at least 0.5.
+    the probability that the true rate is within 5 a minute, or 5 %, of ``bpm``, and at least 0.5; where nothing is
+    known of motion it is at most ``MOST_UNWITNESSED``.
 
     Raises
     ------
@@ -66,10 +69,11 @@ def findings(recording: Recording) -> pd.DataFrame:
     """Return a finding for each span without a rate, as a table for ``Recording.with_findings``."""
     rows: list[tuple[str, str, float, float, int, str, str]] = []
     motion = _motion_of(recording)
-    if motion is None:
-        light = recording[LIGHT]
-        code, note, remedy = _NO_WITNESS
-        rows.append((code, LIGHT, light.start_s, light.stop_s, len(light), note, remedy))
+    code, note, remedy = _NO_WITNESS
+    rows += [
+        (code, LIGHT, start_s, stop_s, len(recording[LIGHT].between(start_s, stop_s)), note, remedy)
+        for start_s, stop_s in _without_witness(recording, motion)
+    ]
     for reason, run in groupby(seconds(recording), key=lambda one: one.reason):
         if reason:
             span = [one.time_s for one in run]
@@ -77,6 +81,15 @@ def findings(recording: Recording) -> pd.DataFrame:
             stream = motion or stream if stream == "accel" else stream
             rows.append((f"heart_rate_{reason}", stream, span[0], span[-1], len(span), note, remedy))
     return finding_table(rows)
+
+
+def _without_witness(recording: Recording, motion: str | None) -> list[tuple[float, float]]:
+    """Return the spans of light in which too little was recorded of motion to tell it from a pulse."""
+    light = recording[LIGHT]
+    if motion is None or not len(light):
+        return [(light.start_s, light.stop_s)]
+    absent = missing(recording[motion], start_s=light.start_s, stop_s=light.stop_s)
+    return [(one.start_s, one.stop_s) for one in absent if one.stop_s - one.start_s >= WINDOW_S / 2]
 
 
 def seconds(recording: Recording) -> list[Second]:
@@ -89,7 +102,8 @@ def seconds(recording: Recording) -> list[Second]:
 
 
 def _motion_of(recording: Recording) -> str | None:
-    return next((name for name in MOTIONS if name in recording.streams and len(recording[name])), None)
+    held = one_recording(recording)
+    return next((name for name in MOTIONS if name in held.streams and len(held[name])), None)
 
 
 def _blocks(recording: Recording, names: tuple[str, ...]) -> Iterator[dict[str, Packet]]:

@@ -21,6 +21,8 @@ MOTIONS = ("accel", "user_accel")
 CHANNELS = ("bpm", "confidence")
 LEAST_CONFIDENCE = 0.5
 """Below it a second is not told: half of such rates would be wrong."""
+MOST_UNWITNESSED = 0.7
+"""Confidence at most where nothing is known of motion: the estimated chance that an even rhythm is no arm's."""
 
 _RESAMPLE = Resample(GRID_HZ)
 _LONGEST_STEP_S = 0.2  # between two samples that a line joins: five periods of the slowest light
@@ -62,7 +64,7 @@ class Tracker:
             raise ValueError(f"max_wait_s is {max_wait_s}, expected seconds, 0 or more, or None to wait for ever")
         self.streams, self.max_wait_s = tuple(streams), max_wait_s
         self._next_s: int | None = None
-        self._waiting: list[tuple[int, str]] = []
+        self._waiting: list[tuple[int, str, bool]] = []
         self.reset()
 
     def reset(self) -> None:
@@ -156,21 +158,22 @@ class Tracker:
         """Take the windows of the next second, and note why it says nothing."""
         motion, reason = None, ""
         for name in windows.keys() - {LIGHT}:
-            motion, reason = witness(name, windows[name])
+            motion, reason = witness(name, windows[name], wild=self._sources[name].wild(self._next_s or 0))
         wrong = reason in WRONG
         said = nothing(reason) if wrong else evidence(windows[LIGHT], motion)
         witnessed = motion is not None
         likelihood = self._visible.likelihood(said, witnessed=witnessed)
-        self._waiting.append((self._next_s or 0, likelihood.reason))
+        self._waiting.append((self._next_s or 0, likelihood.reason, witnessed))
         belief = self._beliefs.push(likelihood, may_jump=witnessed)
         if self._beliefs.present:
             self._visible.remember(said)
         return belief
 
     def _second(self, belief: Belief) -> Second:
-        second, reason = self._waiting.pop(0)
-        unsure = "" if belief.confidence >= LEAST_CONFIDENCE else "unsure"
-        return Second(float(second), belief.bpm, belief.confidence, reason or unsure)
+        second, reason, witnessed = self._waiting.pop(0)
+        confidence = belief.confidence * (1.0 if witnessed else MOST_UNWITNESSED)
+        unsure = "" if confidence >= LEAST_CONFIDENCE else "unsure"
+        return Second(float(second), belief.bpm, confidence, reason or unsure)
 
 
 def told(seconds: Sequence[Second]) -> Stream:
@@ -186,6 +189,7 @@ class _Source:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lanes: list[_Lane] | None = None
+        self._wild = _Lane()  # 1 where a sample is what no wrist gives
         self.newest_s = -np.inf
 
     def checked(self, time: npt.ArrayLike, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -213,6 +217,10 @@ class _Source:
         for lane, column in zip(self._lanes, values.T, strict=True):
             held = (column >= low) & (column <= high)
             lane.push(time_s[held], column[held])
+        if self._name != LIGHT:
+            given = np.isfinite(values).all(axis=1)
+            wild = np.any((values < low) | (values > high), axis=1).astype(np.float64)
+            self._wild.push(time_s[given], wild[given])
         self.newest_s = float(time_s[-1]) if len(time_s) else self.newest_s
 
     def window(self, second: int) -> FloatArray:
@@ -220,9 +228,14 @@ class _Source:
         lanes = self._lanes or [_Lane() for _ in range(3)]
         return np.column_stack([lane.window(_first_of(second)) for lane in lanes])
 
+    def wild(self, second: int) -> float:
+        """Return the share of the samples around a second that no wrist gives."""
+        window = self._wild.window(_first_of(second))
+        return float(np.nanmean(window)) if np.isfinite(window).any() else 0.0
+
     def forget_before(self, second: int) -> None:
         """Drop what no window from a second on reaches."""
-        for lane in self._lanes or []:
+        for lane in [*(self._lanes or []), self._wild]:
             lane.forget_before(_first_of(second))
 
 

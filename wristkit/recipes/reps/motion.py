@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from wristkit.recipes.doubting import not_worn, stream_of, within, wrong_with
+from wristkit.recipes.doubting import missing, not_worn, stream_of, within, wrong_with
 from wristkit.recipes.reps.likeness import IntArray
 from wristkit.recording import FloatArray, Recording, Stream
 from wristkit.signals import resample_offline
@@ -17,7 +17,7 @@ _SLOWEST_HZ = 19.5  # 20 as sensors keep it
 _MOTION_HZ, _SHAKING_HZ, _ANGLE_HZ = 3.0, 4.0, 0.1
 _ANGLE_G = 0.5  # of each radian that was turned: as much as half of what a tilt of it does to gravity
 _LENGTH = 2.5  # of each g of the length of acceleration: little, but free of how the arm is held
-_SHORTEST_S = 3.0
+LEAST_STRETCH_S = 3.0
 
 
 class Stretch(NamedTuple):
@@ -50,9 +50,13 @@ def doubted(recording: Recording) -> tuple[list[Finding], bool]:
     if gyro is not None and len(gyro) > 1 and gyro.rate_hz >= _SLOWEST_HZ:
         held.append(gyro)
     wrong = wrong_with(held)
-    of_gyro = [row for row in wrong if row.stream == "gyro"]
-    of_accel = [row for row in wrong if row.stream == "accel"]
-    return [*of_accel, *map(_left_out, of_gyro), *not_worn(recording)], len(held) == 2 and not of_gyro
+    of_accel, of_gyro = ([row for row in wrong if row.stream == name] for name in ("accel", "gyro"))
+    if gyro is not None and 2 * np.count_nonzero(usable("gyro", gyro.values)) < len(gyro):
+        of_gyro += missing(gyro)
+    ends_s = held[0].start_s, held[0].stop_s
+    used = held[:1] if of_gyro else held
+    absent = [row for one in used for row in missing(one, start_s=ends_s[0], stop_s=ends_s[1])]
+    return [*of_accel, *map(_left_out, of_gyro), *absent, *not_worn(recording)], len(held) == 2 and not of_gyro
 
 
 def _left_out(row: Finding) -> Finding:
@@ -68,14 +72,16 @@ def stretches(recording: Recording, spans: FloatArray, *, gyro: bool) -> Iterato
     held &= within(places / GRID_HZ, spans)
     places, values = places[held], values[held]
     for rows in np.split(np.arange(len(places)), np.flatnonzero(np.diff(places) > 1) + 1):
-        if len(rows) >= _SHORTEST_S * GRID_HZ:
+        if len(rows) >= LEAST_STRETCH_S * GRID_HZ:
             yield _stretch(int(places[rows[0]]), values[rows])
 
 
 def _gridded(stream: Stream) -> tuple[IntArray, FloatArray]:
-    """Return places on the grid and values there; NaN where the sensor gave none that a wrist can."""
-    values = np.where(usable(stream.name, stream.values)[:, None], stream.values, np.nan)
-    even = resample_offline(stream.with_values(stream.name, values), GRID_HZ)
+    """Return places on the grid and values there; NaN in gaps, also in those of samples that no wrist gives."""
+    held = usable(stream.name, stream.values)
+    if np.count_nonzero(held) < 2:
+        return np.empty(0, dtype=np.int64), np.empty((0, stream.values.shape[1]))
+    even = resample_offline(Stream.measured(stream.name, stream.time[held], stream.values[held]), GRID_HZ)
     return np.round(even.time * GRID_HZ).astype(np.int64), np.asarray(even.values, dtype=np.float64)
 
 

@@ -15,25 +15,31 @@ of Moe-Nilssen and Helbostad (J. Biomech. 2004).
   as it does at 1.2 steps a second is felt ten times weaker than at 2.4. A rhythm loses by how far it is from that.
 - A rhythm is gait where acceleration along gravity comes once a step, as a trunk rises, or where the axes swing once
   in two, as an arm does. A hand that rubs goes to and fro and is level: a peak alone would count it.
+- Nor is a hand that chops or stirs: it goes up and down each time alike, while a trunk sways from one foot to the
+  other, so that the axes have something at half the rate of the steps. And where much that is slower than a stride
+  goes up and down, it is a squat, and the steps are its third harmonic.
 - Steps have a moment each, in place of a number a window: the phase of the step's own part, through a Hann window of
   four steps, whose zeros take all other harmonics of the stride out. One foot cannot give two of them.
 - A walk counts from its eighth step on, then from its first: no single bump, and no short row of them, is a step. Up
   to ten seconds after a walk four steps at its rate are enough.
-- The rhythm is the middle one of seven windows in a row, 0.4 s apart, and bridges a turn of a second or two.
+- The rhythm is the middle one of seven windows in a row, 0.4 s apart, and bridges a turn of a second.
+- In longer turns the rhythm is lost, and people walk on: between two steps of one walk up to 3.5 s apart, while
+  something moves at every moment, steps are told at even times, a little slower than those around. None of these was
+  felt.
 
 Constants are from these principles and from simulated walks; none was fitted to a recording or to a place where a
-sensor is worn. That four steps are enough after a pause, and that up to twelve are held back, was added when the ends
-of recorded walks were seen to be missed.
+sensor is worn. That four steps are enough after a pause, that up to twelve are held back, and that turns are walked
+through, was added when steps of recorded walks were seen to be missed; how long a turn may be is from simulated ones.
 
 **Confidence and abstention.** A step's score is the likeness of its stride to the next one, 0 to 1, less at a rate that
 is rarely walked. :func:`doubts` tells where nothing is said: too short between gaps, a dead axis, a mean
 length that no body's acceleration has.
 
-**Limits.** Rhythms of the hands that are as strong along gravity and as steady as a walk count: stirring, chopping, a
-rower. Walks of fewer than eight steps do not, nor does a wheel chair; a walk with a turn every three seconds is no
-rhythm. The first and last two or three steps of a walk, slow and weak, are often missed: 583 of 610 were counted in a
-recording of ten walks. Asymmetry at a wrist is of the arm as much as of the legs. The turning rate is not looked at.
-There is no export of this yet.
+**Limits.** Rhythms of the hands that are as strong along gravity as a walk, and not quite even, count: stirring,
+dishes, push-ups, a rower. Walks of fewer than eight steps do not, nor does a wheel chair; a walk with a turn every
+three seconds is no rhythm, and who hops on one foot does not walk. At either end of a walk a step may be missed or told
+once too often; 591 of 610 were counted in a recording of several walks. Asymmetry at a wrist is of the arm as much as
+of the legs. The turning rate is not looked at. There is no export of this yet.
 """
 
 from collections.abc import Iterator
@@ -43,7 +49,7 @@ import numpy as np
 import pandas as pd
 
 from wristkit.events import event_table
-from wristkit.recipes.doubting import stream_of
+from wristkit.recipes.doubting import missing, stream_of
 from wristkit.recipes.steps.counter import (
     LABEL,
     LEAST_HZ,
@@ -91,10 +97,11 @@ def bouts(recording: Recording) -> pd.DataFrame:
 def doubts(recording: Recording) -> pd.DataFrame:
     """Return a finding for each span of a recording in which nothing is said of steps, with what keeps it from that."""
     _, found = _counted(recording)
+    absent = missing(recording["accel"])
     remedy = "no step is reported there, and none is ruled out; look at the stream"
     joined = _joined(found)
     findings = [Finding("steps_abstained", "accel", one.start_s, one.stop_s, 1, one.why, remedy) for one in joined]
-    return finding_table(findings)
+    return finding_table([*findings, *absent])
 
 
 def _counted(recording: Recording) -> tuple[list[Step], list[Doubt]]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from wristkit.condition import Conditioning, Frame, Grid, Packet, Resample, Source
 from wristkit.events import Event, EventUpdate
-from wristkit.recipes.steps.rhythm import HOP, KEPT, RATE_HZ, RESUMED, SURE, WINDOW, Verdict, beat, verdict
+from wristkit.recipes.steps.rhythm import HOP, KEPT, RATE_HZ, RESUMED, STILL_G, SURE, WINDOW, Verdict, beat, verdict
 from wristkit.recording import CANONICAL, GAP_FLOOR_S, GAP_PERIODS, FloatArray
 
 LEAST_HZ = 19.0
@@ -27,6 +27,10 @@ _CHANGE = 0.15  # of the rate, in e-folds: within four strides nobody who walks 
 _UNEVEN = 0.7  # of the strength, in e-folds: from one of the first steps to the next, half or twice
 _HELD = 12  # steps held back: a walk that begins slowly is sure of itself a few steps later
 _PAUSING_S = 10.0
+# Who turns on the way goes on, slower and unevenly, for two seconds or so; a rhythm is lost a little before and after.
+_TURN, _TURN_S = (1.5, 6.0), 3.5  # steps' times without a step, and seconds at most, that are a turn
+_TURNING = 0.85  # of the step rate: half of the speed in the middle, and the rate is its root
+_NEAR = 13  # samples, 0.5 s, about each moment of a turn, in which something has to move
 _PIECE = 2500  # samples taken up at once; changes nothing else
 _TOGETHER = 0.7  # of a step's time: two that lie closer are one
 
@@ -216,11 +220,13 @@ class _Stretch:
         end = self.next_place if last else self._begin + index * HOP + WINDOW
         places = np.arange(first, stop, dtype=np.int64)
         window = self._held[start - self._place : end - self._place]
+        self._walk.look_back(self._held[: stop - self._place, 0], self._place)
         return self._walk.on(window, start, places, rhythm, decided_s)
 
     def _forget(self) -> None:
         """Drop what no window to come needs."""
         kept = self._begin + max(0, self._told - 1) * HOP
+        kept = min(kept, kept + _FIRST - round(_TURN_S * RATE_HZ) - _NEAR)
         if drop := max(0, kept - self._place):
             self._held, self._needed = self._held[drop:].copy(), self._needed[drop:].copy()
             self._place += drop
@@ -242,7 +248,13 @@ class _Walk:
         self._counts = False
         self._last_s, self._rate_hz, self._size_g = -np.inf, 1.0, 1.0
         self._walked_s, self._walked_hz = -np.inf, 1.0
+        self._went_on = False  # whether something moved all the time since then, when the first step after it was made
         self._phase: complex | None = None
+        self._past: tuple[FloatArray, int] = np.empty(0), 0
+
+    def look_back(self, length_g: FloatArray, place: int) -> None:
+        """Take the length of acceleration (n,) from a place on to where the next steps are looked for."""
+        self._past = length_g, place
 
     def rest(self) -> None:
         """Pass over samples without a rhythm."""
@@ -269,6 +281,8 @@ class _Walk:
             return []
         self._break(at_s, rhythm)
         self._last_s = at_s
+        if self._counts or not self._waiting:
+            self._went_on = self._moved_until(at_s)
         one = Step(at_s, max(0.0, rhythm.sure), rhythm.rate_hz, rhythm.step, rhythm.stride, decided_s)
         told = [one]
         if not self._counts:
@@ -278,8 +292,31 @@ class _Walk:
             if len(self._waiting) < count or np.mean([step.sure for step in self._waiting[-START_UP:]]) < sure:
                 return []
             told, self._waiting, self._counts = self._waiting, [], True
+        told = [*self._turned(told[0]), *told]
         self._walked_hz, self._walked_s = rhythm.rate_hz, at_s
         return [step._replace(decided_s=decided_s) for step in told]
+
+    def _turned(self, after: Step) -> list[Step]:
+        """Return the steps of a turn between the last one that counted and this one, at even times."""
+        gap_s = after.at_s - self._walked_s
+        rate_hz = 0.5 * (self._walked_hz + after.rate_hz)
+        long = _TURN[0] < gap_s * rate_hz <= _TURN[1] and gap_s <= _TURN_S
+        if not (long and self._went_on and self.resumed(after.rate_hz, after.at_s)):
+            return []
+        count = max(1, round(_TURNING * gap_s * rate_hz) - 1)
+        times_s = self._walked_s + gap_s * np.arange(1, count + 1) / (count + 1)
+        return [after._replace(at_s=at_s) for at_s in times_s.tolist()]
+
+    def _moved_until(self, at_s: float) -> bool:
+        """Whether there was something to be felt at every moment since the last step that counted."""
+        if at_s - self._walked_s > _TURN_S:
+            return False
+        length_g, place = self._past
+        first, stop = int(self._walked_s * RATE_HZ) - place, int(at_s * RATE_HZ) + 1 - place
+        if first < 0 or stop - first < _NEAR:
+            return first >= 0
+        near = np.lib.stride_tricks.sliding_window_view(length_g[first:stop], _NEAR)
+        return bool((near.std(axis=1) >= STILL_G).all())
 
     def resumed(self, rate_hz: float, at_s: float) -> bool:
         """Whether somebody walked at about this rate a moment ago."""

@@ -16,16 +16,20 @@ SLOWEST_HZ, FASTEST_HZ = 1.0, 3.3  # steps a second: a shuffle and a sprint
 _RATES_HZ = np.geomspace(SLOWEST_HZ, FASTEST_HZ, 61)  # 2 % apart, less than strides differ from each other
 _BAND_HZ = (0.4, 6.0)
 _TRANSFORM = 512
+_SLOWEST_BIN = 4  # 0.2 Hz: from here to a third of the step rate is what is slower than gait
 _WEIGHT_OF_STEP = 0.25  # of the likeness of steps beside that of strides, which an arm that swings leaves alone
 _STRANGE = 0.25  # lost by a rhythm e times as strong, or as weak, as usual at its rate; four times that at e squared
 _RARE, _COMMON_HZ = 1.0, 1.8  # lost by a rate e times the common one; half of it where it is asked if it is gait
 _TWICE, _MOST_TWICE = 0.1, 3.0  # lost where twice the rate is e times as strong along gravity: that is what steps do
 _SAME, _SAME_RATE = 0.1, 0.15  # won by rates within 15 % of the one just before
 _UPRIGHT = 0.15  # of the power at the step rate, what a trunk's has along gravity at least
+_STRIDE = 0.01  # of the power at the step rate, what the axes have at half of it: two feet are never quite alike
+_SLOW_HZ = 1.4  # steps a second, up to which a rhythm may be a multiple of a squat's
+_SLOWER = 0.35  # of the power at the step rate along gravity: a walk has less that is slower than strides, a squat more
 _RISE = (0.25, 3.0)  # times the usual strength along gravity: a hand on a trolley to a heavy heel
 _LEADS = 0.5  # of the power at the step rate, what an arm's swing has at least: a hand that rubs has none at half of it
 _SWEEP = (0.7, 10.0)  # times the usual strength in all: an arm that swings to an ankle
-_STILL_G = 0.012  # standard deviation below which there is no step to be seen: a rise of 2 mm once a second
+STILL_G = 0.012  # standard deviation below which there is no step to be seen: a rise of 2 mm once a second
 _LENGTH_G = (0.5, 4.0)  # mean length of acceleration on a body that stands, walks or runs
 _MOVES_G = 0.05
 _SWINGS = (2.2, 2.8)  # times as strong as the steps: from where on an arm's swing is listened to, and alone
@@ -56,7 +60,7 @@ def verdict(window: FloatArray, before_hz: float) -> Verdict:
     """
     if why := _unfit(window):
         return Verdict(0.0, -np.inf, 0.0, 0.0, 0.0, 0.0, why)
-    if float(window.std(axis=0).max()) < _STILL_G:
+    if float(window.std(axis=0).max()) < STILL_G:
         return Verdict(0.0, -np.inf, 0.0, 0.0, 0.0, 0.0, "")
     tables, power = _tables(), _power(window)
     length, vector = power[0], power[1:].sum(axis=0)
@@ -77,12 +81,16 @@ def verdict(window: FloatArray, before_hz: float) -> Verdict:
 def _rises(length: FloatArray, vector: FloatArray, place: int) -> Literal["", "trunk", "arm"]:
     """Return what moves as in gait at a rate: a trunk that rises once a step, an arm that swings once in two, or none.
 
-    A hand at work goes to and fro, most of it level: it makes acceleration longer and shorter by little.
+    A hand at work goes to and fro, most of it level: it makes acceleration longer and shorter by little. One that chops
+    or stirs does go up and down, but each time alike, while a trunk sways from one foot to the other. And little that
+    is slower than a stride goes up and down, as much does where a squat's third harmonic would be a step.
     """
     tables = _tables()
     step, whole, swing = length[tables.nearest[place]], vector[tables.nearest[place]], vector[tables.half[place]]
     part = 2 / tables.taper.sum() / tables.usual_g[place]
-    if step >= _UPRIGHT * whole and _RISE[0] <= part * np.sqrt(step) <= _RISE[1]:
+    slower = length[_SLOWEST_BIN : tables.slower[place]].max() if _RATES_HZ[place] < _SLOW_HZ else 0.0
+    feet = swing >= _STRIDE * whole and slower <= _SLOWER * step
+    if feet and step >= _UPRIGHT * whole and _RISE[0] <= part * np.sqrt(step) <= _RISE[1]:
         return "trunk"
     leads = swing >= max(np.square(_SWINGS[0]) * step, _LEADS * whole)
     arm = leads and _SWEEP[0] <= part * np.sqrt(whole + swing) <= _SWEEP[1]
@@ -154,6 +162,7 @@ class _Tables(NamedTuple):
     stride: FloatArray
     nearest: npt.NDArray[np.intp]
     half: npt.NDArray[np.intp]
+    slower: npt.NDArray[np.intp]
     usual_g: FloatArray
     rare: FloatArray
 
@@ -170,8 +179,9 @@ def _tables() -> _Tables:
     left = np.interp(lags_s * RATE_HZ, np.arange(WINDOW), own / own[0])
     step, stride = (np.cos(2 * np.pi * np.outer(hz[band], lag)) / kept for lag, kept in zip(lags_s, left, strict=True))
     nearest, half = (np.round(_RATES_HZ / part / hz[1]).astype(np.intp) for part in (1, 2))
+    slower = np.round(nearest / 3).astype(np.intp) + 1
     rare = _RARE * np.square(np.log(_RATES_HZ / _COMMON_HZ))
-    return _Tables(taper, band, step, stride, nearest, half, usual_g(_RATES_HZ), rare)
+    return _Tables(taper, band, step, stride, nearest, half, slower, usual_g(_RATES_HZ), rare)
 
 
 def beat(window: FloatArray, rate_hz: float, places: npt.NDArray[np.int64], swing: float) -> npt.NDArray[np.complex128]:

@@ -1,6 +1,6 @@
 """A cascade: its states as a diagram, what it did over time, and what its two thresholds cost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -217,17 +217,13 @@ def draw_surface(ax: "Axes", surface: pd.DataFrame) -> "Axes":
     clear_axes(ax)
     millions = surface["operations_per_hour"] / 1e6
     most = max(1.0, float(surface["fp_per_hour"].max())) * 1.05
+    ends: dict[tuple[float, float], list[str]] = {}
     for gate_high, line in surface.sort_values("confirm_high").groupby("gate_high"):
         ax.plot(line["fp_per_hour"], line["recall"], color=RULE, linewidth=1.0, zorder=2, clip_on=False)
-        last = line.iloc[0]
-        ax.annotate(
-            f"gate {gate_high:.2g}",
-            (last["fp_per_hour"], last["recall"]),
-            xytext=(4, -9),
-            textcoords="offset points",
-            color=MUTED,
-            fontsize=SMALL_PT,
-        )
+        end = line[["fp_per_hour", "recall"]].iloc[0].round(2)
+        ends.setdefault((float(end.iloc[0]), float(end.iloc[1])), []).append(f"{gate_high:.2g}")
+    for end_at, gates in ends.items():
+        _name_gates(ax, end_at, gates, most=most)
     points = ax.scatter(
         surface["fp_per_hour"],
         surface["recall"],
@@ -250,6 +246,20 @@ def draw_surface(ax: "Axes", surface: pd.DataFrame) -> "Axes":
     return ax
 
 
+def _name_gates(ax: "Axes", end_at: tuple[float, float], gates: Sequence[str], *, most: float) -> None:
+    """Name the thresholds of the gate whose lines end at one place, beside the ring that may be there."""
+    is_right = end_at[0] > 0.6 * most
+    ax.annotate(
+        f"gate {', '.join(gates)}",
+        end_at,
+        xytext=(-9 if is_right else 9, -12),
+        textcoords="offset points",
+        ha="right" if is_right else "left",
+        color=MUTED,
+        fontsize=SMALL_PT,
+    )
+
+
 def _draw_cost(ax: "Axes", points: object, *, always: float) -> None:
     figure = ax.get_figure(root=True)
     if figure is None:
@@ -258,7 +268,7 @@ def _draw_cost(ax: "Axes", points: object, *, always: float) -> None:
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=RULE, labelcolor=MUTED, labelsize=SMALL_PT, length=3)
     bar.set_label(
-        plain(f"million operations per hour ({always:.4g} if always on)", most=60), color=INK, fontsize=TEXT_PT
+        plain(f"million operations per hour ({always:,.0f} if always on)", most=60), color=INK, fontsize=TEXT_PT
     )
 
 

@@ -95,11 +95,12 @@ def draw_variants(ax: "Axes", variants: pd.DataFrame) -> "Axes":
 def draw_replay(ax: "Axes", comparison: "Comparison") -> "Axes":
     """Draw the score of the class that Python finds most probable, on the device and in Python; return the axes.
 
-    Where they part by more than the bound of the check the device's line is marked; events that only one of the two
-    has stand at the top.
+    Of a cascade it is the gate's. Where they part by more than the bound of the check the device's line is marked;
+    events that only one of the two has stand at the top.
     """
     clear_axes(ax)
     scores, checks = comparison.scores, comparison.checks.set_index("check")
+    scores = scores[scores["stage"] != "confirm"]
     if scores.empty:
         say_in(ax, "the log has no scores")
         return ax

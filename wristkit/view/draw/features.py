@@ -166,7 +166,7 @@ def draw_feature(
     draw_lines(ax, stream, colours, start_s=firsts.min(), stop_s=lasts.max(), max_points=max_points)
     for line in ax.get_lines():
         line.set_alpha(0.45)
-    name_axes(ax, x="s", y=f"{stream.name} ({stream.unit})")
+    name_axes(ax, x="time (s)", y=f"{stream.name} ({stream.unit})")
     right = ax.twinx()
     clear_axes(right)
     right.grid(visible=False)

@@ -2,6 +2,7 @@
 //
 //     replay FOLDER [options]      a folder that wristkit.save wrote
 //     replay FILE.csv [options]    lines of: stream,time_s,value,value,...   (no header, in canonical units)
+//     replay FILE.jsonl [options]  a device's log, as wristkit.export.device_log describes it
 //     replay --windows STAGE < FILE   float32 windows (channels, samples) to logits; the stage is 0, of a confirmer 1
 //
 //     --wrist left|right  --crown left|right    how the watch was worn, for a detector in the wrist frame
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "@NAME@.hpp"
+#include "reading.hpp"
 
 namespace {
 
@@ -30,12 +32,7 @@ using @NAME@::Detector;
 using @NAME@::EventUpdate;
 using @NAME@::Side;
 using @NAME@::Status;
-namespace fs = std::filesystem;
-
-struct Stream {
-  std::vector<double> time_s;
-  std::vector<float> values;  // row by row
-};
+using reading::Stream;
 
 struct Options {
   std::string path;
@@ -46,215 +43,6 @@ struct Options {
   bool updates = false;
   double burst_s = 0.0;
 };
-
-int place_of(const std::string& name) {
-  for (int stream = 0; stream < Detector::kStreams; ++stream) {
-    if (name == @NAME@::kStreamNames[stream]) {
-      return stream;
-    }
-  }
-  return -1;
-}
-
-// ---- reading ----
-
-struct Array {
-  std::string kind;
-  std::vector<std::size_t> shape;
-  std::string bytes;
-};
-
-/// Read a .npy file of version 1 in the order of C.
-Array read_npy(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  char head[10];
-  if (!file.read(head, sizeof head) || std::memcmp(head, "\x93NUMPY", 6) != 0) {
-    throw std::runtime_error(path.string() + " is no .npy file");
-  }
-  const auto low = static_cast<unsigned char>(head[8]);
-  const auto high = static_cast<unsigned char>(head[9]);
-  std::string header(static_cast<std::size_t>(low + 256 * high), ' ');
-  file.read(header.data(), static_cast<std::streamsize>(header.size()));
-  Array array;
-  const std::size_t kind = header.find("'descr': '") + 10;
-  array.kind = header.substr(kind, header.find('\'', kind) - kind);
-  std::istringstream shape(header.substr(header.find('(') + 1));
-  std::size_t length = 0;
-  while (shape >> length) {
-    array.shape.push_back(length);
-    shape.ignore(1);
-  }
-  std::ostringstream rest;
-  rest << file.rdbuf();
-  array.bytes = rest.str();
-  return array;
-}
-
-template <class Number>
-std::vector<Number> numbers_of(const Array& array, const char* kind, const fs::path& path) {
-  if (array.kind != kind) {
-    throw std::runtime_error(path.string() + " holds " + array.kind + ", expected " + kind);
-  }
-  std::vector<Number> numbers(array.bytes.size() / sizeof(Number));
-  std::memcpy(numbers.data(), array.bytes.data(), numbers.size() * sizeof(Number));
-  return numbers;
-}
-
-/// Return what follows `"key":` after a place in the text of recording.json, up to the end of the line.
-std::string after(const std::string& text, const std::string& key, std::size_t from) {
-  const std::size_t place = text.find('"' + key + "\":", from);
-  if (place == std::string::npos) {
-    throw std::runtime_error("recording.json lacks " + key);
-  }
-  const std::size_t begin = place + key.size() + 3;
-  std::string value = text.substr(begin, text.find('\n', begin) - begin);
-  value.erase(std::remove_if(value.begin(), value.end(), [](char one) { return one == '"' || one == ' ' || one == ','; }),
-              value.end());
-  return value;
-}
-
-std::vector<std::string> channels_of(const std::string& text, std::size_t from) {
-  const std::size_t begin = text.find('[', text.find("\"channels\":", from)) + 1;
-  std::istringstream list(text.substr(begin, text.find(']', begin) - begin));
-  std::vector<std::string> names;
-  for (std::string word; std::getline(list, word, ',');) {
-    const std::size_t open = word.find('"');
-    names.push_back(word.substr(open + 1, word.rfind('"') - open - 1));
-  }
-  return names;
-}
-
-/// Return for each channel that the detector takes its place in a stream.
-std::vector<std::size_t> columns_of(int stream, const std::vector<std::string>& channels) {
-  std::vector<std::size_t> columns;
-  for (int place = 0; place < Detector::kStreamWidths[stream]; ++place) {
-    const std::string wanted = @NAME@::kChannelNames[stream][place];
-    const auto found = std::find(channels.begin(), channels.end(), wanted);
-    if (found == channels.end() && !(channels.size() == 1 && Detector::kStreamWidths[stream] == 1)) {
-      throw std::runtime_error(std::string(@NAME@::kStreamNames[stream]) + " lacks the channel " + wanted);
-    }
-    columns.push_back(found == channels.end() ? 0U : static_cast<std::size_t>(found - channels.begin()));
-  }
-  return columns;
-}
-
-Stream read_stream(const fs::path& folder, const std::string& header, std::size_t from, int place) {
-  const std::size_t stop = std::min(header.find("\n  },", from), header.find("\n  }\n", from));
-  const std::string entry = header.substr(from, stop - from);
-  const std::string unit = after(entry, "unit", 0);
-  std::string wanted = @NAME@::kUnits[place];
-  wanted.erase(std::remove(wanted.begin(), wanted.end(), ' '), wanted.end());
-  if (unit != wanted) {
-    throw std::runtime_error(std::string(@NAME@::kStreamNames[place]) + " is in " + unit + ", expected " + wanted);
-  }
-  const std::size_t values_at = entry.find("\"values\":");
-  const fs::path values_path = folder / after(entry, "name", values_at);
-  const Array array = read_npy(values_path);
-  const std::vector<float> columns = numbers_of<float>(array, "<f4", values_path);
-  const std::size_t count = array.shape.back();
-  Stream stream;
-  const std::size_t time_at = entry.find("\"time\":");
-  if (time_at == std::string::npos) {
-    const double start_s = std::stod(after(entry, "start_s", 0));
-    const double rate_hz = std::stod(after(entry, "rate_hz", 0));
-    for (std::size_t row = 0; row < count; ++row) {
-      stream.time_s.push_back(start_s + static_cast<double>(row) / rate_hz);
-    }
-  } else {
-    const fs::path time_path = folder / after(entry, "name", time_at);
-    stream.time_s = numbers_of<double>(read_npy(time_path), "<f8", time_path);
-  }
-  const std::vector<std::size_t> chosen = columns_of(place, channels_of(entry, 0));
-  for (std::size_t row = 0; row < count; ++row) {
-    for (const std::size_t column : chosen) {
-      stream.values.push_back(columns[column * count + row]);
-    }
-  }
-  return stream;
-}
-
-std::vector<Stream> read_folder(const fs::path& folder, Options& options) {
-  std::ifstream file(folder / "recording.json");
-  std::ostringstream whole;
-  whole << file.rdbuf();
-  const std::string header = whole.str();
-  const auto side = [&](const char* key) {
-    const std::string value = after(header, key, 0);
-    return value == "left" ? Side::left : value == "right" ? Side::right : Side::unknown;
-  };
-  options.worn.wrist = options.worn.wrist == Side::unknown ? side("wrist") : options.worn.wrist;
-  options.worn.crown = options.worn.crown == Side::unknown ? side("crown") : options.worn.crown;
-  std::vector<Stream> streams(static_cast<std::size_t>(Detector::kStreams));
-  for (int place = 0; place < Detector::kStreams; ++place) {
-    const std::string name = std::string("\n   \"name\": \"") + @NAME@::kStreamNames[place] + "\",";
-    const std::size_t from = header.find(name, header.find("\"streams\":"));
-    if (from != std::string::npos) {
-      streams[static_cast<std::size_t>(place)] = read_stream(folder, header, from, place);
-    } else {
-      std::cerr << "no stream " << @NAME@::kStreamNames[place] << '\n';
-    }
-  }
-  return streams;
-}
-
-std::vector<Stream> read_csv(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) {
-    throw std::runtime_error("cannot read " + path);
-  }
-  std::vector<Stream> streams(static_cast<std::size_t>(Detector::kStreams));
-  std::size_t number = 0;
-  for (std::string line; std::getline(file, line);) {
-    ++number;
-    std::istringstream words(line);
-    std::string word;
-    std::getline(words, word, ',');
-    const int place = place_of(word);
-    if (place < 0) {
-      continue;
-    }
-    Stream& stream = streams[static_cast<std::size_t>(place)];
-    std::vector<double> numbers;
-    while (std::getline(words, word, ',')) {
-      numbers.push_back(std::stod(word));
-    }
-    if (numbers.size() != static_cast<std::size_t>(Detector::kStreamWidths[place]) + 1) {
-      throw std::runtime_error("line " + std::to_string(number) + " has " + std::to_string(numbers.size()) +
-                               " numbers, expected " + std::to_string(Detector::kStreamWidths[place] + 1));
-    }
-    stream.time_s.push_back(numbers[0]);
-    for (std::size_t value = 1; value < numbers.size(); ++value) {
-      stream.values.push_back(static_cast<float>(numbers[value]));
-    }
-  }
-  return streams;
-}
-
-/// Return the usual rate of sound that lies within 1 % of what stamps show, holes counted and gaps left out.
-int sound_rate_of(const Stream& sound) {
-  std::vector<double> steps_s;
-  for (std::size_t row = 1; row < sound.time_s.size(); ++row) {
-    steps_s.push_back(sound.time_s[row] - sound.time_s[row - 1]);
-  }
-  std::vector<double> sorted_s = steps_s;
-  std::nth_element(sorted_s.begin(), sorted_s.begin() + static_cast<std::ptrdiff_t>(sorted_s.size() / 2), sorted_s.end());
-  const double usual_s = sorted_s[sorted_s.size() / 2];
-  double places = 0.0;
-  double span_s = 0.0;
-  for (const double step_s : steps_s) {
-    if (step_s <= 0.005) {
-      places += std::round(step_s / usual_s);
-      span_s += step_s;
-    }
-  }
-  const double measured_hz = places / span_s;
-  for (const int usual_hz : {16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000}) {
-    if (std::abs(usual_hz / measured_hz - 1) <= 0.01) {
-      return usual_hz;
-    }
-  }
-  return static_cast<int>(std::lround(measured_hz));
-}
 
 // ---- running ----
 
@@ -300,6 +88,10 @@ class Replay {
   void flush() {
     const std::uint64_t overrun = detector_->overrun_samples();
     detector_->flush(sink());
+    if (refused_.count(Status::rate_unknown) != 0) {
+      throw std::runtime_error("sound at " + std::to_string(options_.worn.sound_rate_hz) +
+                               " Hz is not taken; resample it to 16000, 24000, 32000 or 48000 Hz first");
+    }
     for (const auto& [status, count] : refused_) {
       std::cerr << count << " samples: " << @NAME@::name_of(status) << '\n';
     }
@@ -423,19 +215,25 @@ Options options_of(int count, char** words) {
   return options;
 }
 
+std::vector<Stream> read(const std::string& path, @NAME@::Worn& worn) {
+  if (std::filesystem::is_directory(path)) {
+    return reading::read_folder(path, worn);
+  }
+  return std::filesystem::path(path).extension() == ".jsonl" ? reading::read_log(path, worn) : reading::read_csv(path);
+}
+
 int run(int count, char** words) {
   Options options = options_of(count, words);
   if (options.windows_of >= 0) {
     return run_windows(options.windows_of);
   }
   if (options.path.empty()) {
-    throw std::runtime_error("give a folder of wristkit.save, or a .csv file; the head of replay.cpp lists options");
+    throw std::runtime_error("give a folder of wristkit.save, a .csv file or a .jsonl log; the head of replay.cpp lists options");
   }
-  const std::vector<Stream> streams =
-      fs::is_directory(options.path) ? read_folder(options.path, options) : read_csv(options.path);
-  const int sound = place_of("audio");
+  const std::vector<Stream> streams = read(options.path, options.worn);
+  const int sound = reading::place_of("audio");
   if (sound >= 0 && !options.has_sound_rate && streams[static_cast<std::size_t>(sound)].time_s.size() > 1) {
-    options.worn.sound_rate_hz = sound_rate_of(streams[static_cast<std::size_t>(sound)]);
+    options.worn.sound_rate_hz = reading::sound_rate_of(streams[static_cast<std::size_t>(sound)]);
   }
   Replay replay(options);
   std::printf("%sstart_s,stop_s,label,score,decided_s\n", options.updates ? "update," : "");

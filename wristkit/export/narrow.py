@@ -1,0 +1,229 @@
+"""Weights as whole numbers of 8 bits: how they are rounded, and which layers keep the numbers that they have.
+
+A net that was trained until it is sure has large logits, and rounding each weight to the nearest of 255 steps moved a
+probability by up to 0.04. So each weight that is rounded lets those that are yet to be rounded make up for it, on the
+windows at hand (GPTQ: Frantar, Ashkboos, Hoefler, Alistarh, ICLR 2023), and what even then moves too much stays as it
+is, by name. Deviations from the paper: a convolution's inputs are its steps along time; its bias is a last column that
+makes up and is never rounded; and every layer sees the inputs of the net as it was, so that each can be judged alone.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from wristkit.export.packaged import Windows32
+
+Double = npt.NDArray[np.float64]
+
+SHARE = 0.4  # of the bound, for what whole numbers do alone: float16 and other windows need room, too
+_DAMPING = 0.01  # of the mean square of an input, as in the paper
+_LARGEST = 127  # as many steps below 0 as above
+_CALIBRATING, _HARDEST, _AT_ONCE = 1024, 256, 256
+_FEW_WEIGHTS = 256  # below that a layer's entry in the file is longer than what is saved
+
+
+class Whole(NamedTuple):
+    """A layer's weights as whole numbers (outputs, inputs, kernel), and what a step of each output (outputs,) is."""
+
+    numbers: npt.NDArray[np.int8]
+    scale: npt.NDArray[np.float32]
+
+    @property
+    def weights(self) -> npt.NDArray[np.float32]:
+        """The weights that they stand for."""
+        return np.asarray(self.numbers * self.scale[:, None, None], dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Narrow:
+    """A net, of which some layers have whole numbers for weights.
+
+    Parameters
+    ----------
+    model
+        The net with the weights that the whole numbers stand for, and BatchNorm in the convolutions before it.
+    layers
+        Layer of the model to its whole numbers; none in a net that is as it was.
+    kept
+        Names of the layers that could have been rounded and were not: they would have moved a probability too far.
+    apart
+        Largest difference of a probability from the net as it was, on the windows at hand.
+    """
+
+    model: nn.Module
+    layers: Mapping[nn.Module, Whole] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
+    apart: float = 0.0
+
+
+def narrowed(model: nn.Module, values: Windows32, *, bound: float) -> Narrow:
+    """Return a net with as many layers in whole numbers as a bound of its probabilities allows.
+
+    Depthwise convolutions, dense layers and small ones stay: they hold few bytes, and the decision hangs on them.
+
+    Parameters
+    ----------
+    values
+        Conditioned windows (n, channels, samples) to round and to judge by.
+    bound
+        Of the largest difference in probability, of which whole numbers may use ``SHARE``.
+    """
+    net = _folded(model)
+    layers = {name: one for name, one in net.named_modules() if _is_large(one)}
+    if not layers:
+        return Narrow(net)
+    moments = _moments(net, layers, values[:: -(-len(values) // _CALIBRATING)])
+    rounded = {name: _rounded(layer, moments[name]) for name, layer in layers.items()}
+    tried = _Tried(net, layers, rounded, torch.from_numpy(np.ascontiguousarray(values)))
+    kept = _fewest_kept(tried, most=SHARE * bound)
+    chosen = [name for name in layers if name not in kept]
+    apart = float(tried.apart(chosen).max())
+    return Narrow(net, {layers[name]: rounded[name].whole for name in chosen}, tuple(sorted(kept)), apart)
+
+
+class _Rounded(NamedTuple):
+    whole: Whole
+    bias: Tensor | None
+
+
+def _is_large(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv1d) and layer.groups == 1 and layer.weight.numel() >= _FEW_WEIGHTS
+
+
+def _folded(model: nn.Module) -> nn.Module:
+    """Return a copy whose BatchNorms are in the convolutions that stand right before them in a row of layers."""
+    net = copy.deepcopy(model).eval()
+    for row in [one for one in net.modules() if isinstance(one, nn.Sequential)]:
+        for place, (layer, norm) in enumerate(pairwise(list(row))):
+            if isinstance(layer, nn.Conv1d) and isinstance(norm, nn.BatchNorm1d) and norm.track_running_stats:
+                row[place], row[place + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
+    return net
+
+
+@torch.no_grad()
+def _moments(net: nn.Module, layers: Mapping[str, nn.Module], values: Windows32) -> dict[str, Double]:
+    """Return for each layer the sums of products of what its weights, and last its bias, are multiplied by."""
+    sums: dict[str, Tensor] = {}
+
+    def see(name: str, layer: nn.Conv1d, x: Tensor) -> None:
+        span = layer.dilation[0] * (layer.kernel_size[0] - 1) + 1
+        steps = x.double().unfold(2, span, layer.stride[0])[..., :: layer.dilation[0]]
+        columns = steps.permute(0, 2, 1, 3).flatten(0, 1).flatten(1)
+        columns = torch.cat([columns, columns.new_ones(len(columns), 1)], dim=1)
+        sums[name] = sums.get(name, 0) + columns.T @ columns
+
+    handles = [
+        layer.register_forward_pre_hook(lambda layer, given, name=name: see(name, layer, given[0]))
+        for name, layer in layers.items()
+    ]
+    try:
+        for first in range(0, len(values), _AT_ONCE):
+            net(torch.from_numpy(values[first : first + _AT_ONCE]))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: one.numpy() for name, one in sums.items()}
+
+
+def _rounded(layer: nn.Module, moments: Double) -> _Rounded:
+    """Return a layer's weights as whole numbers, and the bias that makes up for the rest."""
+    weight, bias = (getattr(layer, name) for name in ("weight", "bias"))
+    shape, held = weight.shape, weight.detach().double().flatten(1).numpy()
+    scale, count = _scale(held), held.shape[1]
+    order = np.argsort(-np.diag(moments)[:count], kind="stable")
+    if bias is not None:
+        order = np.append(order, count)
+        held = np.hstack([held, bias.detach().double().numpy()[:, None]])
+    held, upper = held[:, order].copy(), _upper(moments[np.ix_(order, order)])
+    numbers = np.empty((len(held), count), dtype=np.int8)
+    for place, column in enumerate(order[:count]):
+        whole = np.clip(np.rint(held[:, place] / scale), -_LARGEST, _LARGEST)
+        numbers[:, column] = whole
+        missed = (held[:, place] - whole * scale) / upper[place, place]
+        held[:, place + 1 :] -= missed[:, None] * upper[place, place + 1 :]
+    left = None if bias is None else torch.from_numpy(held[:, -1]).half().float()
+    return _Rounded(Whole(numbers.reshape(shape), scale.astype(np.float32)), left)
+
+
+def _scale(weight: Double) -> Double:
+    """Return for each output what a step stands for: a number that float16 has, and the largest weight within reach."""
+    steps = np.abs(weight).max(axis=1) / _LARGEST
+    near = steps.astype(np.float16)
+    up = np.where(near < steps, np.nextafter(near, np.float16(np.inf)), near).astype(np.float64)
+    return np.where(up > 0, up, 1.0)
+
+
+def _upper(moments: Double) -> Double:
+    """Return U of the inverse of the moments, U'U: by its rows a rounded weight is made up for by those after it."""
+    mean = float(np.diag(moments).mean())
+    damped = moments + np.eye(len(moments)) * (_DAMPING * mean if mean > 0 else 1.0)
+    return np.asarray(np.linalg.cholesky(np.linalg.inv(damped)).T)
+
+
+class _Tried:
+    """The net with any of its layers rounded, beside the net as it was."""
+
+    def __init__(
+        self, net: nn.Module, layers: Mapping[str, nn.Module], rounded: Mapping[str, _Rounded], values: Tensor
+    ) -> None:
+        self.bytes = {name: one.whole.numbers.size for name, one in rounded.items()}
+        self._net, self._layers, self._values = net, layers, values
+        self._forms = {
+            name: (_weights_of(layer), (torch.from_numpy(rounded[name].whole.weights), rounded[name].bias))
+            for name, layer in layers.items()
+        }
+        self._wanted = self._said(values)
+
+    def apart(self, names: Iterable[str], rows: npt.NDArray[np.int64] | None = None) -> Double:
+        """Return the largest difference in probability in each window, with these layers rounded."""
+        chosen = set(names)
+        with torch.no_grad():
+            for name, layer in self._layers.items():
+                weight, bias = self._forms[name][name in chosen]
+                layer.load_state_dict({"weight": weight} if bias is None else {"weight": weight, "bias": bias})
+        at = slice(None) if rows is None else rows
+        return np.asarray(np.abs(self._said(self._values[at]) - self._wanted[at]).max(axis=1))
+
+    def _said(self, values: Tensor) -> Double:
+        with torch.no_grad():
+            parts = [torch.softmax(self._net(part), dim=-1) for part in torch.split(values, _AT_ONCE)]
+        return np.asarray(torch.cat(parts).double().numpy())
+
+
+def _weights_of(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
+    weight, bias = (getattr(layer, name) for name in ("weight", "bias"))
+    return weight.detach().clone(), None if bias is None else bias.detach().clone()
+
+
+def _fewest_kept(tried: _Tried, *, most: float) -> frozenset[str]:
+    """Return the layers to be left as they are: looked for on the hardest windows, until no other is too far off."""
+    names = frozenset(tried.bytes)
+    apart, kept = tried.apart(names), frozenset[str]()
+    hard = np.empty(0, dtype=np.int64)
+    while apart.max() > most:
+        hard = np.union1d(hard, np.argsort(apart)[-_HARDEST:])
+        kept = _fewest_of(tried, hard, most)
+        apart = tried.apart(names - kept)
+    return kept
+
+
+def _fewest_of(tried: _Tried, rows: npt.NDArray[np.int64], most: float) -> frozenset[str]:
+    """Give layers back, first those that alone move the most, until it holds; then take back what need not be."""
+    alone = {name: float(tried.apart([name], rows).max()) for name in tried.bytes}
+    kept: set[str] = set()
+    for name in sorted(alone, key=alone.__getitem__, reverse=True):
+        if tried.apart(set(alone) - kept, rows).max() <= most:
+            break
+        kept.add(name)
+    for name in sorted(kept, key=tried.bytes.__getitem__, reverse=True):
+        if tried.apart(set(alone) - kept | {name}, rows).max() <= most:
+            kept.remove(name)
+    return frozenset(kept)

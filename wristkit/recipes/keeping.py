@@ -1,0 +1,55 @@
+"""Simulated lives and nets kept in a folder, so that long work can stop and go on: nothing is made a second time."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from wristkit.detector import Cascade, Detector
+from wristkit.load import load
+from wristkit.recording import Recording
+from wristkit.store import save
+
+LIVES = "WRISTKIT_LIVES"
+"""Names the folder; where it is not set nothing is kept."""
+_TRAINED_BY = ("train/*.py", "models/*.py", "windows/*.py", "recipes/lasting.py", "recipes/spotting.py")
+_PACKAGE = Path(__file__).parents[1]
+_SIMULATED_BY = ("activities", "body", "confounders", "raising", "room", "scene", "sensor", "session", "sound", "voice")
+_MADE_BY = (*(f"simulate/{name}.py" for name in (*_SIMULATED_BY, "washing")), "audio/*.py", "recipes/scenes.py")
+
+
+def kept(make: Callable[[], Recording], *asked: object) -> Recording:
+    """Return what ``make`` gives, read from the folder where the same code was asked for the same before."""
+    if not os.environ.get(LIVES):
+        return make()
+    name = sha256(repr((_code(), *asked)).encode()).hexdigest()[:16]
+    folder = Path(os.environ[LIVES]) / name
+    if not folder.is_dir():
+        unfinished = folder.with_name(f"{name}.{os.getpid()}")
+        save(make(), unfinished).rename(folder)
+    return load(folder)
+
+
+def weights_of(cascade: Cascade) -> str:
+    """Return the hash of all by which a cascade wakes: its policy, and the net of its gate."""
+    weights = [value.numpy().tobytes() for value in cascade.gate.model.state_dict().values()]
+    return sha256(cascade.sha256.encode() + b"".join(weights)).hexdigest()
+
+
+def kept_detector(make: Callable[[], Detector], *asked: object) -> Detector:
+    """Return what ``make`` trains, read from the folder where the same code was asked for the same before."""
+    if not os.environ.get(LIVES):
+        return make()
+    folder = Path(os.environ[LIVES]) / sha256(repr((_code(_TRAINED_BY), *asked)).encode()).hexdigest()[:16]
+    if not folder.is_dir():
+        unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
+        make().save(unfinished).rename(folder)
+    return Detector.load(folder)
+
+
+@cache
+def _code(patterns: tuple[str, ...] = _MADE_BY) -> str:
+    """Return the hash of the code that something is made by."""
+    files = [path for pattern in patterns for path in sorted(_PACKAGE.glob(pattern))]
+    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
