@@ -15,7 +15,9 @@ unit, a dead axis, a device that nobody wore, which a net would take for sitting
 
 **Limits.** Running, stairs, standing and cycling were seen in simulation alone, and figures on them are simulated.
 Cycling-like is hands that lie on a bar and are shaken: a car's wheel feels so, too. Stairs up and down are one class.
-Axes that point elsewhere than a watch's, or the other way, are not noticed and give other activities.
+Axes that point elsewhere than a watch's, or the other way, are not noticed and give other activities. A sit of
+a second or less between two moments is mostly not told: of six real people that it was not trained on 23 of 105, while
+two thirds of the windows in them are.
 """
 
 import os

@@ -34,7 +34,7 @@ SOUND = frozenset({"audio", "mel"})
 
 ASKED_HOURS = 50
 """Simulated people of an hour each on whom the goals are to be met."""
-ALWAYS_HEARD = 2
+ALWAYS_HEARD = 10
 """Simulated people of the table on whom a microphone that is always on is run too, an hour of each."""
 _SPARE_RECALL = 0.011  # that a looser gate may cost: one event of a hundred
 

@@ -132,6 +132,9 @@ def to_train_on(
     gestures: Sequence[str],
     *,
     warm_s: float,
+    sensors: Sequence[SensorParams] = _SENSORS_TO_TRAIN_ON,
+    copies: int = _COPIES,
+    turning_rad_s: float = _CALM_RAD_S,
     people: int = 216,
     hours_each: float = 0.06,
 ) -> Iterator[Recording]:
@@ -145,9 +148,13 @@ def to_train_on(
         Those over real motion, each as often as it is named.
     warm_s
         Length of a window.
+    sensors
+        Given to the lives in turn.
+    copies, turning_rad_s
+        How often all real motion is used, each time with other gestures over it, and how much the arm may turn there.
     """
-    yield from lives("train", count=people, hours=hours_each, per_hour=per_hour, sensors=_SENSORS_TO_TRAIN_ON)
-    yield from real_with_gestures(gestures, copies=_COPIES, wearers=people, warm_s=warm_s, turning_rad_s=_CALM_RAD_S)
+    yield from lives("train", count=people, hours=hours_each, per_hour=per_hour, sensors=sensors)
+    yield from real_with_gestures(gestures, copies=copies, wearers=people, warm_s=warm_s, turning_rad_s=turning_rad_s)
 
 
 def to_tune_on(*, people: int = 16) -> Iterator[Recording]:
