@@ -497,8 +497,9 @@ def test_operations_go_back_to_float32_until_the_bound_is_kept_with_room(worn, p
     wanted = worn.probabilities(values).astype(np.float64)
     half = load_mlpackage(packages["float16"])
     worst = np.abs(answers(half, values).probabilities - wanted).max()
-    assert kept_wide(half, values, wanted, bound=1.05 * worst / SHARE) == frozenset()
-    kept = kept_wide(half, values, wanted, bound=worst)
+    exact = load_mlpackage(packages["float32"])
+    assert kept_wide(half, exact, values, wanted, bound=1.05 * worst / SHARE) == frozenset()
+    kept = kept_wide(half, exact, values, wanted, bound=worst)
     path = convert(worn, tmp_path / "w.mlpackage", target="watchOS10", precision="float16", kept_float32=kept)
     wide = load_mlpackage(path)
     kinds = {name: kind for one in wide.operations for name, kind, _ in one.results}

@@ -4,7 +4,8 @@ A net that was trained until it is sure has large logits, and rounding each weig
 probability by up to 0.04. So each weight that is rounded lets those that are yet to be rounded make up for it, on the
 windows at hand (GPTQ: Frantar, Ashkboos, Hoefler, Alistarh, ICLR 2023), and what even then moves too much stays as it
 is, by name. Deviations from the paper: a convolution's inputs are its steps along time; its bias is a last column that
-makes up and is never rounded; and every layer sees the inputs of the net as it was, so that each can be judged alone.
+makes up and is never rounded; every layer sees the inputs of the net as it was, so that each can be judged alone; and
+of several orders in which weights are rounded, that is taken which moves the least where the net is least sure.
 """
 
 import copy
@@ -19,14 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from wristkit.export.fewest import Double, fewest_kept
 from wristkit.export.packaged import Windows32
 
-Double = npt.NDArray[np.float64]
-
-SHARE = 0.4  # of the bound, for what whole numbers do alone: float16 and other windows need room, too
+SHARE = 0.5  # of the bound, for what whole numbers do alone: float16 and other windows need room, too
 _DAMPING = 0.01  # of the mean square of an input, as in the paper
 _LARGEST = 127  # as many steps below 0 as above
-_CALIBRATING, _HARDEST, _AT_ONCE = 1024, 256, 256
+_ORDERS, _UNSURE, _AT_ONCE = 12, 512, 256
 _FEW_WEIGHTS = 256  # below that a layer's entry in the file is longer than what is saved
 
 
@@ -80,10 +80,10 @@ def narrowed(model: nn.Module, values: Windows32, *, bound: float) -> Narrow:
     layers = {name: one for name, one in net.named_modules() if _is_large(one)}
     if not layers:
         return Narrow(net)
-    moments = _moments(net, layers, values[:: -(-len(values) // _CALIBRATING)])
-    rounded = {name: _rounded(layer, moments[name]) for name, layer in layers.items()}
-    tried = _Tried(net, layers, rounded, torch.from_numpy(np.ascontiguousarray(values)))
-    kept = _fewest_kept(tried, most=SHARE * bound)
+    moments = _moments(net, layers, values)
+    tried = _Tried(net, layers, torch.from_numpy(np.ascontiguousarray(values)))
+    rounded = {name: _best_of(tried, name, layer, moments[name]) for name, layer in layers.items()}
+    kept = fewest_kept(tried, most=SHARE * bound)
     chosen = [name for name in layers if name not in kept]
     apart = float(tried.apart(chosen).max())
     return Narrow(net, {layers[name]: rounded[name].whole for name in chosen}, tuple(sorted(kept)), apart)
@@ -133,12 +133,29 @@ def _moments(net: nn.Module, layers: Mapping[str, nn.Module], values: Windows32)
     return {name: one.numpy() for name, one in sums.items()}
 
 
-def _rounded(layer: nn.Module, moments: Double) -> _Rounded:
-    """Return a layer's weights as whole numbers, and the bias that makes up for the rest."""
+def _best_of(tried: "_Tried", name: str, layer: nn.Module, moments: Double) -> _Rounded:
+    """Return what moves the least of a layer rounded in several orders: by its inputs' sizes, and near to that."""
+    rng = np.random.default_rng(0)
+    likes = np.vstack([np.ones(len(moments)), rng.lognormal(size=(_ORDERS - 1, len(moments)))])
+    ways = [_rounded(layer, moments, like) for like in likes]
+    apart = []
+    for one in ways:
+        tried.take(name, one)
+        apart.append(tried.apart([name], tried.unsure).max())
+    best = ways[int(np.argmin(apart))]
+    tried.take(name, best)
+    return best
+
+
+def _rounded(layer: nn.Module, moments: Double, like: float | Double = 1.0) -> _Rounded:
+    """Return a layer's weights as whole numbers, and the bias that makes up for the rest.
+
+    Inputs are rounded from the largest on, each as if it were so many times as large.
+    """
     weight, bias = (getattr(layer, name) for name in ("weight", "bias"))
     shape, held = weight.shape, weight.detach().double().flatten(1).numpy()
     scale, count = _scale(held), held.shape[1]
-    order = np.argsort(-np.diag(moments)[:count], kind="stable")
+    order = np.argsort(-(np.diag(moments) * like)[:count], kind="stable")
     if bias is not None:
         order = np.append(order, count)
         held = np.hstack([held, bias.detach().double().numpy()[:, None]])
@@ -171,16 +188,17 @@ def _upper(moments: Double) -> Double:
 class _Tried:
     """The net with any of its layers rounded, beside the net as it was."""
 
-    def __init__(
-        self, net: nn.Module, layers: Mapping[str, nn.Module], rounded: Mapping[str, _Rounded], values: Tensor
-    ) -> None:
-        self.bytes = {name: one.whole.numbers.size for name, one in rounded.items()}
+    def __init__(self, net: nn.Module, layers: Mapping[str, nn.Module], values: Tensor) -> None:
+        own = {name: _weights_of(layer) for name, layer in layers.items()}
+        self.bytes: Mapping[str, int] = {name: weight.numel() for name, (weight, _) in own.items()}
         self._net, self._layers, self._values = net, layers, values
-        self._forms = {
-            name: (_weights_of(layer), (torch.from_numpy(rounded[name].whole.weights), rounded[name].bias))
-            for name, layer in layers.items()
-        }
+        self._forms = {name: (one, one) for name, one in own.items()}
         self._wanted = self._said(values)
+        self.unsure = np.argsort(self._wanted.max(axis=1))[:_UNSURE]
+
+    def take(self, name: str, rounded: _Rounded) -> None:
+        """Let a layer's rounded weights be these."""
+        self._forms[name] = (self._forms[name][0], (torch.from_numpy(rounded.whole.weights), rounded.bias))
 
     def apart(self, names: Iterable[str], rows: npt.NDArray[np.int64] | None = None) -> Double:
         """Return the largest difference in probability in each window, with these layers rounded."""
@@ -201,29 +219,3 @@ class _Tried:
 def _weights_of(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
     weight, bias = (getattr(layer, name) for name in ("weight", "bias"))
     return weight.detach().clone(), None if bias is None else bias.detach().clone()
-
-
-def _fewest_kept(tried: _Tried, *, most: float) -> frozenset[str]:
-    """Return the layers to be left as they are: looked for on the hardest windows, until no other is too far off."""
-    names = frozenset(tried.bytes)
-    apart, kept = tried.apart(names), frozenset[str]()
-    hard = np.empty(0, dtype=np.int64)
-    while apart.max() > most:
-        hard = np.union1d(hard, np.argsort(apart)[-_HARDEST:])
-        kept = _fewest_of(tried, hard, most)
-        apart = tried.apart(names - kept)
-    return kept
-
-
-def _fewest_of(tried: _Tried, rows: npt.NDArray[np.int64], most: float) -> frozenset[str]:
-    """Give layers back, first those that alone move the most, until it holds; then take back what need not be."""
-    alone = {name: float(tried.apart([name], rows).max()) for name in tried.bytes}
-    kept: set[str] = set()
-    for name in sorted(alone, key=alone.__getitem__, reverse=True):
-        if tried.apart(set(alone) - kept, rows).max() <= most:
-            break
-        kept.add(name)
-    for name in sorted(kept, key=tried.bytes.__getitem__, reverse=True):
-        if tried.apart(set(alone) - kept | {name}, rows).max() <= most:
-            kept.remove(name)
-    return frozenset(kept)

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from wristkit.detector import Detector
@@ -16,10 +15,11 @@ from wristkit.export import coreml, preflight
 from wristkit.export.cost import bytes_under
 from wristkit.export.forms import Interface
 from wristkit.export.golden import GOLDEN_WINDOWS
+from wristkit.export.harder import harder
 from wristkit.export.mlprogram import MLPackage, load_mlpackage
 from wristkit.export.narrow import Narrow, narrowed
 from wristkit.export.onnx import onnx_row
-from wristkit.export.packaged import Windows32, answers
+from wristkit.export.packaged import answers
 from wristkit.export.parity import (
     MOST_IN_TURN,
     MOST_WINDOWS,
@@ -39,7 +39,6 @@ from wristkit.export.widen import kept_wide
 from wristkit.recording import Recording
 
 _ONNX_WINDOWS = 200
-_MIXTURES = 1000
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,8 @@ def make_stage(
     with tempfile.TemporaryDirectory() as scratch:
         exact = float32_twin(detector, Path(scratch) / "exact.mlpackage", asked)
         sizes = preflight.ranges(exact, trial.values)
-        made = written(detector, package, asked, told={"stage": stage} if stage else {}, sizes=sizes, trial=trial)
+        told = {"stage": stage} if stage else {}
+        made = written(detector, package, asked, told=told, exact=exact, sizes=sizes, trial=trial)
         shipped = load_mlpackage(package)
         table = parity(detector, exact=exact, shipped=shipped, precision=asked.shipped, trial=trial)
     found = [
@@ -143,6 +143,7 @@ def written(
     package: Path,
     asked: Asked,
     *,
+    exact: MLPackage,
     sizes: pd.DataFrame,
     trial: Trial,
     told: Mapping[str, str] = MappingProxyType({}),
@@ -151,8 +152,8 @@ def written(
 
     Parameters
     ----------
-    sizes
-        Ranges of the float32 twin, as ``preflight.ranges`` gives them.
+    exact, sizes
+        The float32 twin, and its ranges, as ``preflight.ranges`` gives them.
     trial
         Windows by which it is judged what may be narrow.
 
@@ -167,32 +168,22 @@ def written(
         return Written(frozenset(), plain)
     kept = preflight.too_large(sizes)
     write("float16", kept, plain)
-    values = _harder(trial.values) if asked.interface == "window" else trial.values
+    values = harder(detector, trial.values) if asked.interface == "window" else trial.values
     bound, wanted = SHIPPED_BOUND["float16"], expected(detector, values)[1]
-    if more := kept_wide(load_mlpackage(package), values, wanted, bound=bound):
+    if more := kept_wide(load_mlpackage(package), exact, values, wanted, bound=bound):
         kept |= more
         write("float16", kept, plain)
     if asked.shipped == "float16":
         return Written(kept, plain)
     half_bytes, net = bytes_under(package), narrowed(detector.model, values, bound=SHIPPED_BOUND["int8"])
     if not net.layers:
+        of = f" of {told['stage']}" if "stage" in told else ""
         raise ValueError(
-            f"no layer can have whole numbers of 8 bits within {SHIPPED_BOUND['int8']:g} in probability, tried "
+            f"no layer{of} can have whole numbers of 8 bits within {SHIPPED_BOUND['int8']:g} in probability, tried "
             f"{', '.join(net.kept) or 'none, as all are small'}; export precision='float16'"
         )
     write("int8", kept, net)
     return Written(kept, net, half_bytes)
-
-
-def _harder(values: Windows32) -> Windows32:
-    """Return windows and mixtures of two of them, of which a net is less sure than of nearly all that was recorded.
-
-    What was judged on recordings alone came out 2.5 times worse on real sound and real motion.
-    """
-    rng = np.random.default_rng(0)
-    one, other = rng.integers(len(values), size=(2, _MIXTURES))
-    share = rng.random((_MIXTURES, 1, 1), dtype=np.float32)
-    return np.concatenate([values, share * values[one] + (1 - share) * values[other]])
 
 
 def _whole_findings(made: Written, package: Path) -> list[preflight.Finding]:

@@ -74,9 +74,9 @@ def _figures(detector: Detector, precision: str, path: Path, target: str, judged
     coreml.check_arguments(interface="window", target=target, precision=precision)
     asked = Asked("window", target, precision)
     trial = trial_windows(detector, judged.recordings)
-    sizes = ranges(float32_twin(detector, path.with_name(f"exact_{path.name}"), asked), trial.values)
+    exact = float32_twin(detector, path.with_name(f"exact_{path.name}"), asked)
     try:
-        written(detector, path, asked, sizes=sizes, trial=trial)
+        written(detector, path, asked, exact=exact, sizes=ranges(exact, trial.values), trial=trial)
     except ValueError as fault:
         return (*(None,) * (len(COLUMNS) - 3), str(fault))
     packaged = Packaged(load_mlpackage(path), spec=detector.spec, model=detector.model)

@@ -1,58 +1,119 @@
-"""Which operations a float16 package keeps in float32, so that its probabilities stay well within their bound.
+"""Which results a float16 package keeps in float32, so that its probabilities stay well within their bound.
 
-A net that was trained until it is sure has large logits, and what float16 rounds away in its first layers is as much of
-them. So the first operations are given back, as few as it takes, on the windows that came out worst.
+A net that was trained until it is sure has large logits, and what float16 rounds away in its layers is as much of them.
+So some results are given back, as few as it takes.
 """
 
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from wristkit.export.coreml import name_in_file
+from wristkit.export.fewest import Double, fewest_kept
 from wristkit.export.mlprogram import MLPackage
-from wristkit.export.package_file import Operation
+from wristkit.export.operands import Value
+from wristkit.export.package_file import Name, Operation
 from wristkit.export.packaged import Windows32, answers
 
-SHARE = 0.5  # of the bound: other windows come out worse than those at hand
-_HARDEST = 256
+SHARE = 0.5  # of the bound: of other windows the worst was up to 1.5 times as far off as of those judged by
 _IN_TURN = 64  # of a package with a state, whose windows cannot be picked
 
 
-def kept_wide(half: MLPackage, values: Windows32, wanted: npt.NDArray[np.float64], *, bound: float) -> frozenset[str]:
+def kept_wide(
+    half: MLPackage, exact: MLPackage, values: Windows32, wanted: npt.NDArray[np.float64], *, bound: float
+) -> frozenset[str]:
     """Return the results that are to stay in float32, none where float16 is near enough.
 
     Parameters
     ----------
-    half
-        The package in float16.
+    half, exact
+        The package in float16, and in float32.
     values, wanted
         Conditioned windows (n, channels, samples) and what the net says to them (n, classes).
     bound
         Of the largest difference in probability.
     """
-    apart = np.abs(answers(half, values).probabilities - wanted).max(axis=1)
-    if float(apart.max()) <= SHARE * bound:
+    most = SHARE * bound
+    if float(np.abs(answers(half, values).probabilities - wanted).max()) <= most:
         return frozenset()
     alone = half.metadata.get("interface", "window") == "window"
-    hard = np.argsort(apart)[-_HARDEST:] if alone else np.arange(min(len(values), _IN_TURN))
-    narrow = [one.results[0][0] for one in half.operations if one.results[0][1] == "fp16"]
-    for count in range(1, len(narrow) + 1):
-        said = answers(_wider(half, set(narrow[:count])), values[hard]).probabilities
-        if float(np.abs(said - wanted[hard]).max()) <= SHARE * bound:
-            return frozenset(map(name_in_file, narrow[:count]))
-    return frozenset(map(name_in_file, narrow))
+    count = len(values) if alone else min(len(values), _IN_TURN)
+    return fewest_kept(_Tried(half, exact, values[:count], wanted[:count], alone=alone), most=most)
 
 
-def _wider(half: MLPackage, names: AbstractSet[str]) -> MLPackage:
-    """Return a package in which these results are not rounded."""
-    operations = [
-        Operation(
-            one.type,
-            one.operands,
-            tuple((name, "fp32" if name in names else kind, shape) for name, kind, shape in one.results),
+class _Tried:
+    """The package with any of its results rounded, beside the net."""
+
+    def __init__(
+        self, half: MLPackage, exact: MLPackage, values: Windows32, wanted: npt.NDArray[np.float64], *, alone: bool
+    ) -> None:
+        self._half, self._exact, self._values, self._wanted, self._alone = half, exact, values, wanted, alone
+        names = [name_in_file(name) for one in half.operations for name, _, _ in one.results if _is_half(one)]
+        self.bytes: Mapping[str, int] = {name: _weights(half, _touching(half, {name})) for name in names}
+
+    def apart(self, names: Iterable[str], rows: npt.NDArray[np.int64] | None = None) -> Double:
+        """Return the largest difference in probability in each window, with these results in float16."""
+        package = wider(self._half, self._exact, self.bytes.keys() - set(names))
+        picked = slice(None) if rows is None else rows
+        if self._alone:
+            said = answers(package, self._values[picked]).probabilities
+        else:
+            said = answers(package, self._values).probabilities[picked]
+        return np.asarray(np.abs(said - self._wanted[picked]).max(axis=1))
+
+
+def wider(half: MLPackage, exact: MLPackage, kept: AbstractSet[str]) -> MLPackage:
+    """Return what ``convert`` makes of a package where it keeps results in float32, without converting it again.
+
+    What both kinds of operation take is rounded for both, where the file would round it for those in float16 alone.
+    """
+    wide = {id(one) for one in _touching(half, kept)}
+    narrow = [one for one in half.operations if id(one) not in wide and one.type != "cast" and _is_half(one)]
+    exactly = {name for one in half.operations if id(one) in wide for name, _, _ in one.results}
+    exactly -= {name for one in narrow for name in _taken(one)}
+    before = {one.results[0][0]: one.operands["x"] for one in half.operations if one.type == "cast"}
+
+    def given(name: str | Value) -> str | Value:
+        """Return what is taken in float32 in place of what was rounded."""
+        if not isinstance(name, Name):
+            return name
+        plain = Name(name_in_file(name))
+        return plain if plain in exact.constants else before.get(name, (name,))[0]
+
+    def said(one: Operation) -> Operation:
+        operands = {key: tuple(map(given, names)) for key, names in one.operands.items()}
+        results = tuple(
+            (name, "fp32" if kind == "fp16" and (name in exactly or name_in_file(name) in kept) else kind, shape)
+            for name, kind, shape in one.results
         )
-        for one in half.operations
+        return Operation(one.type, operands if id(one) in wide else one.operands, results)
+
+    operations = tuple(map(said, half.operations))
+    return replace(half, operations=operations, constants={**exact.constants, **half.constants})
+
+
+def _touching(package: MLPackage, kept: AbstractSet[str]) -> list[Operation]:
+    """Return the operations that make or take one of these results."""
+    return [
+        one
+        for one in package.operations
+        if one.type != "cast"
+        and kept & {name_in_file(name) for name in (*_taken(one), *(name for name, _, _ in one.results))}
     ]
-    return replace(half, operations=tuple(operations))
+
+
+def _is_half(one: Operation) -> bool:
+    return one.results[0][1] == "fp16"
+
+
+def _weights(package: MLPackage, operations: Iterable[Operation]) -> int:
+    held = [package.constants.get(name) for one in operations for name in _taken(one)]
+    return sum(2 * one.numel() for one in held if isinstance(one, Tensor))
+
+
+def _taken(one: Operation) -> list[Name]:
+    return [name for names in one.operands.values() for name in names if isinstance(name, Name)]

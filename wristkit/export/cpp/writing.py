@@ -19,6 +19,7 @@ from wristkit.export.cpp.spec import (
     write_spec,
 )
 from wristkit.export.cpp.text import comment
+from wristkit.export.harder import harder
 from wristkit.export.narrow import Narrow, narrowed
 from wristkit.export.parity import SHIPPED_BOUND, trial_windows
 from wristkit.export.stages import heard_by, stages_of
@@ -92,7 +93,8 @@ def write_cpp(
 
 def _rounded(detector: Detector, recordings: Sequence[Recording] | None) -> Narrow:
     held = None if recordings is None else heard_by(detector, recordings)
-    return narrowed(detector.model, trial_windows(detector, held).values, bound=SHIPPED_BOUND["int8"])
+    values = harder(detector, trial_windows(detector, held).values)
+    return narrowed(detector.model, values, bound=SHIPPED_BOUND["int8"])
 
 
 def write_nets(
