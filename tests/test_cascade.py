@@ -120,6 +120,27 @@ def test_a_gate_decides_alone_only_where_the_confirmer_gave_nothing():
     assert walk(policy, [(0, "gate", 0.8), (3, "gate", 0.8)])[0][-1] == "cooling"
 
 
+def test_a_gate_that_stays_sure_decides_whatever_is_heard():
+    policy = Policy(gate_alone=0.9, alone_s=2.0, confirm_timeout_s=9.0)
+    sure = [(0, "gate", 0.95), (1, "gate", 0.9), (1.5, "confirm", 0.1), (1.8, "gate", 0.95)]
+    assert walk(policy, sure)[0][-1] == "confirming"
+    assert walk(policy, [*sure, (2.0, "gate", 0.9)])[0][-1] == "active"
+    assert walk(policy, [*sure, (1.9, "gate", 0.85), (2.0, "gate", 0.9)])[0][-1] == "confirming"
+    assert walk(dataclasses.replace(policy, alone_s=None), [*sure, (2.0, "gate", 0.9)])[0][-1] == "confirming"
+
+
+def test_a_confirmation_waits_for_the_gate_to_agree_and_is_not_forgotten_meanwhile():
+    policy = Policy(gate_high=0.8, gate_agrees=True, confirm_timeout_s=3.0)
+    heard = [(0, "gate", 0.8), (0.5, "gate", 0.7), (1, "confirm", 0.9), (2, "confirm", 0.1)]
+    assert walk(policy, heard)[0][-1] == "confirming"
+    names, state = walk(policy, [*heard, (2.4, "gate", 0.85), (2.5, "confirm", 0.1)])
+    assert (names[-1], state.score) == ("active", 0.9)
+    assert walk(policy, [*heard, (3.1, "gate", 0.85), (3.2, "gate", 0.9)])[0][-1] == "cooling"
+    chance = dataclasses.replace(policy, confirm_high=0.95, second_chance=0.85)
+    late = [*heard, (3.1, "gate", 0.9), (3.2, "confirm", 0.1)]
+    assert walk(chance, late)[0][-1] == "second_chance"  # what came before it is forgotten then
+
+
 def test_the_confirmer_is_given_up_where_the_gate_lets_go():
     rows = [(0, "gate", 0.9), (1, "gate", 0.1), (1.6, "gate", 0.1)]
     assert walk(Policy(gate_release_s=1.5), rows)[0][-1] == "cooling"
@@ -136,13 +157,14 @@ def test_no_event_lasts_for_ever_and_a_gap_makes_it_idle():
 
 
 policies = st.builds(
-    Policy,
+    lambda alone, **fields: Policy(gate_alone=alone[0], alone_s=alone[1], **fields),
+    alone=st.sampled_from([(None, None), (0.8, None), (0.8, 0.4)]),
     gate_high=st.just(0.6),
     arm_s=st.sampled_from([0.0, 0.5]),
     second_chance=st.sampled_from([None, 0.5]),
     second_chance_s=st.sampled_from([0.0, 1.0]),
     gate_weight=st.sampled_from([0.0, 0.3]),
-    gate_alone=st.sampled_from([None, 0.8]),
+    gate_agrees=st.booleans(),
     gate_release_s=st.sampled_from([None, 1.0]),
     confirm_timeout_s=st.sampled_from([0.5, 2.0]),
     span_of=st.sampled_from(["gate", "confirm"]),
@@ -200,6 +222,8 @@ def test_the_machine_is_a_pure_function():
         ({"second_chance": 0.2}, "confirm_low"),
         ({"gate_alone": 0.2}, "gate_low"),
         ({"gate_weight": 1.0}, "gate_weight"),
+        ({"alone_s": 1.0}, "gate_alone is None"),
+        ({"alone_s": 0.0, "gate_alone": 0.9}, "above 0"),
         ({"span_of": "both"}, "'gate' or 'confirm'"),
         ({"release_s": 0.0}, "above 0"),
         ({"cool_s": -1.0}, "0 or more"),
@@ -636,3 +660,19 @@ def test_a_smoothing_over_more_windows_is_the_same_in_any_partition(recording):
     found = cascade.detect(recording)
     assert len(found) >= 1
     assert_same_events(final_table(push_all(cascade, bursts(recording, packet_s=0.07))), found)
+
+
+@pytest.mark.parametrize("packet_s", [0.07, 1.0])
+def test_of_windows_that_one_sample_completes_the_gates_comes_first_in_packets_too(recording, packet_s):
+    cascade = Cascade(
+        cascades.gate(recording), cascades.gate(recording), Policy(gate_weight=0.6, confirm_high=0.97, pre_roll_s=1.0)
+    )
+    trace = cascade.trace(recording)
+    assert np.isin(trace.confirm["time_s"], trace.gate["time_s"]).any()
+    running = Running(cascade, None, None)
+    running.walk = Walk(cascade.policy, keep=True)
+    for packet in bursts(recording, packet_s=packet_s):
+        running.push({name: one for name, one in packet.items() if name == "accel"})
+    running.flush()
+    fused = [(time_s, score) for time_s, _, score, _ in running.walk.confirmed]
+    np.testing.assert_allclose(fused, trace.confirm[["time_s", "score"]], atol=1e-6)

@@ -1,6 +1,7 @@
 """One detector: push in any partition equals detect; it refuses by name; it is saved without pickle."""
 
 import dataclasses
+import hashlib
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from wristkit.condition import Conditioning
 from wristkit.detector import Detector, DetectorSpec
+from wristkit.detector.session import Session
+from wristkit.detector.stages import Rater
 from wristkit.errors import RecordingError
 from wristkit.events import EventDecoder, event_table
 from wristkit.filters import Filter
@@ -20,6 +23,7 @@ from wristkit.models import build
 from wristkit.recording import Recording, Stream, label_table
 
 CLASSES = ("calm", "none", "shake")
+SPEC_FIELDS = tuple(field.name for field in dataclasses.fields(DetectorSpec))
 
 
 def make_recording(seed: int = 0, *, span_s: float = 30.0) -> Recording:
@@ -225,6 +229,55 @@ def test_a_stream_that_stays_away_longer_than_max_wait_is_a_gap() -> None:
     assert held < 400
 
 
+def packet(first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Samples ``first`` to ``stop`` of a stream of 64 Hz, whose times are exact."""
+    return np.arange(first, stop) / 64, np.ones((stop - first, 3))
+
+
+def waiting() -> Session:
+    detector = make_detector(of_64_hz(), max_wait_s=1.0)
+    return Session(detector.spec, None, None, max_wait_s=1.0)
+
+
+def of_64_hz() -> Recording:
+    return Recording.of([Stream.measured(name, *packet(0, 640)) for name in ("accel", "gyro")])
+
+
+def test_a_stream_just_as_far_behind_as_it_may_be_is_waited_for() -> None:
+    session = waiting()
+    session.push({"accel": packet(0, 385), "gyro": packet(0, 321)})  # 6 s and 5 s
+    session.push({"gyro": packet(321, 322)})
+    assert session.late_samples == {"accel": 0, "gyro": 0}
+    session.push({"accel": packet(385, 395)})  # so that gyro is given up until 5 s and 10 samples
+    with pytest.raises(ValueError, match="NaN"):
+        session.push({"gyro": packet(322, 340), "accel": (np.array([6.5]), np.full((1, 3), np.nan))})
+    session.push({"gyro": packet(322, 340)})
+    assert session.late_samples == {"accel": 0, "gyro": 330 - 322}
+
+
+def test_where_a_stream_was_given_up_no_window_lies_however_short_the_hole() -> None:
+    session = waiting()
+    first = list(session.push({"accel": packet(0, 387), "gyro": packet(0, 321)}).first)  # gyro: 5 s, given up
+    first += list(session.push({"gyro": packet(321, 640), "accel": packet(387, 640)}).first)
+    assert session.late_samples["gyro"] == 1, "less than the gap rule would mind"
+    rate_hz, length = session.spec.conditioning.rate_hz, session.spec.length
+    hole = 5.0 * rate_hz
+    assert [one for one in first if one <= hole - length + 1]
+    assert [one for one in first if one > hole]
+    assert not [one for one in first if hole - length + 1 < one <= hole]
+
+
+def test_a_window_that_is_missing_starts_averaging_anew() -> None:
+    detector = make_detector(make_recording(0), decoder=EventDecoder(smooth=3))
+    hop_s = detector.spec.hop_s
+    centre_s = hop_s * np.array([0, 1, 2, 4, 5])  # one is missing
+    scores = np.array([0.9, 0.9, 0.9, 0.3, 0.3], dtype=np.float32)
+    rows = Rater("gate", detector, ("shake",)).push(centre_s, centre_s, scores[:, None].repeat(3, axis=1))
+    assert rows.follows_gap.tolist() == [False, False, False, True, False]
+    np.testing.assert_allclose(rows.score, [0.9, 0.9, 0.9, 0.3, 0.3], rtol=1e-6)
+    np.testing.assert_allclose(centre_s - rows.centre_s, hop_s * np.array([0, 0.5, 1, 0, 0.5]))
+
+
 def test_an_empty_push_is_no_news() -> None:
     detector = make_detector(make_recording(0))
     assert detector.push({}) == []
@@ -250,6 +303,10 @@ def test_save_and_load(tmp_path: Path) -> None:
         (lambda folder: (folder / "detector.json").write_text("{"), "header"),
         (lambda folder: (folder / "detector.json").write_text("[]"), "schema"),
         (lambda folder: rewrite(folder, lambda header: header.update(schema=7)), "schema"),
+        (lambda folder: rewrite(folder, lambda header: header.update(schema=True)), "schema"),
+        (lambda folder: rewrite(folder, lambda header: header.pop("weights_sha256")), "schema"),
+        (lambda folder: (folder / "detector.json").write_text("[" * 100_000), "header"),
+        (lambda folder: rewrite(folder, lambda header: header.pop("spec_sha256")), "header"),
         (lambda folder: flip_last_bit(folder / "weights.safetensors"), "checksum"),
         (lambda folder: rewrite(folder, lambda header: header["spec"].pop("classes")), "header"),
         (lambda folder: rewrite(folder, lambda header: header["spec"].update(length=-1)), "header"),
@@ -262,6 +319,58 @@ def test_a_damaged_folder_gives_one_clear_error(tmp_path: Path, damage, code: st
     with pytest.raises(RecordingError) as fault:
         Detector.load(folder)
     assert fault.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        *((lambda spec, name=name: spec.pop(name), f"without .'{name}'.") for name in SPEC_FIELDS),
+        *((lambda spec, name=name: spec["decoder"].pop(name), f"without .'{name}'.") for name in ("high", "merge_s")),
+        (lambda spec: spec.update(more=1), r"with \['more'\]"),
+        (lambda spec: spec.update(length=25.0), "whole samples"),
+        (lambda spec: spec.update(hop=True), "whole samples"),
+        (lambda spec: spec.update(length=24), "the net is of samples 50, the specification of 24"),
+        (lambda spec: spec.update(classes=["none", "other"]), "the net is of classes"),
+        (lambda spec: spec.update(classes=[1, 2]), "tuple of 2 names"),
+        (lambda spec: spec.update(trained_on=[1]), "tuple of 0 names"),
+        (lambda spec: spec.update(max_wait_s="5"), "max_wait_s is '5'"),
+        (lambda spec: spec["architecture"].update(channels=["accel_x"]), "the net is of channels"),
+        (lambda spec: spec["architecture"].update(name="magic"), "model 'magic' is not known"),
+        (lambda spec: spec["architecture"].update(width=8), "state_dict"),
+    ],
+)
+def test_a_header_with_a_right_hash_is_still_checked(tmp_path: Path, change, says: str) -> None:
+    folder = make_detector(make_recording(0)).save(tmp_path / "d")
+    header = json.loads((folder / "detector.json").read_text())
+    change(header["spec"])
+    header["spec_sha256"] = hashlib.sha256(json.dumps(header["spec"], sort_keys=True).encode()).hexdigest()
+    (folder / "detector.json").write_text(json.dumps(header))
+    with pytest.raises(RecordingError, match=says) as fault:
+        Detector.load(folder)
+    assert fault.value.code == "header"
+
+
+@pytest.mark.parametrize("name", ["decoder", "conditioning"])
+def test_a_part_of_another_kind_is_refused_when_it_is_put_together(name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} is 'x', expected a"):
+        dataclasses.replace(make_detector(make_recording(0)).spec, **{name: "x"})
+
+
+def test_weights_with_a_right_hash_are_still_checked(tmp_path: Path) -> None:
+    folder = make_detector(make_recording(0)).save(tmp_path / "d")
+    (folder / "weights.safetensors").write_bytes(b"no tensors")
+    rewrite(folder, lambda header: header.update(weights_sha256=hashlib.sha256(b"no tensors").hexdigest()))
+    with pytest.raises(RecordingError, match="does not describe a detector") as fault:
+        Detector.load(folder)
+    assert fault.value.code == "header"
+
+
+def test_a_folder_of_something_else_says_what_it_holds(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="there is no such folder"):
+        Detector.load(tmp_path / "d")
+    (tmp_path / "cascade.json").write_text("{}")
+    with pytest.raises(RecordingError, match=r"the folder holds \['cascade.json'\]"):
+        Detector.load(tmp_path)
 
 
 def rewrite(folder: Path, change) -> None:

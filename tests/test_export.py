@@ -29,6 +29,7 @@ from wristkit.errors import RecordingError
 from wristkit.events import EventDecoder
 from wristkit.export import ParityError, export, load_mlpackage, native, verify
 from wristkit.export.coreml import PRECISIONS, TARGETS, convert, program_sha256
+from wristkit.export.folder import MARKER, hashes_under, replacing
 from wristkit.export.golden import GOLDEN_WINDOWS
 from wristkit.export.packaged import answers
 from wristkit.export.parity import parity, raise_failed, trial_windows
@@ -221,6 +222,38 @@ def test_a_folder_of_others_is_refused_untouched(worn, tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["report.json"]
     with pytest.raises(RecordingError, match="not a folder"):
         export(worn, tmp_path / "report.json")
+
+
+def test_a_file_that_somebody_edited_is_not_written_over(worn, bundle, tmp_path):
+    folder = shutil.copytree(bundle.report.parent, tmp_path / "tour")
+    (folder / "MODEL_CARD.md").write_text("my own words")
+    before = hashes_under(folder)
+    with pytest.raises(RecordingError, match=r"1 of its files were changed .*MODEL_CARD\.md") as caught:
+        export(worn, folder, recordings=recording())
+    assert caught.value.code == "exists"
+    assert hashes_under(folder) == before
+    assert [one.name for one in tmp_path.iterdir()] == ["tour"]
+
+
+def filled(folder, *names):
+    with replacing(folder) as new:
+        for name in names:
+            (new / name).write_text("new")
+
+
+def test_a_file_where_a_new_bundle_has_one_is_not_written_over(tmp_path):
+    folder = tmp_path / "tour"
+    folder.mkdir()
+    (folder / "report.json").write_text(json.dumps({"format": MARKER, "files": ["report.json", "old.txt"]}))
+    for name in ("old.txt", "mine.txt"):
+        (folder / name).write_text(name)
+    with pytest.raises(RecordingError, match=r"files of the same names as others .*: mine\.txt"):
+        filled(folder, "report.json", "mine.txt")
+    assert sorted(one.name for one in folder.iterdir()) == ["mine.txt", "old.txt", "report.json"]
+    assert (folder / "mine.txt").read_text() == "mine.txt"
+    filled(folder, "report.json")
+    assert {one.name: one.read_text() for one in folder.iterdir()} == {"mine.txt": "mine.txt", "report.json": "new"}
+    assert [one.name for one in tmp_path.iterdir()] == ["tour"]
 
 
 def test_a_crash_leaves_the_old_bundle(worn, tmp_path, monkeypatch):

@@ -99,16 +99,18 @@ MANY = 6
 def random_policies():
     rng, made = np.random.default_rng(11), []
     while len(made) < MANY:
+        alone = rng.choice([None, 0.7])
         high, low = rng.uniform(0.5, 0.9, 2), rng.uniform(0.1, 0.5, 2)
         second = float(rng.uniform(low[1], high[1])) if rng.random() < 0.6 else None
         made.append(
             Policy(
                 gate_high=high[0], gate_low=low[0], confirm_high=high[1], confirm_low=low[1], second_chance=second,
                 arm_s=rng.choice([0.0, 0.4]), second_chance_s=rng.uniform(0.2, 1), gate_weight=rng.choice([0.0, 0.4]),
-                gate_alone=rng.choice([None, 0.7]), warm_up_s=0.1, confirm_timeout_s=rng.uniform(0.4, 2),
-                gate_release_s=rng.choice([None, 0.6]), span_of=str(rng.choice(["gate", "confirm"])),
-                release_s=rng.uniform(0.2, 1), longest_s=rng.uniform(1, 5), cool_s=rng.choice([0.0, 0.5]),
-                rejected_s=rng.choice([0.0, 0.3]),
+                gate_agrees=bool(rng.random() < 0.5), gate_alone=alone,
+                alone_s=None if alone is None else rng.choice([None, 0.4]), warm_up_s=0.1,
+                confirm_timeout_s=rng.uniform(0.4, 2), gate_release_s=rng.choice([None, 0.6]),
+                span_of=str(rng.choice(["gate", "confirm"])), release_s=rng.uniform(0.2, 1),
+                longest_s=rng.uniform(1, 5), cool_s=rng.choice([0.0, 0.5]), rejected_s=rng.choice([0.0, 0.3]),
             )
         )  # fmt: skip
     return made

@@ -11,6 +11,8 @@ from tests.exporting import CLASSES, converted, detector, measured, of_net, reco
 from wristkit.export import export, load_mlpackage, native, neural_engine, preflight
 from wristkit.export.incremental import Incremental, first_samples, why_not_incremental
 from wristkit.export.packaged import answers, chunks_of, spec_of
+from wristkit.export.parity import trial_windows
+from wristkit.export.stage import written
 from wristkit.models import build
 
 
@@ -185,3 +187,34 @@ def test_long_strided_convolutions_are_refused_in_float16_alone():
 def test_int8_is_refused_where_it_cannot_be(worn):
     assert "need watchOS9" in refusals(worn, precision="int8", target="watchOS8")["precision"]
     assert "computes in float32" in refusals(worn, precision="int8", interface="activity_classifier")["precision"]
+
+
+def test_windows_side_by_side_are_those_in_turn(worn, tmp_path):
+    values = trial_windows(worn, [recording()]).values[:12]
+    for interface in ("streaming", "activity_classifier"):
+        path = converted(worn, tmp_path / f"{interface}.mlpackage", precision="float32", interface=interface)
+        package = load_mlpackage(path)
+        turned, alone = (answers(package, values, in_turn=one) for one in (True, False))
+        np.testing.assert_allclose(alone.probabilities, turned.probabilities, rtol=0, atol=1e-6)
+        assert alone.decisions == turned.decisions
+
+
+def test_a_package_with_a_state_is_judged_on_harder_windows_too(worn, tmp_path, monkeypatch):
+    seen = []
+
+    def kept(half, exact, values, wanted, **_):
+        seen.append(len(values))
+        return frozenset()
+
+    monkeypatch.setitem(written.__globals__, "kept_wide", kept)
+    export(worn, tmp_path / "s", interface="streaming", recordings=recording())
+    assert seen[0] > 1000
+
+
+@pytest.mark.parametrize(
+    "net", [nn.Sequential(nn.Flatten(), nn.Linear(60, 3)).double(), nn.Sequential(nn.Conv1d(3, 3, 2, dilation=99))]
+)
+def test_a_net_that_cannot_take_its_window_is_refused_with_what_it_says(net, tmp_path):
+    with pytest.raises(ValueError, match=r"cannot take a float32 window \(1, 3, 20\): \w+"):
+        export(of_net(net.eval()), tmp_path / "b")
+    assert not list(tmp_path.iterdir())

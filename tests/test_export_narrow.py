@@ -10,11 +10,15 @@ from torch import nn
 
 from tests.exporting import detector, measured, of_net, recording, status
 from wristkit import models
+from wristkit.detector import Detector
 from wristkit.export import ParityError, export, load_mlpackage, native, variants
 from wristkit.export.coreml import convert
-from wristkit.export.narrow import SHARE, Whole, _rounded, _scale, narrowed
+from wristkit.export.narrow import SHARE, Whole, _rounded, narrowed
+from wristkit.export.packaged import answers
 from wristkit.export.parity import SHIPPED_BOUND, trial_windows
 from wristkit.export.stage import written
+from wristkit.models import round_weights
+from wristkit.models.rounding import step_sizes
 from wristkit.recording import label_table
 
 
@@ -41,10 +45,15 @@ def layer(outputs=12, inputs=20, *, seed=0):
     return made
 
 
+class Mean(nn.Module):
+    def forward(self, x):
+        return x.mean(-1)
+
+
 def nearest(weight):
     """Return weights as the nearest whole numbers say them, by definition."""
     flat = weight.detach().double().flatten(1).numpy()
-    return np.rint(flat / _scale(flat)[:, None]) * _scale(flat)[:, None]
+    return np.rint(flat / step_sizes(flat)[:, None]) * step_sizes(flat)[:, None]
 
 
 def test_inputs_that_have_nothing_in_common_give_the_nearest_numbers():
@@ -64,16 +73,6 @@ def test_inputs_alike_let_weights_make_up_for_each_other(seed):
     missed = inputs @ (whole.weights[..., 0] - weight).T + (bias.numpy() - before)
     plain = inputs @ (nearest(one.weight) - weight).T
     assert np.square(missed).mean() < 0.25 * np.square(plain).mean()
-
-
-def test_a_step_is_a_float16_number_and_reaches_the_largest_weight():
-    weight = np.random.default_rng(0).normal(size=(50, 9)) * 10.0 ** np.arange(-3, 2).repeat(10)[:, None]
-    weight[3] = 0
-    scale = _scale(weight)
-    np.testing.assert_array_equal(scale, scale.astype(np.float16))
-    assert (scale > 0).all()
-    assert (np.abs(weight).max(axis=1) <= 127 * scale).all()
-    assert (scale[weight.any(axis=1)] <= 1.01 * np.abs(weight).max(axis=1)[weight.any(axis=1)] / 127).all()
 
 
 def test_large_layers_are_rounded_and_the_net_that_was_given_is_not(worn, values):
@@ -168,6 +167,43 @@ def test_what_other_windows_show_is_still_held_by_parity(worn, tmp_path, monkeyp
         export(worn, tmp_path / "b", precision="int8", recordings=recording())
 
 
+@pytest.mark.parametrize("interface", ["window", "streaming"])
+def test_a_net_that_was_rounded_before_it_was_judged_loses_nothing(worn, values, interface, tmp_path):
+    one = Detector(worn.spec, models.fold(worn.model))
+    narrow = narrowed(one.model, values, bound=1e-9)
+    assert (len(narrow.layers), narrow.kept, narrow.apart) == (5, (), 0.0)
+    for layer, whole in narrow.layers.items():
+        assert torch.equal(layer.weight.detach(), torch.from_numpy(whole.weights))
+    said = [
+        answers(
+            load_mlpackage(
+                convert(
+                    one,
+                    tmp_path / f"{precision}.mlpackage",
+                    target="watchOS10",
+                    precision=precision,
+                    interface=interface,
+                    narrow=narrow if precision == "int8" else None,
+                )
+            ),
+            values[:20],
+        ).probabilities
+        for precision in ("float16", "int8")
+    ]
+    np.testing.assert_array_equal(*said)
+
+
+def test_a_net_of_the_users_own_can_be_rounded_before_it_is_judged(values):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv1d(6, 24, 7), nn.ReLU(), nn.Conv1d(24, 24, 5), nn.ReLU(), Mean(), nn.Linear(24, 3)
+    ).eval()
+    assert narrowed(net, values, bound=10.0).apart > 0
+    round_weights(net)
+    narrow = narrowed(net, values, bound=1e-9)
+    assert (len(narrow.layers), narrow.kept, narrow.apart) == (2, (), 0.0)
+
+
 @pytest.mark.parametrize("name", ["tcn", "cnn", "branches"])
 def test_norms_in_rows_of_layers_are_folded(name):
     torch.manual_seed(0)
@@ -187,3 +223,12 @@ def test_a_net_of_small_layers_stays_as_it_is():
     net = nn.Sequential(nn.Conv1d(3, 4, 5), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3)).eval()
     narrow = narrowed(of_net(net).model, np.zeros((4, 3, 20), dtype=np.float32), bound=1.0)
     assert (narrow.layers, narrow.kept) == ({}, ())
+
+
+def test_weights_that_are_computed_stay_as_they_are(tmp_path):
+    normed = nn.utils.parametrizations.weight_norm(nn.Conv1d(3, 30, 5))
+    net = nn.Sequential(normed, nn.ReLU(), Mean(), nn.Linear(30, 3)).eval()
+    assert narrowed(net, np.zeros((4, 3, 20), dtype=np.float32), bound=1.0).layers == {}
+    with pytest.raises(ValueError, match="no layer is a large convolution"):
+        export(of_net(net), tmp_path / "b", precision="int8")
+    assert not list(tmp_path.iterdir())

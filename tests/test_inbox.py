@@ -128,6 +128,46 @@ def test_an_inbox_orders_waits_and_counts():
     assert inbox.left_out == {"accel": {"repeated": 40, "late": 0}}
 
 
+def test_a_packet_with_a_hole_of_its_own_does_not_hide_the_holes_that_follow():
+    time_s, values = np.arange(200) / 50, np.zeros((200, 3))
+    holed = np.r_[0:20, 40:60]
+    inbox = Inbox(wait_s=1.0)
+    assert len(inbox.take({"accel": (time_s[holed], values[holed])})["accel"][0]) == 20
+    assert inbox.take({"accel": (time_s[80:90], values[80:90])}) == {}
+    assert len(inbox.take({"accel": (time_s[20:40], values[20:40])})["accel"][0]) == 40
+    assert len(inbox.take({"accel": (time_s[60:80], values[60:80])})["accel"][0]) == 30
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_packets_of_few_samples_are_put_in_order_too(size):
+    time_s, values = np.arange(420) / 50, np.arange(420.0)[:, None].repeat(3, axis=1)
+    starts = np.arange(0, 420, size)
+    rng = np.random.default_rng(size)
+    come = np.argsort(starts + np.where(starts > 20, rng.uniform(0, 25, len(starts)), 0.0))  # up to 0.5 s late
+    inbox = Inbox(wait_s=0.6)
+    parts = [slice(first, first + size) for first in starts[come]]
+    got = [*(inbox.take({"accel": (time_s[part], values[part])}) for part in parts), inbox.rest()]
+    passed = [one["accel"] for one in got if one]
+    np.testing.assert_array_equal(np.concatenate([one[0] for one in passed]), time_s)
+    np.testing.assert_array_equal(np.concatenate([one[1] for one in passed]), values)
+    assert inbox.left_out["accel"] == {"repeated": 0, "late": 0}
+
+
+def test_an_inbox_refuses_stamps_as_a_detector_does():
+    inbox = Inbox(wait_s=1.0)
+    with pytest.raises(ValueError, match="float32"):
+        inbox.take({"accel": (np.arange(3, dtype=np.float32), np.zeros((3, 3)))})
+    with pytest.raises(ValueError, match="finite seconds"):
+        inbox.take({"accel": ([0.0, np.nan], np.zeros((2, 3)))})
+    with pytest.raises(ValueError, match="n rows"):
+        inbox.take({"accel": ([0.0, 0.1], np.zeros((3, 3)))})
+    assert inbox.take({"accel": ([], [])}) == {}
+    assert len(inbox.take({"accel": ([0.0, 0.1], np.zeros((2, 3)))})["accel"][0]) == 2
+    with pytest.raises(ValueError, match=r"rows of shape \(2,\) after \(3,\)"):
+        inbox.take({"accel": ([0.2, 0.3], np.zeros((2, 2)))})
+    assert inbox.take({"accel": ([], [])}) == {}
+
+
 def test_an_inbox_gives_up_on_what_stays_away_and_counts_what_comes_after():
     time_s, values = np.arange(200) / 50, np.zeros((200, 3))
     inbox = Inbox(wait_s=1.0)

@@ -287,14 +287,15 @@ def test_weights_hash_sees_value_name_dtype_and_nothing_else():
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_a_folded_net_has_float16_weights_and_says_the_same(name):
+def test_a_folded_net_has_float16_weights_and_says_about_the_same(name):
     trained = net(100, 20, name=name)
     shipped = fold(trained)
     windows = torch.from_numpy(
         np.random.default_rng(0).normal(size=(64, len(trained.channels), 100)).astype(np.float32)
     )
     with torch.inference_mode():
-        np.testing.assert_allclose(shipped(windows).numpy(), trained.eval()(windows).numpy(), atol=0.02)
+        said, wanted = shipped(windows).numpy(), trained.eval()(windows).numpy()
+    np.testing.assert_allclose(said, wanted, atol=0.02 * np.abs(wanted).max())
     assert not any(isinstance(layer, nn.BatchNorm1d) for layer in shipped.modules())
     for weight in shipped.parameters():
         assert torch.equal(weight, weight.half().float())

@@ -397,6 +397,21 @@ def test_nothing_is_told_where_there_is_no_light():
     assert not len(heart_rate.estimate(short))
 
 
+@pytest.mark.parametrize(("samples", "streams"), [(0, ("ppg", "accel")), (1, ("ppg", "accel")), (1, ("ppg",))])
+def test_no_light_to_speak_of_is_a_finding(samples, streams):
+    light = seated()["ppg"]
+    none = Stream.measured("ppg", light.time[:samples], light.values[:samples])
+    held = Recording.of([none, *([seated()["accel"]] if "accel" in streams else [])])
+    assert not len(heart_rate.estimate(held))
+    assert "heart_rate_missing" in set(heart_rate.findings(held)["code"])
+
+
+@pytest.mark.parametrize("packet", [None, 3.0, ([0.0],), "ab c"])
+def test_a_packet_that_is_no_pair_is_refused_by_name(packet):
+    with pytest.raises(TypeError, match="expected \\(seconds, values\\)"):
+        heart_rate.Tracker().push({"accel": packet})
+
+
 @pytest.mark.parametrize("given", ["night.csv", None, [1.0]])
 def test_what_is_no_recording_is_refused_by_name(given):
     for estimator in (
@@ -413,7 +428,68 @@ def test_every_second_is_explained():
     assert (np.diff(table["time_s"]) == 1).all()
     told = table[table["reason"] == ""]
     np.testing.assert_array_equal(told["time_s"], heart_rate.estimate(damaged()).time)
-    assert set(table["reason"]) <= {"", "missing", "flat", "unsure", "light_surge"}
+    assert set(table["reason"]) <= {"", "missing", "flat", "unsure", "light_surge", "too_soon"}
+
+
+# ---- light alone ----
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("begins_s", [0, 40, 90])
+def test_light_alone_tells_no_rate_of_motion(seed, begins_s):
+    moving = only(crossing(seed), "ppg", "heart_rate_truth").between(begins_s, 180)
+    rate = heart_rate.estimate(only(moving, "ppg"))
+    assert begins_s or len(rate) >= 10  # of the rest at the beginning
+    assert np.abs(errors(rate, moving)).max(initial=0) <= 5
+    table = heart_rate.explain(only(moving, "ppg"))
+    assert (table["reason"] == "two_rhythms").mean() > 0.4
+    assert len(rate) <= 30
+
+
+def test_light_alone_is_told_again_some_time_after_motion():
+    plan = (Bout(40, (1.9, 1.9), 0.4), Bout(60, (0.0, 0.0), 0.0))
+    made = treadmill(people(1, seed=407)[0], seed=7, plan=plan, bpm=80.0)
+    rate = heart_rate.estimate(only(made, "ppg"))
+    assert not (rate.time < 38).any()
+    assert (rate.time > 75).any()
+    assert np.abs(errors(rate, made)).max() <= 5
+
+
+def test_a_second_rhythm_is_found_beside_the_first_and_not_among_its_multiples():
+    at_s = np.arange(evidence.LENGTH) / evidence.GRID_HZ
+    first = sum(np.sin(2 * np.pi * 1.1 * k * at_s + k) / k for k in (1, 2, 3, 4))
+    noise = np.random.default_rng(0).normal(0, 0.02, evidence.LENGTH)
+    alone = evidence.evidence_beside((first + noise)[:, None], 66.0)
+    assert alone.log.max() < 5
+    two = evidence.evidence_beside((first + 0.4 * np.sin(2 * np.pi * 1.6 * at_s) + noise)[:, None], 66.0)
+    assert evidence.RATES_BPM[two.log.argmax()] == pytest.approx(96, abs=2)
+    assert two.log.max() > 20
+
+
+def test_packets_of_light_alone_give_the_rows_of_the_recording():
+    recording, tracker = only(crossing(0), "ppg"), heart_rate.Tracker(streams=("ppg",))
+    rows = [tracker.push(packet) for packet in pieces_of(recording, 60, ("ppg",))] + [tracker.flush()]
+    np.testing.assert_array_equal(np.concatenate([one.values for one in rows]), heart_rate.estimate(recording).values)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.577])
+def test_an_accelerometer_that_is_stuck_is_none(value):
+    moving = crossing(0).between(90, 180)
+    stuck = with_accel(moving, np.full_like(moving["accel"].values, value))
+    rate = heart_rate.estimate(stuck)
+    assert np.abs(errors(rate, moving)).max(initial=0) <= 5
+    found = heart_rate.findings(stuck)
+    assert {"accel_stuck"} <= set(found["code"])
+    assert found["remedy"].str.len().min() > 0
+    assert "accel_stuck" not in set(heart_rate.findings(moving)["code"])
+
+
+def test_light_that_flickers_is_no_pulse_where_nothing_else_was_recorded():
+    at_s = np.arange(0, 60, 0.02)
+    noise = np.random.default_rng(0).normal(0, 0.02, len(at_s))
+    lamp = Recording.of([Stream.measured("ppg", at_s, 1000 + np.sin(2 * np.pi * 1.2 * at_s) + noise)])
+    assert not len(heart_rate.estimate(lamp))
+    assert "heart_rate_unlike_blood" in set(heart_rate.findings(lamp)["code"])
 
 
 # ---- pulse by pulse ----
@@ -533,3 +609,9 @@ def test_a_real_watch_that_moves_all_the_time_is_mostly_refused(real_data):
     table = heart_rate.explain(recording)
     assert (table["reason"] != "").mean() > 0.5
     assert set(table["reason"]) <= {"", "missing", "flat", "unsure"}
+
+
+@pytest.mark.real_data
+def test_light_alone_of_a_real_watch_that_moves_is_hardly_told(real_data):
+    recording = only(wk.load(real_data / "e4").between(0, 156), "ppg")
+    assert len(heart_rate.estimate(recording)) <= 15

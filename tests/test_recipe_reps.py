@@ -16,7 +16,7 @@ from wristkit.recipes.reps.likeness import lag_grid, matches, shapes, similarity
 from wristkit.recording import Recording, Stream
 from wristkit.simulate import SensorParams, ideal, people, session
 from wristkit.simulate.exercises import EXERCISES, ExerciseSet, course, workout
-from wristkit.simulate.gait import Gait
+from wristkit.simulate.gait import Gait, gait_session
 
 PERSON = people(3, seed=60)[2]
 PLAN = [("sitting", 8.0), ExerciseSet(exercise="biceps_curl", repetitions=8), ("standing_up", 6.0), ("sitting", 8.0),
@@ -191,6 +191,24 @@ def test_what_is_no_exercise_holds_no_set(activity):
     made = session(PERSON, seed=5, plan=[(activity, 60.0)])
     assert counts(made) == []
     assert reps.detect(made).empty
+
+
+@pytest.mark.parametrize("gait", [Gait(0.6), Gait(1.0), Gait(1.2, "phone"), Gait(1.2, "handrail")])
+def test_a_walk_of_any_kind_is_no_set(gait):
+    for place, person in enumerate(people(3, seed=2026)):
+        made = gait_session(person, [("sitting", 5.0), (gait, 40.0), ("sitting", 5.0)], seed=300 + place)
+        assert counts(made) == []
+
+
+def test_a_set_after_a_walk_stays_and_what_steps_cannot_read_is_kept(monkeypatch):
+    made = workout(PERSON, plan=[("sitting", 5.0), (Gait(1.3), 20.0), *PLAN], seed=1)
+    assert near(counts(made), [8, 6])
+
+    def refused(_):
+        raise RecordingError("not for steps", code="rate_too_low", remedy="none")
+
+    monkeypatch.setattr(reps.steps, "bouts", refused)
+    assert near(counts(made), [8, 6])
 
 
 def test_a_gap_ends_a_set_and_is_unknown(gym):

@@ -14,10 +14,11 @@ from tests import cascades
 from wristkit.detector import Detector
 from wristkit.evaluate import evaluate
 from wristkit.events import BACKGROUND, Event, event_table
-from wristkit.recipes import RECIPES, double_tap, flick, hand_gestures, hours, shelf, spotting, table
+from wristkit.recipes import RECIPES, double_tap, flick, hand_gestures, hours, judging, shelf, spotting, table
 from wristkit.recipes.background import Background, apart
 from wristkit.recording import Stream, label_table
-from wristkit.simulate import CONFOUNDERS, EQUAL_SHARES, FAMILIES, TRAITS, people
+from wristkit.simulate import CONFOUNDERS, EQUAL_SHARES, FAMILIES, JOLTS, TRAITS, people
+from wristkit.train import Augmentation
 from wristkit.windows import windows
 
 READY = [name for name in RECIPES if importlib.util.find_spec(f"wristkit.recipes.{name}")]
@@ -264,7 +265,58 @@ def test_slow_sensors_are_trained_on_and_in_no_test():
     assert {one.rate_hz for one in hours.SENSORS} == {100.0}
 
 
+def test_jolts_are_seen_as_background_and_gestures_are_not_among_them():
+    (first,), (second,) = (list(hours.jolted("tune", count=2, hours=0.06, first=place)) for place in (1, 1))
+    assert first.id == second.id
+    (plain,) = hours.lives("tune", count=2, hours=0.06, per_hour={}, first=1)
+    assert first.subject == plain.subject == hours.people_of("tune", 2)[1].subject
+    true = first.labels.query("tier == 'truth'")
+    assert set(true["label"]) == set(JOLTS)
+    assert len(true) == int(0.06 * 3600 / hours.JOLT_EVERY_S)
+    ordered = true.sort_values("start_s")
+    assert (ordered["start_s"].to_numpy()[1:] >= ordered["stop_s"].to_numpy()[:-1] + 0.3).all()
+    assert set(double_tap.SPOTTING.windows(first).labels) == {BACKGROUND}
+    moved = np.abs(np.asarray(first["gyro"].values) - np.asarray(plain["gyro"].values)).max(axis=1)
+    assert 0.05 < np.mean(moved > 0.05) < 0.6
+
+
+def test_real_motion_gets_its_jolts_too():
+    still = double_tap.simulate(seed=4)
+    told = hours.with_jolts(still, hours.people_of("train", 3), seed=2)
+    again, other = (hours.with_jolts(still, hours.people_of("train", 3), seed=seed) for seed in (2, 3))
+    assert told.id == again.id != other.id
+    assert len(told.labels.query("label in @JOLTS")) == int((still.stop_s - still.start_s) / hours.JOLT_EVERY_S)
+    assert "injected" in told.source
+
+
+def test_how_wide_a_net_is_and_how_windows_are_turned_is_told_by_the_course(monkeypatch):
+    asked = []
+    monkeypatch.setattr(spotting, "train_for_others", lambda cut, **how: asked.append(how) or _Nothing())
+    course = replace(double_tap.COURSE, width=12, worn_rad=0.7, epochs=3)
+    spotting._taught([drawn_windows(60)], course, epochs=course.epochs, seed=4, say=str)
+    (how,) = asked
+    assert (how["width"], how["epochs"], how["seed"]) == (12, 3, 4)
+    assert how["augmentation"] == Augmentation(rotation_rad=0.7)
+
+
+class _Nothing:
+    """A fit that tells nothing."""
+
+    history = pd.DataFrame({"epoch": [1]})
+
+
 # ---- the table ----
+
+
+def test_alarms_among_jolts_have_a_row_of_their_own():
+    jolted = list(hours.jolted("test", count=2, hours=0.02))
+    part = judging.jolted_part(double_tap.default(), double_tap.SPOTTING, jolted)
+    row = table.table([part]).iloc[0]
+    assert part.kind == "simulated"
+    assert "720 an hour" in part.name
+    assert all(name in part.name for name in JOLTS)
+    assert (row["people"], row["events"], row["verdict"]) == (2, 0, "no goal")
+    assert row["hours"] == pytest.approx(0.04, rel=0.05)
 
 
 def judged(found, labels, *, span_s=3600.0):

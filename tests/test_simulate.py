@@ -1,7 +1,10 @@
 """Simulated motion: exact truth, the laws of motion, the signs of four ways to wear a watch, and people who differ."""
 
+import importlib
+import pkgutil
 import re
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import get_type_hints
 from xml.parsers import expat
@@ -13,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+import wristkit.simulate
 from wristkit.load import load
 from wristkit.recording import STANDARD_GRAVITY
 from wristkit.simulate import (
@@ -22,13 +26,16 @@ from wristkit.simulate import (
     WATCH,
     Person,
     SensorParams,
+    active,
     ideal,
     packets,
+    parameters,
     people,
     session,
 )
 from wristkit.simulate.body import COLUMN, COORDINATES, Motion, watch_path
 from wristkit.simulate.formats import axivity_cwa, cwa_packed, empatica_csv, health_record, health_xml, zipped
+from wristkit.simulate.moving import _parts
 from wristkit.simulate.raw import RAW_PLAN, RAW_SEED, RAW_START, RAW_ZONE, write_raw
 
 PLAN = (("walking", 6.0), ("typing", 4.0), ("washing", 5.0))
@@ -144,6 +151,73 @@ def test_every_number_of_a_person_is_in_the_table_of_traits():
     assert set(asdict(people(1, seed=0)[0])) == numbers | {"subject", "wrist", "crown"}
 
 
+def test_the_heart_takes_half_a_minute_for_most_of_the_way(person):
+    rate = session(person, seed=4, plan=(("resting", 60.0), ("walking", 180.0)), streams=("heart_rate",))["heart_rate"]
+    bpm = rate.values[:, 0]
+    rest, walk = bpm[rate.time < 60].mean(), bpm[rate.time > 200].mean()
+    assert walk - rest > 25
+    early, late = (bpm[(rate.time > at_s - 4) & (rate.time < at_s + 4)].mean() for at_s in (68.0, 60.0 + 28.0))
+    assert early - rest < 0.45 * (walk - rest)
+    assert 0.45 < (late - rest) / (walk - rest) < 0.8
+
+
+def test_labels_of_a_day_are_on_the_clock_of_the_sensor(person):
+    true, fast = (
+        active(person, seed=3, minutes=1.0, sensor=replace(ideal(50.0), clock_error_ppm=ppm)) for ppm in (0.0, 20_000.0)
+    )
+    times = ["start_s", "stop_s"]
+    np.testing.assert_allclose(fast.labels[times], 1.02 * true.labels[times], rtol=1e-9)
+    assert fast.labelled["truth"][-1, 1] == pytest.approx(1.02 * true.labelled["truth"][-1, 1])
+    assert fast.stop_s == pytest.approx(1.02 * true.stop_s, abs=0.05)
+    same = np.interp(1.02 * true.gyro.time, fast.gyro.time, fast.gyro.values[:, 0])
+    assert np.abs(same - true.gyro.values[:, 0]).mean() < 0.1 * np.abs(true.gyro.values[:, 0]).mean()
+
+
+def test_who_turned_faces_that_way_from_then_on(person):
+    parts = _parts(600.0, np.random.default_rng(2))
+    heading = [
+        part.move(person, np.arange(0.0, part.seconds, 0.005), np.random.default_rng(1)).coordinates[
+            :, COLUMN["heading"]
+        ]
+        for part in parts
+    ]
+    turns = [one[-1] - one[0] if part.label == "turning" else 0.0 for one, part in zip(heading, parts, strict=True)]
+    assert sum(abs(one) > 1.0 for one in turns) >= 5
+    faces = np.concatenate([[0.0], np.cumsum(turns)[:-1]])
+    assert np.abs(faces).max() > 4.0
+    begins = np.array([one[0] for one in heading])
+    assert np.abs(begins - faces).max() < 1.6  # each part is held a little to one side, and walks wander
+
+
+def test_one_table_holds_every_number_with_a_source_and_says_what_the_code_says():
+    table = parameters()
+    assert list(table.columns) == ["part", "name", "value", "sd", "low", "high", "source"]
+    assert not table.duplicated(["part", "name"]).any()
+    assert table["source"].str.contains("estimate|Titze|Peterson|ANSI|Minnaert").all()
+    limits = table["low"].notna()
+    assert (table["high"].notna() == limits).all()
+    assert (table.loc[limits, "low"] <= table.loc[limits, "high"]).all()
+    assert table.loc[~limits, "value"].notna().all()
+    known = table.set_index(["part", "name"])
+    for name, value in asdict(WATCH).items():
+        assert name == "gaps_s" or known.loc[("sensor of motion", name), "value"] == value
+    for name, trait in TRAITS.items():
+        assert tuple(known.loc[("person", name)]) == trait
+    assert known.loc[("plan", "effort_bpm.running"), "value"] == 75
+
+
+def test_no_table_of_numbers_with_sources_is_left_out_of_the_one():
+    said = set(parameters()["name"])
+    for found in pkgutil.iter_modules(wristkit.simulate.__path__):
+        if found.name == "__main__":
+            continue
+        for held in vars(importlib.import_module(f"wristkit.simulate.{found.name}")).values():
+            nested = held.values() if isinstance(held, Mapping) else ()
+            for table in (held, *nested):
+                rows = table.items() if isinstance(table, Mapping) else ()
+                assert {name for name, row in rows if hasattr(row, "source")} <= said
+
+
 @pytest.mark.parametrize("activity", ACTIVITIES)
 def test_each_activity_moves_as_wrists_do(person, activity):
     recording = session(person, seed=4, plan=((activity, 20.0),), sensor=ideal(50.0))
@@ -235,7 +309,15 @@ def test_a_recording_alone_is_played_in_packets_of_about_a_second(person):
         ({"plan": ()}, "plan is empty"),
         ({"plan": (("flying", 10.0),)}, "flying"),
         ({"plan": (("walking", 1.0),)}, "at least 2"),
-        ({"plan": (("walking", float("nan")),)}, "at least 2"),
+        ({"plan": (("walking", float("nan")),)}, "plan has.*nan.*expected .name, seconds."),
+        ({"plan": (("walking", float("inf")),)}, "plan has.*inf.*expected .name, seconds."),
+        ({"plan": "walking"}, "plan has 'w', expected .name, seconds."),
+        ({"plan": ("walking", "sitting")}, "plan has 'walking', expected .name, seconds."),
+        ({"gestures": (("pinch", float("nan")),)}, "gestures has.*nan"),
+        ({"seed": None}, "seed is None, expected a whole number"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": True}, "seed is True"),
+        ({"seed": -1}, "seed is -1"),
         ({"streams": ("pulse",)}, "pulse"),
         ({"streams": ()}, "streams"),
         ({"streams": ("accel", "accel")}, "once"),
@@ -243,7 +325,29 @@ def test_a_recording_alone_is_played_in_packets_of_about_a_second(person):
 )
 def test_wrong_requests_say_what_is_possible(person, request_, text):
     with pytest.raises(ValueError, match=text):
-        session(person, seed=1, **request_)
+        session(person, **{"seed": 1, **request_})
+
+
+def test_a_plan_may_be_an_iterator(person):
+    assert session(person, seed=1, plan=iter(PLAN)).id == session(person, seed=1, plan=PLAN).id
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(SensorParams) if field.type is float])
+@pytest.mark.parametrize("value", [float("nan"), "50", True, -1e6])
+def test_every_number_of_a_sensor_has_limits(name, value):
+    with pytest.raises(ValueError, match=f"{name} is {value!r}, expected"):
+        SensorParams(**{"rate_hz": 50.0, name: value})
+
+
+@pytest.mark.parametrize("name", TRAITS)
+def test_every_number_of_a_person_has_limits(person, name):
+    with pytest.raises(ValueError, match=f"{name} of a person is nan"):
+        replace(person, **{name: float("nan")})
+    if TRAITS[name].low >= 0:
+        with pytest.raises(ValueError, match=f"{name} of a person is -0.1, expected a number of 0 or more"):
+            replace(person, **{name: -0.1})
+    else:
+        assert getattr(replace(person, **{name: -0.1}), name) == -0.1
 
 
 def test_wrong_parameters_say_what_is_possible(person):
@@ -253,8 +357,21 @@ def test_wrong_parameters_say_what_is_possible(person):
         SensorParams(rate_hz=50, missing_fraction=1.0)
     with pytest.raises(ValueError, match="gaps_s"):
         SensorParams(rate_hz=50, gaps_s=((2.0, 1.0),))
-    with pytest.raises(ValueError, match="count is 0"):
-        people(0, seed=1)
+    with pytest.raises(ValueError, match=r"stamp_step_s is 0\.05, expected less than the 0\.02 s"):
+        SensorParams(rate_hz=50, stamp_step_s=0.05)
+    for count in (0, 2.5, True):
+        with pytest.raises(ValueError, match=f"count is {count}"):
+            people(count, seed=1)
+    with pytest.raises(ValueError, match="wrist of a person is"):
+        replace(person, wrist="middle")
+    with pytest.raises(ValueError, match="lost is a, repeated"):
+        next(packets(session(person, seed=1, plan=PLAN), lost="a"))
+    for minutes in (0.4, float("inf"), float("nan"), True):
+        with pytest.raises(ValueError, match=f"minutes is {minutes!r}"):
+            active(person, seed=1, minutes=minutes)
+    for streams in ((), ("accel", "ppg"), ("accel", "accel")):
+        with pytest.raises(ValueError, match="expected accel, gyro or both"):
+            active(person, seed=1, streams=streams)
     with pytest.raises(ValueError, match="packet_s"):
         next(packets(session(person, seed=1, plan=PLAN), packet_s=0, seed=1))
 

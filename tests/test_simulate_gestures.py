@@ -367,6 +367,9 @@ def test_a_life_is_judged_by_hours_and_by_context(person):
         ({"shares": {"sitting": 0.0}}, "one share above 0"),
         ({"shares": {"clapping": 1.0}, "per_hour": {"pinch": 10}}, "none of it has a share"),
         ({"per_hour": {"pinch": 500}}, "do not fit"),
+        ({"apart_s": -10.0, "per_hour": {"pinch": 5}}, "apart_s is -10"),
+        ({"apart_s": float("nan")}, "apart_s is nan"),
+        ({"seed": None}, "seed is None"),
     ],
 )
 def test_wrong_requests_for_a_life_say_what_is_possible(request_, text):
@@ -483,6 +486,60 @@ def test_what_lacks_streams_sides_signs_or_room_is_refused(person):
         inject(plain, [tap], at_s=[5.0], worn=("left" if person.wrist == "right" else "right", "left"))
     with pytest.raises(ValueError, match="expected \\(wrist, crown\\)"):
         inject(unlabelled(plain, wrist=None, crown=None), [tap], at_s=[5.0], worn=("up", "down"))
+
+
+def test_what_is_asked_of_events_in_a_wrong_way_is_named(person):
+    plain = session(person, seed=7, plan=CALM_PLAN, sensor=ideal(50.0))
+    taps = [gesture("double_tap", person, seed=index) for index in range(2)]
+    for events in (["double_tap"], "double_tap", [taps]):
+        with pytest.raises(TypeError, match="expected overlays"):
+            inject(plain, events, at_s=[5.0])
+    with pytest.raises(ValueError, match="place them apart"):
+        inject(plain, taps, at_s=[5.1, 5.0])
+    for apart_s in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match="apart_s is"):
+            inject(plain, taps, seed=1, apart_s=apart_s)
+    with pytest.raises(ValueError, match=r"seed is 1\.5"):
+        inject(plain, taps, seed=1.5)
+    with pytest.raises(ValueError, match=r"worn is \['left', 'right'\], expected \(wrist, crown\)"):
+        inject(unlabelled(plain, wrist=None, crown=None), taps, seed=1, worn=["left", "right"])
+
+
+def test_one_event_is_as_good_as_a_list_of_one_and_an_iterator(person):
+    plain = session(person, seed=7, plan=CALM_PLAN, sensor=ideal(50.0))
+    taps = [gesture("double_tap", person, seed=index) for index in range(2)]
+    assert inject(plain, taps[0], seed=1).id == inject(plain, taps[:1], seed=1).id
+    assert inject(plain, taps[0], at_s=5.0).id == inject(plain, taps[:1], at_s=[5.0]).id
+    assert inject(plain, iter(taps), seed=1).id == inject(plain, taps, seed=1).id
+
+
+def test_a_side_that_is_stated_is_neither_drawn_nor_overruled(person):
+    plain = session(person, seed=7, plan=CALM_PLAN, sensor=ideal(50.0))
+    tap = gesture("double_tap", person, seed=1)
+    half_known = unlabelled(plain, wrist="left", crown=None)
+    with pytest.raises(ValueError, match=r"the recording says .'left', None."):
+        inject(half_known, tap, at_s=5.0, worn=("right", "left"))
+    possible = {inject(half_known, tap, at_s=5.0, worn=("left", crown)).id for crown in ("left", "right")}
+    assert {inject(half_known, tap, at_s=5.0, worn="drawn", seed=seed).id for seed in range(12)} == possible
+    known = unlabelled(plain, wrist="left", crown="right")
+    assert inject(known, tap, at_s=5.0, worn="drawn").id == inject(known, tap, at_s=5.0).id
+
+
+@pytest.mark.parametrize("name", ["accel", "gyro"])
+def test_rows_without_a_value_are_no_place_for_an_event(person, name):
+    plain = session(person, seed=7, plan=CALM_PLAN, sensor=ideal(100.0))
+    values = np.array(plain[name].values)
+    values[300:1100, 1] = np.nan
+    holed = plain.with_streams(plain[name].with_values(name, values))
+    tap = gesture("double_tap", person, seed=1)
+    with pytest.raises(RecordingError, match="not recorded in one piece"):
+        inject(holed, tap, at_s=6.0)
+    for seed in range(8):
+        label = inject(holed, tap, seed=seed).labels.query("label == 'double_tap'").iloc[0]
+        assert label["stop_s"] < 3.0 or label["start_s"] >= 11.0
+    values[:] = np.nan
+    with pytest.raises(RecordingError, match="no room for event"):
+        inject(plain.with_streams(plain[name].with_values(name, values)), tap, seed=1)
 
 
 def test_a_gap_is_no_place_for_an_event(person):

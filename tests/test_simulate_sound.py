@@ -229,17 +229,31 @@ def test_a_room_rings_as_long_as_it_says_and_as_loud_as_sabine_says():
 
 def test_a_microphone_has_noise_a_limit_steps_and_rustle():
     silence, still = np.zeros(160_000, dtype=np.float32), np.zeros(1001)
-    noise = record(silence, still, MICROPHONE, rng=rng())
+    noise = record(silence, still, MICROPHONE, seed=(11,))
     assert db(noise) + 3.01 + MICROPHONE.full_scale_db == pytest.approx(MICROPHONE.noise_db, abs=0.5)
     steps = noise * 2**15
     assert (steps == np.round(steps)).all()
     sine = np.sqrt(2) * amplitude(100.0) * np.sin(2 * np.pi * 1000 * np.arange(16_000) / RATE_HZ).astype(np.float32)
-    full = record(sine, still, SILENT, rng=rng())
+    full = record(sine, still, SILENT, seed=(11,))
     assert np.abs(full[2000:]).max() == pytest.approx(1.0, abs=0.01)
-    assert record(4 * sine, still, SILENT, rng=rng()).max() == 1 - 2**-15
-    rustling = [record(silence, still + speed, MICROPHONE, rng=rng()) for speed in (1.0, 4.0)]
+    assert record(4 * sine, still, SILENT, seed=(11,)).max() == 1 - 2**-15
+    rustling = [record(silence, still + speed, MICROPHONE, seed=(11,)) for speed in (1.0, 4.0)]
     assert db(rustling[1]) - db(rustling[0]) > 8
     assert db(rustling[0]) > db(noise) + 6
+
+
+def test_a_microphone_that_comes_on_later_hears_the_same_bit_by_bit():
+    pressure = (1e3 * rng().standard_normal(16_000 * 5 + 700)).astype(np.float32)
+    turning = rng(1).uniform(0, 4, len(pressure) // 160 + 2)
+    whole = record(pressure, turning, MICROPHONE, seed=(1, 2))
+    for second in (1, 3, 5):
+        first = 16_000 * second
+        part = record(pressure[first:], turning[100 * second :], MICROPHONE, seed=(1, 2), second=second)
+        np.testing.assert_array_equal(part[1600:], whole[first + 1600 :])
+        assert (part[:160] != whole[first : first + 160]).any() or second == 5
+    seconds = record(np.zeros(48_000, np.float32), np.zeros(301), MICROPHONE, seed=(1, 2)).reshape(3, -1)
+    assert np.abs(np.corrcoef(seconds) - np.eye(3)).max() < 0.03
+    assert not np.array_equal(whole, record(pressure, turning, MICROPHONE, seed=(1, 3)))
 
 
 # ---- recordings ----
@@ -348,6 +362,7 @@ def test_far_speech_is_quieter_and_less_dry_than_near_speech():
         (lambda: Scene(name="a", duration_s=4.0, move=sitting, truths=(Truth(1, 2, "b", "my"),)), "expected a tier"),
         (lambda: everyday("flying", 4.0), "flying.*give move"),
         (lambda: stage(people(1, seed=1)[0], [], seed=1), "scenes is empty"),
+        (lambda: stage(people(1, seed=1)[0], [one_sound()], seed=None), "seed is None"),
         (lambda: stage(people(1, seed=1)[0], [one_sound()], seed=1, streams=("ppg",)), "ppg"),
     ],
 )

@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 from torch import nn
 
 import wristkit as wk
+from wristkit.events import EventDecoder, Scores
 from wristkit.models import MODELS, build, summary, weights_sha256
 from wristkit.models.own import Own
 from wristkit.recording import Recording, Stream, label_table
@@ -29,7 +30,7 @@ from wristkit.train import (
     runs,
     train_for_others,
 )
-from wristkit.train.decoding import spec_of
+from wristkit.train.decoding import _worth, spec_of
 from wristkit.windows import Windows, split_people, windows
 
 LABELS = ("still", "shake")
@@ -168,6 +169,21 @@ def test_for_people_elsewhere_nobody_is_held_out(count: int) -> None:
     assert set(fit.spec.trained_on) == set(made.recordings)
     with pytest.raises(ValueError, match="epochs is 0, expected a whole number from 1"):
         train_for_others(made, epochs=0)
+
+
+def test_for_people_elsewhere_a_net_may_be_wider_and_windows_varied_otherwise() -> None:
+    made = make_windows(4)
+    usual, off = train_for_others(made, epochs=1), Augmentation.off()
+    wide = train_for_others(made, epochs=1, width=12, augmentation=off)
+    assert wide.model.architecture is not None
+    assert wide.model.architecture["width"] == 12
+    assert usual.model.architecture is not None
+    assert usual.model.architecture["width"] == 32
+    assert (usual.augmentation, wide.augmentation) == (Augmentation(), off)
+    with pytest.raises(ValueError, match=r"width 1; got .* and 0"):
+        train_for_others(made, epochs=1, width=0)
+    with pytest.raises((TypeError, ValueError), match=r"augmentation is .* expected an Augmentation"):
+        train_for_others(made, augmentation=0.5)
 
 
 @pytest.mark.parametrize(
@@ -523,6 +539,27 @@ def test_the_shift_is_that_of_the_prior_and_chosen_on_who_shows_all_classes() ->
     nobody = loop.calibration_of(balanced[:0], target[:0], prior=prior)
     np.testing.assert_allclose(nobody.shift, whole)
     assert nobody.temperature == 1
+
+
+def test_a_class_that_nobody_showed_in_training_is_rare_and_not_impossible() -> None:
+    made = make_rare(0.08)
+    rare, usual, never = loop.prior_of(made, (*made.classes, "zzz"))
+    assert never == pytest.approx(1 / (len(made) + 3))
+    assert rare + usual + never == pytest.approx(1)
+
+
+def test_of_decoders_that_find_all_events_the_one_that_finds_nothing_else_is_best() -> None:
+    centre_s = np.arange(40) * 0.5
+    score = np.full(40, 0.05)
+    score[[10, 11]], score[[2, 20, 30]] = 0.9, 0.6  # one event, and three that are none
+    scores = Scores.of(
+        centre_s + 1, np.column_stack([score, 1 - score]), classes=("shake", "none"), centre_s=centre_s, hop_s=0.5
+    )
+    tracks = [(scores, {"shake": np.array([[5.0, 5.5]])})]
+    sure, eager = (_worth(EventDecoder(high=high, low=0.3), tracks) for high in (0.8, 0.5))
+    assert sure[0] == 1.0
+    assert eager[0] == pytest.approx(2 / (4 + 1))
+    assert sure > eager
 
 
 def test_a_net_shifts_and_cools_in_any_order() -> None:

@@ -10,7 +10,7 @@ from tests import cascades
 from wristkit.detector import STATES, Policy
 from wristkit.view import Picture, draw_policy, draw_surface, draw_trace
 
-FULL = Policy(second_chance=0.5, arm_s=1.0, gate_alone=0.9, gate_weight=0.3, gate_release_s=2.0)
+FULL = Policy(second_chance=0.5, arm_s=1.0, gate_agrees=True, gate_alone=0.9, alone_s=3.0, gate_release_s=2.0)
 
 
 def axes(*, wide_in=10.0, high_in=4.0):

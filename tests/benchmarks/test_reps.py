@@ -14,7 +14,7 @@ from tests.long_days import day_of
 from wristkit.datasets import recordings
 from wristkit.recipes import reps
 from wristkit.recording import Recording
-from wristkit.simulate import SensorParams, life, people
+from wristkit.simulate import Gait, SensorParams, gait_session, life, people, stepless
 from wristkit.simulate.exercises import ExerciseSet, workout
 
 pytestmark = pytest.mark.benchmark
@@ -82,6 +82,27 @@ def test_false_repetitions_in_simulated_life(benchmark_row):
     worst = sorted(contexts.items(), key=lambda one: -one[1])
     note = "all kinds of motion for the same time; by what was done: " + ", ".join(f"{a} {b}" for a, b in worst)
     benchmark_row("reps, false in simulated life", f"{false / minutes:.2f} a minute of {minutes:.0f}", note)
+
+
+def test_a_walk_is_no_set(benchmark_row):
+    ways = [Gait(speed) for speed in (0.6, 1.0, 1.4, 1.8, 2.8)] + [Gait(1.2, one) for one in ("bag", "pocket")]
+    ways += [Gait(1.2, one) for one in ("phone", "handrail", "trolley")]
+    for gait in ways:
+        hours, found = 0.0, 0
+        for place, person in enumerate(people(12, seed=6_100)):
+            plan = [("sitting", 5.0), (gait, 60.0), ("sitting", 5.0)]
+            made = gait_session(person, plan, seed=6_100 + place, sensor=SensorParams(rate_hz=50))
+            hours += 60 / 3600
+            found += int((reps.sets(made)["kind"] == "set").sum())
+        name = f"reps, simulated {'run' if gait.runs else 'walk'} at {gait.speed_m_s} m/s, {gait.carriage}"
+        benchmark_row(name, f"{found / hours:.0f} false sets an hour", f"{found} in {60 * hours:.0f} min of 12 people")
+
+
+def test_sets_at_a_desk_and_table(benchmark_row):
+    for scene in ("desk", "meal", "drive"):
+        made = [stepless(one, scene, seed=61 + place, minutes=6.0) for place, one in enumerate(people(10, seed=6_200))]
+        found = sum(int((reps.sets(one)["kind"] == "set").sum()) for one in made)
+        benchmark_row(f"reps, simulated {scene}", f"{found:.0f} false sets an hour", "10 people, 6 min each")
 
 
 @pytest.mark.real_data

@@ -30,6 +30,7 @@ from wristkit.recording import (
     several_recordings,
     stamps_of,
 )
+from wristkit.recording.given import told
 from wristkit.signals.clock import STEADY
 from wristkit.signals.offline import ATTITUDES, continuous_attitude
 from wristkit.signals.units import PLAUSIBLE, usable
@@ -251,6 +252,9 @@ class ConditioningState:
         unknown = sorted(set(packets) - set(self._inputs))
         if unknown:
             raise ValueError(f"streams {unknown} are not used here, expected {sorted(self._inputs)}; leave them out")
+        for name, packet in packets.items():
+            if not isinstance(packet, tuple | list) or len(packet) != 2:
+                raise TypeError(f"packet of {name!r} is {told(packet)}, expected (seconds, values)")
         return {self._inputs[name]: packet for name, packet in packets.items()}
 
     def push_sources(self, packets: Mapping[str, Packet]) -> dict[str, Grid]:

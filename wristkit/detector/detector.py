@@ -176,6 +176,7 @@ class Detector:
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Return the detector that :meth:`save` wrote, its weights checked against their hash."""
+        from safetensors import SafetensorError
         from safetensors.torch import load as weights_from_bytes
 
         from wristkit.models import build
@@ -187,7 +188,7 @@ class Detector:
             spec = DetectorSpec.from_json(json.dumps(header["spec"]))
             model = build(**dict(spec.architecture or {}))
             model.load_state_dict(weights_from_bytes(weights), strict=True)
-        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
+        except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as fault:
             raise not_of_this_version(path, fault, what="detector") from fault
         return cls(spec, model)
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wristkit.condition import Packet
-from wristkit.recording import FloatArray
+from wristkit.recording import FloatArray, stamps_of
 
 _HOLE_PERIODS = 1.5  # a longer step between packets is a hole, which a late packet may fill
 _Arrays = tuple[FloatArray, npt.NDArray[np.float32]]
@@ -17,7 +17,8 @@ class Inbox:
     """What stands between a link and ``push``, which takes samples in order and each once.
 
     The clock is the samples' own: a hole is given up once some stream has a sample ``wait_s`` later than it, and what
-    comes for it afterwards is left out and counted. Where nothing is out of order, packets pass as they come.
+    comes for it afterwards is left out and counted. Where nothing is out of order, packets pass as they come; the one
+    that comes first is taken for the first.
 
     Parameters
     ----------
@@ -40,14 +41,22 @@ class Inbox:
     def take(self, packets: Mapping[str, Packet]) -> dict[str, Packet]:
         """Return the samples that can be pushed now, of all that has come."""
         for name, (time, values) in packets.items():
-            time_s, rows = np.array(time, dtype=np.float64), np.array(values, dtype=np.float32)
+            # Copies: a sender may fill its own arrays anew.
+            time_s = np.array(stamps_of(name, time if np.size(time) else np.empty(0)))
+            rows = np.array(values, dtype=np.float32)
             if time_s.ndim != 1 or len(rows) != len(time_s) or not np.isfinite(time_s).all():
                 raise ValueError(
                     f"packet of {name!r} has time {time_s.shape} and values {rows.shape}, expected (n,) finite seconds "
                     "and n rows"
                 )
+            before = self._streams.get(name)
+            if before is not None and len(time_s) and rows.shape[1:] != before.shape:
+                raise ValueError(
+                    f"packet of {name!r} has rows of shape {rows.shape[1:]} after {before.shape}, expected as "
+                    "many columns; give each sensor a stream of its own"
+                )
             if len(time_s):
-                self._streams.setdefault(name, _Waiting()).add(time_s, rows)
+                self._streams.setdefault(name, _Waiting(rows.shape[1:])).add(time_s, rows)
                 self._newest_s = max(self._newest_s, float(time_s.max()))
         return self._due(self._newest_s - self.wait_s)
 
@@ -63,7 +72,8 @@ class Inbox:
 class _Waiting:
     """One stream: what was passed on, and what waits behind a hole, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape  # of one row
         self.repeated = self.late = 0
         self._held: _Arrays | None = None
         self._passed_s = -np.inf
@@ -73,8 +83,7 @@ class _Waiting:
     def add(self, time_s: FloatArray, rows: npt.NDArray[np.float32]) -> None:
         order = np.argsort(time_s, kind="stable")
         time_s, rows = time_s[order], rows[order]
-        if len(time_s) > 1:
-            self._period_s = float(np.median(np.diff(time_s)))
+        self._period_s = self._period(time_s)
         again = np.isin(time_s, self._recent_s)
         if self._held is not None:
             again |= np.isin(time_s, self._held[0])
@@ -87,6 +96,12 @@ class _Waiting:
             order = np.argsort(time_s, kind="stable")
             time_s, rows = time_s[order], rows[order]
         self._held = (time_s, rows) if len(time_s) else None
+
+    def _period(self, time_s: FloatArray) -> float:
+        """Return the usual step between stamps, those of packets before included: a packet may hold one sample."""
+        held_s = np.empty(0) if self._held is None else self._held[0]
+        steps_s = np.diff(np.unique(np.concatenate([self._recent_s, held_s, time_s])))
+        return float(np.median(steps_s)) if len(steps_s) else np.inf
 
     def due(self, given_up_s: float) -> Packet | None:
         """Return what lies before the first hole that may still be filled."""

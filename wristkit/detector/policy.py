@@ -54,9 +54,15 @@ class Policy:
     gate_weight
         Late fusion: the score held against the confirmer's thresholds is this share of the gate's newest score and the
         rest of the confirmer's.
+    gate_agrees
+        Whether a confirmation also needs the gate's newest score at or above ``gate_high``. Until it is, and for as
+        long as the confirmer is on, it is not forgotten that the confirmer was convinced.
     gate_alone
         Where the confirmer gave no score until time was out, such as without a microphone, a gate that reached this
         decides alone. None: nothing is decided.
+    alone_s
+        A gate that stayed at or above ``gate_alone`` for so long decides at once, whatever the confirmer hears. None:
+        it is asked only where nothing was heard.
     pre_roll_s
         The confirmer also sees this many seconds before the wake, of streams that are on anyway: the gate's and
         ``always_on``.
@@ -93,7 +99,9 @@ class Policy:
     second_chance: float | None = None
     second_chance_s: float = 2.0
     gate_weight: float = 0.0
+    gate_agrees: bool = False
     gate_alone: float | None = None
+    alone_s: float | None = None
     pre_roll_s: float = 0.0
     always_on: tuple[str, ...] = ()
     warm_up_s: float = 0.0
@@ -123,6 +131,8 @@ class Policy:
             raise ValueError(f"gate_alone is {self.gate_alone}, expected gate_low {self.gate_low} to 1, or None")
         if not 0 <= self.gate_weight < 1:
             raise ValueError(f"gate_weight is {self.gate_weight}, expected 0 <= gate_weight < 1")
+        if self.alone_s is not None and self.gate_alone is None:
+            raise ValueError(f"alone_s is {self.alone_s} and gate_alone is None, expected a score for the gate alone")
         if self.span_of not in ("gate", "confirm"):
             raise ValueError(f"span_of is {self.span_of!r}, expected 'gate' or 'confirm'")
         self._check_seconds()
@@ -133,7 +143,7 @@ class Policy:
             value, least = getattr(self, name), "above 0" if name in _POSITIVE else "0 or more"
             if not (np.isfinite(value) and value >= 0 and (value > 0 or name not in _POSITIVE)):
                 raise ValueError(f"{name} is {value}, expected seconds, {least}")
-        for name in ("gate_release_s", "max_wait_s"):
+        for name in ("alone_s", "gate_release_s", "max_wait_s"):
             value = getattr(self, name)
             if value is not None and not (np.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}, expected seconds above 0, or None")
@@ -157,13 +167,13 @@ class Policy:
             Transition("idle", "armed", f"gate \N{GREATER-THAN OR EQUAL TO} {self.gate_low:g}"),
             Transition("armed", "idle", f"gate < {self.gate_low:g}"),
             Transition("armed", "confirming", f"gate \N{GREATER-THAN OR EQUAL TO} {self.gate_high:g}{_lasted(self)}"),
-            Transition("confirming", "active", _confirmed(self)),
+            Transition("confirming", "active", _confirmed(self, self.confirm_high)),
         ]
         if self.second_chance is not None:
             nearly = f"\N{GREATER-THAN OR EQUAL TO} {self.second_chance:g}"
             arrows += [
                 Transition("confirming", "second_chance", f"time is out, but was {nearly}"),
-                Transition("second_chance", "active", f"confirm {nearly}"),
+                Transition("second_chance", "active", _confirmed(self, self.second_chance)),
             ]
         left = "" if self.gate_release_s is None else f" or gate low > {self.gate_release_s:g} s"
         first_s = self.warm_up_s + self.confirm_timeout_s
@@ -193,12 +203,16 @@ def _lasted(policy: Policy) -> str:
     return f" and lasted {policy.arm_s:g} s" if policy.arm_s else ""
 
 
-def _confirmed(policy: Policy) -> str:
+def _confirmed(policy: Policy, least: float) -> str:
     what = f"{1 - policy.gate_weight:g} confirm + {policy.gate_weight:g} gate" if policy.gate_weight else "confirm"
-    enough = f"{what} \N{GREATER-THAN OR EQUAL TO} {policy.confirm_high:g}"
+    enough = f"{what} \N{GREATER-THAN OR EQUAL TO} {least:g}"
+    if policy.gate_agrees:
+        enough += f", gate \N{GREATER-THAN OR EQUAL TO} {policy.gate_high:g}"
     if policy.gate_alone is None:
         return enough
-    return f"{enough}\nor none came and gate \N{GREATER-THAN OR EQUAL TO} {policy.gate_alone:g}"
+    alone = f"gate \N{GREATER-THAN OR EQUAL TO} {policy.gate_alone:g}"
+    lasted = "" if policy.alone_s is None else f"\nor {alone} for {policy.alone_s:g} s"
+    return f"{enough}{lasted}\nor none came and {alone}"
 
 
 class Seen(NamedTuple):
@@ -216,8 +230,9 @@ class PolicyState:
 
     ``since_s`` and ``until_s``: when it came here, and when cooling is over. ``gate_*``: the gate's newest score, and
     of its run at or above the low threshold the highest score with its label, the centres of the first and the last
-    window and when the last was seen. ``heard``: whether the confirmer gave a score since the wake; ``peak`` the
-    highest, ``run_start_s`` the centre of the first window at or above its low threshold. The rest is of the event;
+    window and when the last was seen; ``gate_sure_s`` is the centre of the first one since it could decide alone.
+    ``heard``: whether the confirmer gave a score since the wake; ``peak`` the highest since then or since its second
+    chance, ``run_start_s`` the centre of the first window at or above its low threshold. The rest is of the event;
     ``by_gate`` says that the gate keeps it alive, and ``lasted_s`` when it was last seen alive.
     """
 
@@ -230,6 +245,7 @@ class PolicyState:
     gate_start_s: float = np.nan
     gate_last_s: float = np.nan
     gate_lasted_s: float = -np.inf
+    gate_sure_s: float = np.nan
     heard: bool = False
     peak: float = 0.0
     run_start_s: float = np.nan
@@ -281,7 +297,9 @@ def path(policy: Policy, state: PolicyState, seen: Seen, time_s: float) -> list[
 
 
 def _with_gate(policy: Policy, state: PolicyState, seen: Seen, time_s: float) -> PolicyState:
-    state = replace(state, gate_score=seen.score)
+    is_sure = policy.gate_alone is not None and seen.score >= policy.gate_alone
+    sure_s = state.gate_sure_s if np.isfinite(state.gate_sure_s) else seen.centre_s
+    state = replace(state, gate_score=seen.score, gate_sure_s=sure_s if is_sure else np.nan)
     if seen.score < policy.gate_low:
         return state
     if seen.score > state.gate_peak:
@@ -315,8 +333,15 @@ def _listening(policy: Policy, state: PolicyState, seen: Seen, time_s: float) ->
         return _out_of_time(policy, state, time_s)
     if policy.gate_release_s is not None and time_s - state.gate_lasted_s > policy.gate_release_s:
         return _cool(state, time_s, policy.rejected_s)
-    if seen.stage != "confirm":
-        return state
+    sure_s = state.gate_last_s - state.gate_sure_s
+    if policy.alone_s is not None and sure_s >= policy.alone_s - _EPSILON_S:
+        return _decide(policy, state, state.gate_label, state.gate_peak, time_s)
+    return _hearing(policy, state, seen, time_s) if seen.stage == "confirm" else state
+
+
+def _hearing(policy: Policy, state: PolicyState, seen: Seen, time_s: float) -> PolicyState:
+    """Return the state after a score of the confirmer that is waited for."""
+    first = state.name == "confirming"
     score = fused(policy, state, seen)
     start_s = state.run_start_s if np.isfinite(state.run_start_s) else seen.centre_s
     state = replace(
@@ -325,9 +350,10 @@ def _listening(policy: Policy, state: PolicyState, seen: Seen, time_s: float) ->
         peak=max(state.peak, score),
         run_start_s=start_s if score >= policy.confirm_low else np.nan,
     )
-    if score < (policy.confirm_high if first else policy.second_chance or policy.confirm_high):
+    enough = policy.confirm_high if first else policy.second_chance or policy.confirm_high
+    if state.peak < enough or (policy.gate_agrees and state.gate_score < policy.gate_high):
         return state
-    decided = _decide(policy, state, seen.label, score, time_s)
+    decided = _decide(policy, state, seen.label, state.peak, time_s)
     if policy.span_of == "gate":
         return decided
     return replace(decided, by_gate=False, start_s=start_s, last_s=seen.centre_s)
@@ -353,7 +379,7 @@ def _out_of_time(policy: Policy, state: PolicyState, time_s: float) -> PolicySta
     if not state.heard and policy.gate_alone is not None and state.gate_peak >= policy.gate_alone:
         return _decide(policy, state, state.gate_label, state.gate_peak, time_s)
     if state.name == "confirming" and policy.second_chance is not None and state.peak >= policy.second_chance:
-        return replace(state, name="second_chance", since_s=time_s)
+        return replace(state, name="second_chance", since_s=time_s, peak=0.0)
     return _cool(state, time_s, policy.rejected_s)
 
 

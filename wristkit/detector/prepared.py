@@ -1,5 +1,6 @@
 """A cascade on a whole recording: what each stage gives is kept, so that other thresholds cost little."""
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,12 @@ class Prepared:
         self.rows = rater.push(self.gate.centre_s, self.gate.time, self.gate.values)
         self.stored = Stored(cascade, recording) if cascade.can_confirm(recording) else None
         self._heard: dict[float, _Heard] = {}
+
+    def unheard(self) -> "Prepared":
+        """Return the same recording as if nothing but the gate's streams were in it."""
+        other = copy(self)
+        other.stored, other._heard = None, {}
+        return other
 
     def run(self, policy: Policy) -> Trace:
         """Return what the cascade does by a policy with other thresholds; classes and what is seen are its own's."""

@@ -73,10 +73,9 @@ class Running:
             raise ValueError(
                 f"streams {unknown} are not used here, expected {sorted(self.cascade.streams)}; leave them out"
             )
-        for name, source in self.cascade.confirm.spec.conditioning.inputs.items():
-            if name not in packets:
-                continue
-            time_s, _ = self._checks.states[source].check(*packets[name])
+        own = {name: packets[name] for name in self.cascade.confirm_streams if name in packets}
+        for name, (source, packet) in zip(own, self._checks.by_source(own).items(), strict=True):
+            time_s, _ = self._checks.states[source].check(*packet)
             if len(time_s) and time_s[0] <= self._newest_s[name]:
                 raise ValueError(
                     f"packet of {name!r} has time {time_s[0]} s after {self._newest_s[name]} s, expected increasing "

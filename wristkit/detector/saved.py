@@ -25,28 +25,19 @@ def write_header(path: Path, fields: Mapping[str, Any]) -> None:
 
 def read_header(path: Path, *, needed: Sequence[str], hashed: str, writer: str) -> dict[str, Any]:
     """Return a header with the ``needed`` fields, whose field ``hashed`` is what ``<hashed>_sha256`` says."""
-    if not path.is_file():
-        raise NotThisFormatError(
-            f"{path.name} is missing", code="not_a_detector", remedy=f"give a folder that {writer} wrote", file=path
-        )
-    try:
-        header = json.loads(path.read_bytes())
-    except ValueError as fault:
+    header = _parsed(path, writer)
+    schema, lacks = header.get("schema"), sorted(set(needed) - set(header))
+    if type(schema) is not int or schema != SCHEMA or lacks:
         raise RecordingError(
-            f"{path.name} is not JSON: {fault}", code="header", remedy="save the detector again", file=path
-        ) from fault
-    if not isinstance(header, dict) or header.get("schema") != SCHEMA or not set(needed) <= set(header):
-        raise RecordingError(
-            f"{path.name} is not of schema {SCHEMA}",
+            f"this is not of schema {SCHEMA}: it says {schema!r:.20}, and lacks {lacks}",
             code="schema",
             remedy="load it with the version of wristkit that wrote it",
             file=path,
         )
-    if hashlib.sha256(json.dumps(header.get(hashed), sort_keys=True).encode()).hexdigest() != header.get(
-        f"{hashed}_sha256"
-    ):
+    said = hashlib.sha256(json.dumps(header.get(hashed), sort_keys=True).encode()).hexdigest()
+    if said != header.get(f"{hashed}_sha256"):
         raise RecordingError(
-            f"{path.name} was changed since it was saved",
+            "this was changed since it was saved",
             code="header",
             remedy="copy the whole folder again, or save the detector anew",
             file=path,
@@ -54,10 +45,35 @@ def read_header(path: Path, *, needed: Sequence[str], hashed: str, writer: str) 
     return header
 
 
+def _parsed(path: Path, writer: str) -> dict[str, Any]:
+    """Return the fields of a header; none where its JSON is something else."""
+    if not path.is_file():
+        raise NotThisFormatError(
+            f"this file is missing, {_held(path.parent)}",
+            code="not_a_detector",
+            remedy=f"give a folder that {writer} wrote",
+            file=path,
+        )
+    try:
+        header = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as fault:
+        raise RecordingError(
+            f"this is not JSON: {fault}", code="header", remedy="save the detector again", file=path
+        ) from fault
+    return header if isinstance(header, dict) else {}
+
+
+def _held(folder: Path) -> str:
+    """Return in words what lies in a folder in place of a header."""
+    if not folder.is_dir():
+        return "and there is no such folder"
+    return f"the folder holds {sorted(one.name for one in folder.iterdir())[:6]}"
+
+
 def not_of_this_version(path: Path, fault: Exception, *, what: str) -> RecordingError:
     """Return the error of a header that is whole, but describes nothing that is known here."""
     return RecordingError(
-        f"{path.name} does not describe a {what} of this version: {(str(fault).splitlines() or ['?'])[0]}",
+        f"this does not describe a {what} of this version: {(str(fault).splitlines() or ['?'])[0]}",
         code="header",
         remedy="load it with the version of wristkit that wrote it",
         file=path,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from wristkit.condition import ConditioningState, Grid, Packet
 from wristkit.condition.conditioning import SoundSourceState
@@ -41,9 +42,15 @@ class Session:
 
     def push_sources(self, packets: Mapping[str, Packet]) -> Cut:
         """Return what :meth:`push` does, of packets by the source that each becomes."""
-        known = self._without_late(packets)
+        late = {name: self._late(name, time) for name, (time, _) in packets.items()}
+        known = {
+            name: (np.asarray(time)[late[name] :], np.asarray(values)[late[name] :]) if late[name] else (time, values)
+            for name, (time, values) in packets.items()
+        }
         for name, grid in self.conditioning.push_sources(known).items():
             self._pending[name] = Grid.join([self._pending[name], grid])
+        for name, count in late.items():  # after all that may raise, so that who pushes again counts none twice
+            self.late_samples[name] += count
         self._give_up_waiting()
         pieces = cut(
             list(self._pending.values()), samples=self.spec.length, hop=self.spec.hop, not_before=self._next_first
@@ -61,16 +68,10 @@ class Session:
         if isinstance(state, SoundSourceState):
             self.conditioning.states[name] = state.of_frames
 
-    def _without_late(self, packets: Mapping[str, Packet]) -> dict[str, Packet]:
-        """Return packets without samples of times at which their stream was already taken to be missing."""
-        kept: dict[str, Packet] = {}
-        for name, (time, values) in packets.items():
-            limit_s = self._given_up_s.get(name, -np.inf)
-            late = int(np.count_nonzero(np.asarray(time, dtype=np.float64) < limit_s))
-            if late:
-                self.late_samples[name] += late
-            kept[name] = (np.asarray(time)[late:], np.asarray(values)[late:]) if late else (time, values)
-        return kept
+    def _late(self, name: str, time: npt.ArrayLike) -> int:
+        """Return how many samples of a packet are of times at which their stream was already taken to be missing."""
+        limit_s = self._given_up_s.get(name, -np.inf)
+        return int(np.count_nonzero(np.asarray(time, dtype=np.float64) < limit_s)) if np.isfinite(limit_s) else 0
 
     def _give_up_waiting(self) -> None:
         if self.max_wait_s is None:

@@ -4,13 +4,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any, Self
 
 import numpy as np
 
 from wristkit.condition import Conditioning
 from wristkit.events import EventDecoder
+from wristkit.filters import is_number, only_keys
 from wristkit.recording import FloatArray
+from wristkit.recording.given import told
 from wristkit.windows import Cut
 
 
@@ -46,12 +49,31 @@ class DetectorSpec:
     max_wait_s: float | None = None
 
     def __post_init__(self) -> None:
-        if self.length < 1 or self.hop < 1:
-            raise ValueError(f"length is {self.length} and hop is {self.hop}, expected 1 sample or more")
-        if len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
+        for name, kind in (("conditioning", Conditioning), ("decoder", EventDecoder)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} is {told(getattr(self, name))}, expected a {kind.__name__}")
+        if not all(isinstance(one, int) and not isinstance(one, bool) and one > 0 for one in (self.length, self.hop)):
+            raise ValueError(f"length is {self.length!r} and hop is {self.hop!r}, expected whole samples, 1 or more")
+        for name, least in (("classes", 2), ("trained_on", 0)):
+            names = getattr(self, name)
+            if not isinstance(names, tuple) or not all(isinstance(one, str) for one in names) or len(names) < least:
+                raise ValueError(f"{name} are {names!r}, expected a tuple of {least} names or more")
+        if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes are {self.classes}, expected two or more different names")
-        if self.max_wait_s is not None and not self.max_wait_s > 0:
-            raise ValueError(f"max_wait_s is {self.max_wait_s}, expected seconds above 0, or None to wait for ever")
+        if self.max_wait_s is not None and not (is_number(self.max_wait_s) and 0 < self.max_wait_s < np.inf):
+            raise ValueError(f"max_wait_s is {self.max_wait_s!r}, expected seconds above 0, or None to wait for ever")
+        if self.architecture is not None:
+            self._check_net(self.architecture)
+
+    def _check_net(self, net: Mapping[str, Any]) -> None:
+        """Raise where the net is of other channels, classes or samples than what stands before and behind it."""
+        classes = (*net.get("classes", self.classes), *net.get("added", ()))
+        given = {"channels": tuple(net.get("channels", ())), "classes": classes, "samples": net.get("samples")}
+        wanted = {"channels": self.conditioning.channels, "classes": self.classes, "samples": self.length}
+        for name in (name for name in wanted if name in net and given[name] != wanted[name]):
+            raise ValueError(
+                f"the net is of {name} {given[name]}, the specification of {wanted[name]}; make them alike"
+            )
 
     @property
     def background(self) -> str | None:
@@ -95,6 +117,7 @@ class DetectorSpec:
     def from_json(cls, text: str) -> Self:
         """Return the specification that :meth:`to_json` wrote."""
         fields = json.loads(text)
+        only_keys(fields, tuple(field.name for field in dataclass_fields(cls)), "a specification")
         fields["conditioning"] = Conditioning.from_dict(fields["conditioning"])
         fields["decoder"] = EventDecoder.from_dict(fields["decoder"])
         for name in ("classes", "trained_on"):

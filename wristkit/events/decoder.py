@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as dataclass_fields
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
@@ -20,7 +21,7 @@ from wristkit.events.runs import (
     without_blocked,
 )
 from wristkit.events.scores import BACKGROUND, Event, EventUpdate, Scores
-from wristkit.filters import is_number
+from wristkit.filters import is_number, only_keys
 from wristkit.recording import FloatArray
 
 
@@ -102,6 +103,7 @@ class EventDecoder:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Self:
         """Return the decoder that :meth:`to_dict` described."""
+        only_keys(fields, tuple(one.name for one in dataclass_fields(cls)), "a decoder")
         return cls(**fields)
 
 

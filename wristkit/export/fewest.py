@@ -38,14 +38,15 @@ def fewest_kept(tried: Tried, *, most: float) -> frozenset[str]:
 
 
 def _fewest_of(tried: Tried, rows: npt.NDArray[np.int64], most: float) -> frozenset[str]:
-    """Give parts back, first those that alone move the most, until it holds; then take back what need not be."""
-    alone = {name: float(tried.apart([name], rows).max()) for name in tried.bytes}
+    """Give parts back, first those by which alone it comes nearest, until it holds; then take back what need not be."""
+    names = frozenset(tried.bytes)
+    left = {name: float(np.square(tried.apart(names - {name}, rows)).sum()) for name in tried.bytes}
     kept: set[str] = set()
-    for name in sorted(alone, key=alone.__getitem__, reverse=True):
-        if tried.apart(set(alone) - kept, rows).max() <= most:
-            break
+    for name in sorted(left, key=left.__getitem__):
         kept.add(name)
+        if tried.apart(names - kept, rows).max() <= most:
+            break
     for name in sorted(kept, key=tried.bytes.__getitem__, reverse=True):
-        if tried.apart(set(alone) - kept | {name}, rows).max() <= most:
+        if tried.apart((names - kept) | {name}, rows).max() <= most:
             kept.remove(name)
     return frozenset(kept)

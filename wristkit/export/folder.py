@@ -27,7 +27,11 @@ def package_name(folder: Path) -> str:
 def hashes_under(folder: Path) -> dict[str, str]:
     """Return the hash of every file of a bundle by its path, but for the report, which holds them."""
     files = (file for file in folder.rglob("*") if file.is_file() and file.relative_to(folder) != Path(REPORT))
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)}
+    return {str(file.relative_to(folder)): _sha256(file) for file in sorted(files)}
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def verify(folder: str | Path) -> pd.DataFrame:
@@ -58,7 +62,7 @@ def read_bundle_report(folder: Path) -> dict[str, object]:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise where the folder holds anything but an earlier bundle."""
+    """Raise where the folder holds anything but an earlier bundle, as it was written."""
     place = folder.absolute() if folder.name else folder.resolve()
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise RecordingError("it is not a folder", code="exists", remedy="give the path of a folder", file=place)
@@ -69,6 +73,20 @@ def refuse_foreign(folder: Path) -> None:
             remedy="give a new or an empty folder",
             file=place,
         )
+    if changed := _changed(folder):
+        raise RecordingError(
+            f"{len(changed)} of its files were changed since they were written: {', '.join(changed[:3])}",
+            code="exists",
+            remedy="keep them elsewhere and delete them here, or give a new folder",
+            file=place,
+        )
+
+
+def _changed(folder: Path) -> list[str]:
+    """Return the files of an earlier bundle that somebody edited."""
+    written = read_bundle_report(folder).get("file_sha256")
+    held = written.items() if isinstance(written, dict) else ()
+    return [name for name, digest in held if (folder / name).is_file() and _sha256(folder / name) != digest]
 
 
 def _files_of_bundle(folder: Path) -> frozenset[str]:
@@ -99,15 +117,22 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def _swap(folder: Path, staging: Path) -> None:
-    old = staging.with_suffix(".old")
-    ours = _files_of_bundle(folder)
+    """Let a new bundle take the place of an old one; the files of others in it stay."""
+    ours, old = _files_of_bundle(folder), staging.with_suffix(".old")
+    files = (one.relative_to(folder) for one in folder.rglob("*") if one.is_symlink() or one.is_file())
+    others = [one for one in files if str(one) not in ours]
+    if taken := [str(one) for one in others if (staging / one).exists()]:
+        raise RecordingError(
+            f"the new bundle has files of the same names as others in the folder: {', '.join(taken[:3])}",
+            code="exists",
+            remedy="move them, or give a new folder",
+            file=folder.absolute(),
+        )
     folder.rename(old)
     staging.rename(folder)
-    for file in [one for one in old.rglob("*") if one.is_symlink() or one.is_file()]:
-        relative = file.relative_to(old)
-        if str(relative) not in ours:
-            (folder / relative).parent.mkdir(parents=True, exist_ok=True)
-            file.rename(folder / relative)
+    for one in others:
+        (folder / one).parent.mkdir(parents=True, exist_ok=True)
+        (old / one).rename(folder / one)
     shutil.rmtree(old)
 
 

@@ -1,7 +1,8 @@
 """Windows that are harder than those at hand, so that what rounding does to them bounds what it does to others.
 
 Rounding moves a probability the most where two classes are as likely, and by as much as its sums are large. Of either
-few recordings hold enough: what was judged on windows alone came out up to 2.5 times worse on other people.
+few recordings hold enough, and of both at once hardly any: what was judged on windows alone came out up to 2.5 times
+worse on other people, and up to 4 times where two classes were as likely in a window that was loud.
 """
 
 import numpy as np
@@ -9,20 +10,35 @@ import numpy.typing as npt
 
 from wristkit.detector import Detector
 from wristkit.export.packaged import Windows32
+from wristkit.export.parity import expected
+from wristkit.export.preflight import HEADROOM
 from wristkit.train.augmentation import Augmentation, augment
 
-_VARIED, _MIXTURES, _HALVINGS = 1000, 2000, 8
-# Other straps, sensors and wearers. Real life is louder than what was recorded: of a gain of 1 a few per cent are more
-# than 7 times as large, near the headroom that ranges are given (preflight.HEADROOM).
-_OTHERS = Augmentation(gain=1.0)
+_VARIED, _DRAWN, _MIXTURES, _HALVINGS = 1000, 4000, 1500, 8
+# Other straps, sensors and wearers; and real life, which is louder than what was recorded.
+_OTHERS, _LOUD = Augmentation(gain=1.0), Augmentation(gain=2.0)
 
 
 def harder(detector: Detector, values: Windows32) -> Windows32:
-    """Return windows, such as others would have given, and mixtures of two between which the net cannot decide."""
+    """Return windows, such as others would have given, and mixtures of two between which the net cannot decide.
+
+    Half of the mixtures are of windows that give the net its largest sums, up to ``HEADROOM`` as large as those given.
+    """
     rng = np.random.default_rng(0)
-    chosen = values[rng.integers(len(values), size=_VARIED)]
-    varied = augment(chosen, detector.spec.conditioning, rng, _OTHERS)
-    return np.concatenate([values, varied, _undecided(detector, varied, rng)])
+    varied = _drawn(detector, values, rng, _OTHERS)[:_VARIED]
+    loud = _loudest(detector, _drawn(detector, values, rng, _LOUD), HEADROOM * float(np.abs(values).max()))
+    return np.concatenate([values, varied, _undecided(detector, varied, rng), _undecided(detector, loud, rng)])
+
+
+def _drawn(detector: Detector, values: Windows32, rng: np.random.Generator, wanted: Augmentation) -> Windows32:
+    return augment(values[rng.integers(len(values), size=_DRAWN)], detector.spec.conditioning, rng, wanted)
+
+
+def _loudest(detector: Detector, values: Windows32, most: float) -> Windows32:
+    fits = np.abs(values).max(axis=(1, 2)) <= most
+    held = values[fits] if fits.any() else values  # nothing was felt in any of those given
+    sizes = np.abs(expected(detector, held)[0]).max(axis=1)
+    return np.asarray(held[np.argsort(sizes)[-_VARIED:]])
 
 
 def _undecided(detector: Detector, values: Windows32, rng: np.random.Generator) -> Windows32:

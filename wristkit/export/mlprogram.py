@@ -84,8 +84,7 @@ class MLPackage:
         self, arrays: Mapping[str, npt.NDArray[np.float32]], observer: Observer | None
     ) -> list[dict[str, npt.NDArray[Any] | str | dict[str, float]]]:
         count = len(next(iter(arrays.values())))
-        checked = [self._checked({name: array[row] for name, array in arrays.items()}) for row in range(count)]
-        given = {name: torch.stack([_tensor(one[name]) for one in checked]) for name in self.inputs}
+        given = {name: _tensor(one) for name, one in self._checked(arrays, many=True).items()}
         last = [one for one in self.operations if one.type in _ONE_BY_ONE]
         kinds = {name: kind for one in self.operations if one.type not in _ONE_BY_ONE for name, kind, _ in one.results}
 
@@ -99,7 +98,12 @@ class MLPackage:
         made = dict(zip(kinds, torch.vmap(whole)(*given.values()), strict=True))
         for name, tensor in {**given, **made}.items():
             _observe(observer, name, tensor, kinds.get(name) or self.inputs[name].type)
-        return [self._one_of({**given, **made}, row, last) for row in range(count)]
+        asked = {
+            *self.outputs,
+            *(name for one in last for several in one.operands.values() for name in several if isinstance(name, Name)),
+        }
+        held = {name: tensor for name, tensor in {**given, **made}.items() if name in asked}
+        return [self._one_of(held, row, last) for row in range(count)]
 
     def _one_of(
         self, many: Mapping[str, Tensor], row: int, last: Sequence[Operation]
@@ -126,13 +130,14 @@ class MLPackage:
             raise RuntimeError(f"Core ML runs on Apple's systems, and this is {system}; predict() runs anywhere")
         return _OnApple(**vars(self))
 
-    def _checked(self, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Value]:
+    def _checked(self, inputs: Mapping[str, npt.ArrayLike], *, many: bool = False) -> dict[str, Value]:
         if set(inputs) != set(self.inputs):
             raise ValueError(f"inputs are {sorted(inputs)}, expected {sorted(self.inputs)}")
         arrays = {name: np.asarray(array, dtype=np.float32) for name, array in inputs.items()}
         for name, feature in self.inputs.items():
-            if arrays[name].shape != feature.shape:
-                raise ValueError(f"input {name!r} has shape {arrays[name].shape}, expected {feature.shape}")
+            shape = arrays[name].shape[1:] if many else arrays[name].shape
+            if shape != feature.shape:
+                raise ValueError(f"input {name!r} has shape {shape}, expected {feature.shape}")
             if not np.isfinite(arrays[name]).all():
                 raise ValueError(f"input {name!r} holds NaN or infinite numbers; leave such windows out")
         return {name: rounded(torch.tensor(arrays[name]), feature.type) for name, feature in self.inputs.items()}

@@ -1,7 +1,8 @@
 """Weights as whole numbers of 8 bits: how they are rounded, and which layers keep the numbers that they have.
 
-A net that was trained until it is sure has large logits, and rounding each weight to the nearest of 255 steps moved a
-probability by up to 0.04. So each weight that is rounded lets those that are yet to be rounded make up for it, on the
+A net that was rounded before it was judged (``round_weights``, which ``quick_train`` calls) has such weights already.
+Any other that was trained until it is sure has large logits, and rounding each weight to the nearest of 255 steps moved
+a probability by up to 0.1. So each weight that is rounded lets those that are yet to be rounded make up for it, on the
 windows at hand (GPTQ: Frantar, Ashkboos, Hoefler, Alistarh, ICLR 2023), and what even then moves too much stays as it
 is, by name. Deviations from the paper: a convolution's inputs are its steps along time; its bias is a last column that
 makes up and is never rounded; every layer sees the inputs of the net as it was, so that each can be judged alone; and
@@ -22,12 +23,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from wristkit.export.fewest import Double, fewest_kept
 from wristkit.export.packaged import Windows32
+from wristkit.models.rounding import LARGEST, is_large, step_sizes
 
 SHARE = 0.5  # of the bound, for what whole numbers do alone: float16 and other windows need room, too
 _DAMPING = 0.01  # of the mean square of an input, as in the paper
-_LARGEST = 127  # as many steps below 0 as above
 _ORDERS, _UNSURE, _AT_ONCE = 12, 512, 256
-_FEW_WEIGHTS = 256  # below that a layer's entry in the file is longer than what is saved
 
 
 class Whole(NamedTuple):
@@ -77,12 +77,16 @@ def narrowed(model: nn.Module, values: Windows32, *, bound: float) -> Narrow:
         Of the largest difference in probability, of which whole numbers may use ``SHARE``.
     """
     net = _folded(model)
-    layers = {name: one for name, one in net.named_modules() if _is_large(one)}
+    layers = {name: one for name, one in net.named_modules() if is_large(one)}
     if not layers:
         return Narrow(net)
-    moments = _moments(net, layers, values)
     tried = _Tried(net, layers, torch.from_numpy(np.ascontiguousarray(values)))
-    rounded = {name: _best_of(tried, name, layer, moments[name]) for name, layer in layers.items()}
+    rounded = {name: one for name, layer in layers.items() if (one := _already(layer)) is not None}
+    for name, one in rounded.items():
+        tried.take(name, one)
+    others = {name: layer for name, layer in layers.items() if name not in rounded}
+    moments = _moments(net, others, values) if others else {}
+    rounded |= {name: _best_of(tried, name, layer, moments[name]) for name, layer in others.items()}
     kept = fewest_kept(tried, most=SHARE * bound)
     chosen = [name for name in layers if name not in kept]
     apart = float(tried.apart(chosen).max())
@@ -92,10 +96,6 @@ def narrowed(model: nn.Module, values: Windows32, *, bound: float) -> Narrow:
 class _Rounded(NamedTuple):
     whole: Whole
     bias: Tensor | None
-
-
-def _is_large(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Conv1d) and layer.groups == 1 and layer.weight.numel() >= _FEW_WEIGHTS
 
 
 def _folded(model: nn.Module) -> nn.Module:
@@ -133,6 +133,17 @@ def _moments(net: nn.Module, layers: Mapping[str, nn.Module], values: Windows32)
     return {name: one.numpy() for name, one in sums.items()}
 
 
+def _already(layer: nn.Module) -> _Rounded | None:
+    """Return a layer whose weights are multiples of a step as they are; None where they are not."""
+    weight, bias = _weights_of(layer)
+    flat = weight.double().flatten(1).numpy()
+    steps = step_sizes(flat)
+    numbers = np.rint(flat / steps[:, None])
+    if not np.array_equal(numbers * steps[:, None], flat):
+        return None
+    return _Rounded(Whole(numbers.reshape(weight.shape).astype(np.int8), steps.astype(np.float32)), bias)
+
+
 def _best_of(tried: "_Tried", name: str, layer: nn.Module, moments: Double) -> _Rounded:
     """Return what moves the least of a layer rounded in several orders: by its inputs' sizes, and near to that."""
     rng = np.random.default_rng(0)
@@ -154,7 +165,7 @@ def _rounded(layer: nn.Module, moments: Double, like: float | Double = 1.0) -> _
     """
     weight, bias = (getattr(layer, name) for name in ("weight", "bias"))
     shape, held = weight.shape, weight.detach().double().flatten(1).numpy()
-    scale, count = _scale(held), held.shape[1]
+    scale, count = step_sizes(held), held.shape[1]
     order = np.argsort(-(np.diag(moments) * like)[:count], kind="stable")
     if bias is not None:
         order = np.append(order, count)
@@ -162,20 +173,12 @@ def _rounded(layer: nn.Module, moments: Double, like: float | Double = 1.0) -> _
     held, upper = held[:, order].copy(), _upper(moments[np.ix_(order, order)])
     numbers = np.empty((len(held), count), dtype=np.int8)
     for place, column in enumerate(order[:count]):
-        whole = np.clip(np.rint(held[:, place] / scale), -_LARGEST, _LARGEST)
+        whole = np.clip(np.rint(held[:, place] / scale), -LARGEST, LARGEST)
         numbers[:, column] = whole
         missed = (held[:, place] - whole * scale) / upper[place, place]
         held[:, place + 1 :] -= missed[:, None] * upper[place, place + 1 :]
     left = None if bias is None else torch.from_numpy(held[:, -1]).half().float()
     return _Rounded(Whole(numbers.reshape(shape), scale.astype(np.float32)), left)
-
-
-def _scale(weight: Double) -> Double:
-    """Return for each output what a step stands for: a number that float16 has, and the largest weight within reach."""
-    steps = np.abs(weight).max(axis=1) / _LARGEST
-    near = steps.astype(np.float16)
-    up = np.where(near < steps, np.nextafter(near, np.float16(np.inf)), near).astype(np.float64)
-    return np.where(up > 0, up, 1.0)
 
 
 def _upper(moments: Double) -> Double:

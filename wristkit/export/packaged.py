@@ -31,13 +31,18 @@ class Answers:
     labels: tuple[str, ...]
 
 
-def answers(package: MLPackage, values: Windows32, *, observer: Observer | None = None) -> Answers:
+def answers(
+    package: MLPackage, values: Windows32, *, observer: Observer | None = None, in_turn: bool = True
+) -> Answers:
     """Return what a package says to conditioned windows (n, channels, samples), whatever its interface.
 
-    A package with a state gets the first window of each run in chunks, then the newest samples of each that follows.
+    A package with a state gets the first window of each run in chunks, then the newest samples of each that follows;
+    or, where they are not to be taken in turn, each window in chunks, all side by side, which is faster.
     """
     if package.metadata.get("interface", "window") == "window":
         said = package.predict_many({INPUT: values[:, None]}, observer=observer)
+    elif not in_turn:
+        said = _side_by_side(package, values, observer)
     else:
         said = list(_in_turn(package, values, observer))
     name = LABEL_PROBABILITY if LABEL_PROBABILITY in package.outputs else PROBABILITIES
@@ -72,18 +77,28 @@ def _in_turn(package: MLPackage, values: Windows32, observer: Observer | None) -
         yield said
 
 
+def _side_by_side(package: MLPackage, values: Windows32, observer: Observer | None) -> list[dict[str, Any]]:
+    said: list[dict[str, Any]] = []
+    state = np.zeros((len(values), *package.inputs[STATE_IN].shape), dtype=np.float32)
+    for chunk in chunks_of(values, int(package.metadata["hop"])):
+        said = package.predict_many({**_inputs(package, chunk), STATE_IN: state}, observer=observer)
+        state = np.array([one[STATE_OUT] for one in said], dtype=np.float32)
+    return said
+
+
 def chunks_of(window: Windows32, hop: int) -> list[Windows32]:
-    """Return a window (channels, samples) as chunks (channels, hop), zeros before the first where it is not full."""
-    channels, samples = window.shape
-    padded = np.concatenate([np.zeros((channels, -samples % hop), dtype=np.float32), window], axis=1)
-    return np.split(padded, padded.shape[1] // hop, axis=1)
+    """Return windows (..., channels, samples) in chunks (..., channels, hop), zeros before the first if not full."""
+    *more, samples = window.shape
+    padded = np.concatenate([np.zeros((*more, -samples % hop), dtype=np.float32), window], axis=-1)
+    return np.split(padded, padded.shape[-1] // hop, axis=-1)
 
 
 def _inputs(package: MLPackage, chunk: Windows32) -> dict[str, npt.ArrayLike]:
+    """Return samples (..., channels, hop) as the package takes them: all channels in one, or each by itself."""
     if CHUNK in package.inputs:
-        return {CHUNK: chunk[None]}
+        return {CHUNK: chunk[..., None, :, :]}
     names = [name for name in package.inputs if name != STATE_IN]
-    return dict(zip(names, chunk, strict=True))
+    return dict(zip(names, np.moveaxis(chunk, -2, 0), strict=True))
 
 
 class Packaged(Detector):

@@ -131,7 +131,7 @@ def parity(detector: Detector, *, exact: MLPackage, shipped: MLPackage, precisio
     logits, probabilities = expected(detector, trial.values)
     few = _evenly(len(trial.values), GRAPH_WINDOWS)
     graph, app = _Watched(), _Watched()
-    proof = answers(exact, trial.values[few], observer=graph.see(exact))
+    proof = answers(exact, trial.values[few], observer=graph.see(exact), in_turn=False)
     said = answers(shipped, trial.values, observer=app.see(shipped))
     rows = [
         *_identity(detector, shipped),

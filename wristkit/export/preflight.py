@@ -140,8 +140,12 @@ def _precision(interface: str, target: str, precision: str) -> Iterator[Finding]
 def _shape(detector: "Detector") -> list[Finding]:
     channels, samples, _ = shape_of(detector)
     expected = (1, len(detector.spec.classes))
-    with torch.no_grad():
-        got = tuple(detector.model(torch.zeros(1, channels, samples)).shape)
+    try:
+        with torch.no_grad():
+            got = tuple(detector.model(torch.zeros(1, channels, samples)).shape)
+    except RuntimeError as fault:
+        note = f"the model cannot take a float32 window {(1, channels, samples)}: {str(fault).splitlines()[0]}"
+        return [Finding("shape of the answer", "refused", "", note)]
     note = f"the model gives {got} for a window {(1, channels, samples)}; expected {expected}"
     return [] if got == expected else [Finding("shape of the answer", "refused", "", note)]
 
@@ -165,7 +169,7 @@ def ranges(package: MLPackage, values: Windows32) -> pd.DataFrame:
         before = seen.get(name, [0.0, 0.0])
         seen[name] = [max(before[0], largest), max(before[1], tiny)]
 
-    answers(package, values, observer=observe)
+    answers(package, values, observer=observe, in_turn=False)
     kinds = {name: kind for one in package.operations for name, kind, _ in one.results}
     rows: list[tuple[Any, ...]] = [
         (name, made_by.get(name, "input"), kinds.get(name, "fp32"), largest, largest / FP16_LARGEST, tiny)

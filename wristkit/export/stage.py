@@ -168,7 +168,7 @@ def written(
         return Written(frozenset(), plain)
     kept = preflight.too_large(sizes)
     write("float16", kept, plain)
-    values = harder(detector, trial.values) if asked.interface == "window" else trial.values
+    values = harder(detector, trial.values)
     bound, wanted = SHIPPED_BOUND["float16"], expected(detector, values)[1]
     if more := kept_wide(load_mlpackage(package), exact, values, wanted, bound=bound):
         kept |= more
@@ -177,13 +177,19 @@ def written(
         return Written(kept, plain)
     half_bytes, net = bytes_under(package), narrowed(detector.model, values, bound=SHIPPED_BOUND["int8"])
     if not net.layers:
-        of = f" of {told['stage']}" if "stage" in told else ""
-        raise ValueError(
-            f"no layer{of} can have whole numbers of 8 bits within {SHIPPED_BOUND['int8']:g} in probability, tried "
-            f"{', '.join(net.kept) or 'none, as all are small'}; export precision='float16'"
-        )
+        raise ValueError(_why_not_int8(net, f" of {told['stage']}" if "stage" in told else ""))
     write("int8", kept, net)
     return Written(kept, net, half_bytes)
+
+
+def _why_not_int8(net: Narrow, of: str) -> str:
+    if not net.kept:
+        return f"no layer{of} is a large convolution, which alone gain by int8; export precision='float16'"
+    return (
+        f"no layer{of} can have whole numbers of 8 bits within {SHIPPED_BOUND['int8']:g} in probability, tried "
+        f"{', '.join(net.kept)}; export precision='float16', or train a net that is rounded before its thresholds are "
+        "chosen, as wk.quick_train does; of your own: wristkit.models.round_weights(model)"
+    )
 
 
 def _whole_findings(made: Written, package: Path) -> list[preflight.Finding]:

@@ -19,8 +19,7 @@ from wristkit.export.operands import Value
 from wristkit.export.package_file import Name, Operation
 from wristkit.export.packaged import Windows32, answers
 
-SHARE = 0.5  # of the bound: of other windows the worst was up to 1.5 times as far off as of those judged by
-_IN_TURN = 64  # of a package with a state, whose windows cannot be picked
+SHARE = 0.4  # of the bound: of other windows the worst was up to 2.5 times as far off as of those judged by
 
 
 def kept_wide(
@@ -38,32 +37,41 @@ def kept_wide(
         Of the largest difference in probability.
     """
     most = SHARE * bound
-    if float(np.abs(answers(half, values).probabilities - wanted).max()) <= most:
-        return frozenset()
-    alone = half.metadata.get("interface", "window") == "window"
-    count = len(values) if alone else min(len(values), _IN_TURN)
-    return fewest_kept(_Tried(half, exact, values[:count], wanted[:count], alone=alone), most=most)
+    tried = _Tried(half, exact, values, wanted)
+    return tried.results_of(fewest_kept(tried, most=most))
 
 
 class _Tried:
-    """The package with any of its results rounded, beside the net."""
+    """The package with any of its layers rounded, beside the net."""
 
-    def __init__(
-        self, half: MLPackage, exact: MLPackage, values: Windows32, wanted: npt.NDArray[np.float64], *, alone: bool
-    ) -> None:
-        self._half, self._exact, self._values, self._wanted, self._alone = half, exact, values, wanted, alone
-        names = [name_in_file(name) for one in half.operations for name, _, _ in one.results if _is_half(one)]
-        self.bytes: Mapping[str, int] = {name: _weights(half, _touching(half, {name})) for name in names}
+    def __init__(self, half: MLPackage, exact: MLPackage, values: Windows32, wanted: npt.NDArray[np.float64]) -> None:
+        self._half, self._exact, self._values, self._wanted = half, exact, values, wanted
+        self._layers = _layers(half)
+        self.bytes: Mapping[str, int] = {
+            layer: _weights(half, _touching(half, set(names))) for layer, names in self._layers.items()
+        }
+
+    def results_of(self, layers: Iterable[str]) -> frozenset[str]:
+        """Return what such layers give."""
+        return frozenset(name for layer in layers for name in self._layers[layer])
 
     def apart(self, names: Iterable[str], rows: npt.NDArray[np.int64] | None = None) -> Double:
-        """Return the largest difference in probability in each window, with these results in float16."""
-        package = wider(self._half, self._exact, self.bytes.keys() - set(names))
+        """Return the largest difference in probability in each window, with these layers in float16."""
+        package = wider(self._half, self._exact, self.results_of(self._layers.keys() - set(names)))
         picked = slice(None) if rows is None else rows
-        if self._alone:
-            said = answers(package, self._values[picked]).probabilities
-        else:
-            said = answers(package, self._values).probabilities[picked]
+        said = answers(package, self._values[picked], in_turn=False).probabilities
         return np.asarray(np.abs(said - self._wanted[picked]).max(axis=1))
+
+
+def _layers(half: MLPackage) -> dict[str, list[str]]:
+    """Return results in float16 by the convolution that they follow: what stands between two is rounded with them."""
+    layers: dict[str, list[str]] = {}
+    for one in half.operations:
+        if _is_half(one):
+            names = [name_in_file(name) for name, _, _ in one.results]
+            last = names[0] if not layers or one.type == "conv" else next(reversed(layers))
+            layers.setdefault(last, []).extend(names)
+    return layers
 
 
 def wider(half: MLPackage, exact: MLPackage, kept: AbstractSet[str]) -> MLPackage:

@@ -8,9 +8,10 @@ from wristkit.models.branches import Branches
 from wristkit.models.cnn import Cnn
 from wristkit.models.layers import SHORTEST_WINDOW, Geometry, Net, Normalise, plan
 from wristkit.models.lstm import Lstm
-from wristkit.models.making import MODELS, add, build, fold, round_weights
+from wristkit.models.making import MODELS, add, build, fold
 from wristkit.models.measure import ModelSummary, summary, weights_sha256, why_not_streamable
 from wristkit.models.own import Own, drawn_anew, own
+from wristkit.models.rounding import round_weights
 from wristkit.models.tcn import Tcn
 
 __all__ = [

@@ -11,6 +11,7 @@ from wristkit.models.branches import Branches
 from wristkit.models.cnn import Cnn
 from wristkit.models.layers import Net
 from wristkit.models.lstm import Lstm
+from wristkit.models.rounding import round_weights
 from wristkit.models.tcn import Tcn
 
 MODELS: Mapping[str, type[Tcn | Cnn | Lstm | Branches]] = MappingProxyType(
@@ -68,11 +69,11 @@ def add(net: Net, name: str, *, donor: str | None) -> Added:
 
 
 def fold(net: Net) -> Net:
-    """Return a trained net as it ships: BatchNorm folded into the convolutions, every weight a float16 number.
+    """Return a trained net as it ships: BatchNorm folded into the convolutions, and weights rounded.
 
-    Rounding weights is nearly all that float16 costs a small net. Done here, before calibration and thresholds, the net
-    that is evaluated has the very weights that a float16 package holds, and only activations are left to round. A net
-    of the user's own is only put into evaluation mode.
+    They are rounded before calibration and thresholds, so that the net that is evaluated has the very weights that a
+    package holds, in float16 or int8, and only activations are left to round; see :func:`round_weights`. A net of the
+    user's own is only put into evaluation mode.
     """
     if net.architecture is None:
         return net.eval()
@@ -83,19 +84,6 @@ def fold(net: Net) -> Net:
         _fold_norm(trained, folded)
     round_weights(shipped)
     return shipped
-
-
-def round_weights(net: nn.Module) -> None:
-    """Round all weights to the nearest float16 numbers, in place."""
-    with torch.no_grad():
-        for name, weight in net.named_parameters():
-            rounded = weight.half().float()
-            if not torch.isfinite(rounded).all():
-                raise ValueError(
-                    f"weight {name} reaches {weight.abs().max():.3g}, beyond float16 (65504); look in windows.values "
-                    "for a stream in another unit or a channel that hardly varies"
-                )
-            weight.copy_(rounded)
 
 
 def _stages(net: nn.Module) -> list[nn.Sequential]:

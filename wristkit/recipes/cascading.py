@@ -5,7 +5,7 @@ Without sound the gate decides alone. A confirmer on everyday motion is counted 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from inspect import getfile, getsource
+from inspect import getclosurevars, getfile, getsource, isfunction, ismodule
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from wristkit.audio import MelParams
 from wristkit.condition import Conditioning
 from wristkit.condition.sound import MEL, mel_source
 from wristkit.detector import Cascade, Detector, Policy, Trace, TunedCascade, tune_cascade
+from wristkit.detector.prepared import Prepared
 from wristkit.evaluate import evaluate, stack
 from wristkit.evaluate.tally import counts_of
 from wristkit.recipes import hours, lasting, scenes
@@ -135,11 +136,22 @@ def learnt(
         return fit.detector()
 
     said = {one.name: getattr(what, one.name) for one in fields(what)}
-    said |= {name: getsource(said[name]) for name in ("is_so", "unsaid")}
+    said |= {name: _told_by(said[name]) for name in ("is_so", "unsaid")}
     if beside is not None:
         said["beside"] = Path(getfile(getattr(beside, "func", beside))).read_text()
     asked = (said, options, [one.id for one in held])
     return lasting.smoothed(hearing(kept_detector(trained, *asked)), smooth)
+
+
+def _told_by(function: Callable[..., object]) -> str:
+    """Return the source of a function, and of all of its own module that it uses."""
+    told = [getsource(function)]
+    for name, used in getclosurevars(function).globals.items():
+        if isfunction(used) and used.__module__ == function.__module__:
+            told.append(_told_by(used))
+        elif not (isfunction(used) or ismodule(used)):
+            told.append(f"{name} = {used!r}")
+    return "\n".join(told)
 
 
 def hearing(detector: Detector) -> Detector:
@@ -198,6 +210,12 @@ def tuned(
     return replace(found, cascade=cascade.with_policy(policy), surface=surface.assign(chosen=surface.index == chosen))
 
 
+def as_shipped(surface: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """Return a surface with the point marked at which a policy stands."""
+    stands = (surface["gate_high"] == policy.gate_high) & (surface["confirm_high"] == policy.confirm_high)
+    return surface.assign(chosen=stands)
+
+
 def judge(task: Task, cascade: Cascade, recordings: Iterable[Recording]) -> tuple[Judged, Cost]:
     """Return what a cascade does on recordings that share no hours, taken one after the other, and what was on."""
     parts, cost = list[Judged](), Cost()
@@ -213,10 +231,11 @@ def judge_both(task: Task, cascade: Cascade, recordings: Iterable[Recording]) ->
     """Return what a cascade does with sound and without on recordings that share no hours, and what was on with it."""
     heard, unheard, cost = list[Judged](), list[Judged](), Cost()
     for one in recordings:
-        with_sound, on = judge(task, cascade, [one])
-        heard.append(with_sound)
-        cost += on
-        unheard.append(judge(task, cascade, [silent(one)])[0])
+        held, prepared = task.judged(one), Prepared(cascade, one)
+        trace, without = prepared.run(cascade.policy), prepared.unheard().run(cascade.policy)
+        heard.append(_judged(task, [held], {held.id: trace}))
+        cost += _cost(task, held, trace)
+        unheard.append(_judged(task, [held], {held.id: without}))
     return Judged.joined(heard), Judged.joined(unheard), cost
 
 
@@ -226,6 +245,15 @@ def judge_together(task: Task, cascade: Cascade, recordings: Sequence[Recording]
     traces = {one.id: cascade.trace(one) for one in held}
     cost = sum((_cost(task, one, traces[one.id]) for one in held), Cost())
     return _judged(task, held, traces), cost
+
+
+def judge_copies(task: Task, cascade: Cascade, copies: Sequence[Sequence[Recording]]) -> Judged:
+    """Return what a cascade does on several copies of the same hours; hours and false alarms are those of the first."""
+    held = {one.id: one for copy in copies for one in copy}  # one that nothing fits into is the same in all copies
+    judged, _ = judge_together(task, cascade, list(held.values()))
+    first = {one.id for one in copies[0]}
+    again = (judged.matches["kind"] == "false alarm") & ~judged.matches["recording"].isin(first)
+    return Judged(judged.matches[~again], judged.hours)
 
 
 def _judged(task: Task, held: Sequence[Recording], traces: dict[str, Trace]) -> Judged:

@@ -29,6 +29,7 @@ from wristkit.simulate import (
     people,
     session,
 )
+from wristkit.simulate.jolts import JOLTS, jolt
 from wristkit.simulate.life import ACTIVITY_TIER
 
 STILL_RAD_S = 0.5
@@ -61,6 +62,10 @@ SENSORS = (SensorParams(rate_hz=100.0),)
 # To train on: every fifth samples as slowly as many watches do, and loses samples.
 _SENSORS_TO_TRAIN_ON = (*SENSORS * 4, SensorParams(rate_hz=50.0, stamp_jitter_s=0.002, missing_fraction=0.005))
 _COPIES = 8  # of the real motion to train on, each with other gestures over it
+_JOLTED_COPIES = 2  # of it, each with other jolts
+_JOLTS_APART_S = 0.3
+JOLT_EVERY_S = 5.0
+"""In recordings with jolts, one in so long."""
 _CALM_RAD_S = 2 * STILL_RAD_S  # where those lie: beyond where recall is counted, so that its edge is no edge to a net
 Part = Literal["train", "tune", "test"]
 DATA = "WRISTKIT_DATA"
@@ -137,8 +142,11 @@ def to_train_on(
     turning_rad_s: float = _CALM_RAD_S,
     people: int = 216,
     hours_each: float = 0.06,
+    jolted_people: int = 48,
 ) -> Iterator[Recording]:
     """Yield what a default is trained on: many short simulated lives, and simulated gestures over real motion.
+
+    Then both without gestures and with jolts, so that what is like a gesture for a moment is seen as often.
 
     Parameters
     ----------
@@ -152,9 +160,33 @@ def to_train_on(
         Given to the lives in turn.
     copies, turning_rad_s
         How often all real motion is used, each time with other gestures over it, and how much the arm may turn there.
+    jolted_people
+        How many of the people live once more with jolts; 0 leaves them out, of the real motion too.
     """
     yield from lives("train", count=people, hours=hours_each, per_hour=per_hour, sensors=sensors)
     yield from real_with_gestures(gestures, copies=copies, wearers=people, warm_s=warm_s, turning_rad_s=turning_rad_s)
+    if not jolted_people:
+        return
+    yield from jolted("train", count=jolted_people, hours=hours_each, sensors=sensors)
+    yield from _real_jolted(people_of("train", people), copies=_JOLTED_COPIES)
+
+
+def jolted(
+    part: Part, *, count: int, hours: float, sensors: Sequence[SensorParams] = SENSORS, first: int = 0
+) -> Iterator[Recording]:
+    """Yield hours of simulated people ``first`` to ``count`` with jolts over all they do, and no gesture."""
+    wearers = people_of(part, count)[first:]
+    plain = lives(part, count=count, hours=hours, per_hour={}, sensors=sensors, first=first)
+    for place, (wearer, one) in enumerate(zip(wearers, plain, strict=True), start=first):
+        yield with_jolts(one, [wearer], seed=_SEEDS[part] + place)
+
+
+def _real_jolted(wearers: Sequence[Person], *, copies: int) -> Iterator[Recording]:
+    """Yield the real motion to train on, each recording ``copies`` times with other jolts over it."""
+    real = real_hours("train")
+    for copy in range(copies):
+        for place, one in enumerate(real):
+            yield with_jolts(one, wearers, seed=5000 + 1000 * copy + place)
 
 
 def to_tune_on(*, people: int = 16) -> Iterator[Recording]:
@@ -226,6 +258,19 @@ def with_gestures(
         return recording
     times, chosen = zip(*placed, strict=True)
     return inject(recording, chosen, at_s=times, seed=seed, worn="drawn")
+
+
+def with_jolts(recording: Recording, wearers: Sequence[Person], *, seed: int) -> Recording:
+    """Return a recording with a jolt every ``JOLT_EVERY_S`` over it, each of another wearer."""
+    rng = np.random.default_rng([seed, 10])
+    count = max(1, int((recording.stop_s - recording.start_s) / JOLT_EVERY_S))
+    labels = rng.choice(sorted(JOLTS), count).tolist()
+    whose = rng.integers(len(wearers), size=count).tolist()
+    made = [
+        jolt(name, wearers[who], seed=[seed, 11, at]) for at, (name, who) in enumerate(zip(labels, whose, strict=True))
+    ]
+    longest_first = sorted(made, key=lambda one: -one.duration_s)  # while there is room
+    return inject(recording, longest_first, seed=seed, worn="drawn", apart_s=_JOLTS_APART_S)
 
 
 def _short(one: Overlay) -> Overlay:

@@ -12,8 +12,10 @@ from wristkit.recipes.spotting import Spotting
 from wristkit.recipes.table import Goal, Judged, Part
 from wristkit.recording import Recording
 from wristkit.simulate import ACTIVITIES, FAMILIES
+from wristkit.simulate.jolts import JOLTS
 from wristkit.simulate.life import ACTIVITY_TIER
 
+_JOLTED_HOURS = 0.06  # of each person
 SIMULATED, INJECTED, REAL = (
     Goal(recall=0.95, fp_per_hour=0.6),
     Goal(recall=0.90),
@@ -26,6 +28,7 @@ def parts(detector: Detector, spotting: Spotting, *, people: int = 50) -> list[P
     lives = hours.lives("test", count=people, hours=1.0, per_hour=hours.PER_HOUR)
     return [
         *simulated_parts(detector, spotting, lives),
+        jolted_part(detector, spotting, hours.jolted("test", count=people, hours=_JOLTED_HOURS)),
         *injected_parts(detector, spotting),
         *real_parts(detector, spotting),
     ]
@@ -68,6 +71,13 @@ def simulated_parts(detector: Detector, spotting: Spotting, recordings: Iterable
     if len(spotting.gestures) > 1:
         rows += [Part("simulated", f"{one} alone", still.of_class(one)) for one in spotting.gestures]
     return rows + [Part("simulated", f"recall while {one}", judged.within([one])) for one in hours.MOVING]
+
+
+def jolted_part(detector: Detector, spotting: Spotting, recordings: Iterable[Recording]) -> Part:
+    """Return the row of simulated people with jolts over all that they do, and no gesture."""
+    judged, _ = judge(detector, spotting, recordings)
+    name = f"alarms among jolts ({', '.join(JOLTS)}), {3600 / hours.JOLT_EVERY_S:g} an hour"
+    return Part("simulated", name, judged)
 
 
 def _groups() -> Mapping[str, Sequence[str]]:

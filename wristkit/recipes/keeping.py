@@ -19,16 +19,26 @@ _SIMULATED_BY = ("activities", "body", "confounders", "raising", "room", "scene"
 _MADE_BY = (*(f"simulate/{name}.py" for name in (*_SIMULATED_BY, "washing")), "audio/*.py", "recipes/scenes.py")
 
 
-def kept(make: Callable[[], Recording], *asked: object) -> Recording:
-    """Return what ``make`` gives, read from the folder where the same code was asked for the same before."""
+def kept(make: Callable[[], Recording], *asked: object, whole: tuple[object, ...] = ()) -> Recording:
+    """Return what ``make`` gives, read from the folder where the same code was asked for the same before.
+
+    What was asked for as ``whole`` holds all of it and more: where that is kept it is read in its stead.
+    """
     if not os.environ.get(LIVES):
         return make()
-    name = sha256(repr((_code(), *asked)).encode()).hexdigest()[:16]
-    folder = Path(os.environ[LIVES]) / name
-    if not folder.is_dir():
-        unfinished = folder.with_name(f"{name}.{os.getpid()}")
-        save(make(), unfinished).rename(folder)
+    for one in (whole, asked):
+        if one and _folder(*one).is_dir():
+            return load(_folder(*one))
+    folder = _folder(*asked)
+    unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
+    save(make(), unfinished).rename(folder)
     return load(folder)
+
+
+def _folder(*asked: object, patterns: tuple[str, ...] | None = None) -> Path:
+    """Return where something that was asked for is kept, by the code that makes it."""
+    code = _code() if patterns is None else _code(patterns)
+    return Path(os.environ[LIVES]) / sha256(repr((code, *asked)).encode()).hexdigest()[:16]
 
 
 def weights_of(cascade: Cascade) -> str:
@@ -41,7 +51,7 @@ def kept_detector(make: Callable[[], Detector], *asked: object) -> Detector:
     """Return what ``make`` trains, read from the folder where the same code was asked for the same before."""
     if not os.environ.get(LIVES):
         return make()
-    folder = Path(os.environ[LIVES]) / sha256(repr((_code(_TRAINED_BY), *asked)).encode()).hexdigest()[:16]
+    folder = _folder(*asked, patterns=_TRAINED_BY)
     if not folder.is_dir():
         unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
         make().save(unfinished).rename(folder)

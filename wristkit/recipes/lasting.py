@@ -34,6 +34,8 @@ class Lasting:
     most, least
         A window is of the class where so much of the newest part is, background where no more than the least, and left
         out in between.
+    left_out
+        Scenes of which no window is shown.
     streams, rate_hz, length_s, hop_s, filters
         As in ``wristkit.windows``.
     """
@@ -44,6 +46,7 @@ class Lasting:
     newest_s: float
     most: float = 0.75
     least: float = 0.1
+    left_out: tuple[str, ...] = ()
     streams: tuple[str, ...]
     rate_hz: float
     length_s: float
@@ -57,6 +60,8 @@ class Lasting:
         share = self._share(cut, self.is_so(recording))
         labels = np.where(share >= self.most, self.label, BACKGROUND).astype(object)
         kept = ((share >= self.most) | (share <= self.least)) & ~(self._share(cut, self.unsaid(recording)) > 0)
+        if self.left_out:
+            kept &= ~(self._share(cut, spans(recording, "scene", *self.left_out)) > 0)
         return replace(cut, labels=labels).subset(kept)
 
     def _share(self, cut: Windows, spans: FloatArray) -> FloatArray:

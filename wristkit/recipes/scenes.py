@@ -79,14 +79,16 @@ def lives(
         As of :func:`wristkit.simulate.stage`, or ``mel``: the frames of the sound in its place.
     heard_by
         The microphone is on in those scenes alone in which this cascade's gate may wake its confirmer, which changes
-        nothing for it and takes half of the time.
+        nothing for it and takes half of the time. A life that is kept with all of its sound serves as well.
     """
-    asked = (part, hours, washes, raises, tuple(more), tuple(streams), heard_by and weights_of(heard_by))
+    asked = (part, hours, washes, raises, tuple(more), tuple(streams))
     for index, person in list(enumerate(people_of(part, first + count)))[first:]:
         seed = _SEEDS[part] + index
         rng = np.random.default_rng([seed, 20])
         scenes = plan(person, part, hours=hours, washes=washes, raises=raises, more=more, rng=rng)
-        yield kept(partial(_life, person, scenes, streams, seed, heard_by), person, asked)
+        make = partial(_life, person, scenes, streams, seed, heard_by)
+        heard = () if heard_by is None else (weights_of(heard_by),)
+        yield kept(make, person, (*asked, *heard), whole=(person, asked))
 
 
 def school(*, count: int = 40, hours: float = 0.15) -> Iterator[Recording]:
@@ -98,7 +100,7 @@ def school(*, count: int = 40, hours: float = 0.15) -> Iterator[Recording]:
     yield from lives("train", count=count, hours=hours, washes=20.0, raises=50.0, more=more, streams=WITH_FRAMES)
 
 
-def to_tune_on(*, count: int = 5, hours: float = 1.0) -> Iterator[Recording]:
+def to_tune_on(*, count: int = 8, hours: float = 1.0) -> Iterator[Recording]:
     """Yield the lives of other people on whom both recipes choose their thresholds."""
     yield from lives("tune", count=count, hours=hours, washes=8.0, streams=WITH_FRAMES)
 

@@ -18,7 +18,7 @@ from wristkit.events import BACKGROUND, EventDecoder
 from wristkit.filters import CausalFilter
 from wristkit.recording import FloatArray, Recording
 from wristkit.recording.spans import subtract
-from wristkit.train import Fit, train_for_others
+from wristkit.train import Augmentation, Fit, train_for_others
 from wristkit.windows import Windows, windows
 
 if TYPE_CHECKING:
@@ -124,6 +124,10 @@ class Course:
         :func:`moved` does.
     epochs
         Of the net that ships; the first one only looks for what is hard.
+    width
+        Channels inside the nets.
+    worn_rad
+        Standard deviation of the angle by which all motion of a window is turned, drawn anew in each epoch.
     decoder, grid, fp_per_hour
         As in ``wristkit.evaluate.tune_decoder``.
     """
@@ -132,6 +136,8 @@ class Course:
     shaken: float = 0.2
     moved: float = 0.5
     epochs: int = 12
+    width: int = 32
+    worn_rad: float = 0.15
     decoder: EventDecoder
     grid: Mapping[str, Sequence[float]]
     fp_per_hour: float = 0.4
@@ -149,17 +155,31 @@ def train(spotting: Spotting, recordings: Given, *, course: Course, seed: int = 
         cut = spotting.windows(one)
         silent = cut.labels == BACKGROUND
         chosen += [cut.subset(~silent), drawn(cut.subset(silent), course.most(cut), rng)]
-    first = fitted(varied(joined(chosen), course, seed=seed), epochs=_MINING_EPOCHS, seed=seed, say=say)
+    first = _taught(chosen, course, epochs=_MINING_EPOCHS, seed=seed, say=say)
     for one in _each(recordings):
         cut = spotting.windows(one)
         chosen.append(hardest(cut.subset(cut.labels == BACKGROUND), course.most(cut), first))
-    return fitted(varied(joined(chosen), course, seed=seed), epochs=course.epochs, seed=seed, say=say)
+    return _taught(chosen, course, epochs=course.epochs, seed=seed, say=say)
 
 
-def fitted(chosen: Windows, *, epochs: int, seed: int, say: Say) -> Fit:
+def _taught(chosen: Sequence[Windows], course: Course, *, epochs: int, seed: int, say: Say) -> Fit:
+    worn = Augmentation(rotation_rad=course.worn_rad)
+    cut = varied(joined(chosen), course, seed=seed)
+    return fitted(cut, epochs=epochs, seed=seed, say=say, width=course.width, augmentation=worn)
+
+
+def fitted(
+    chosen: Windows,
+    *,
+    epochs: int,
+    seed: int,
+    say: Say,
+    width: int = 32,
+    augmentation: Augmentation | None = None,
+) -> Fit:
     """Return a fit on windows for people outside of them, and say what it was trained on and how it went."""
     say(repr(chosen))
-    fit = train_for_others(chosen, epochs=epochs, seed=seed)
+    fit = train_for_others(chosen, epochs=epochs, seed=seed, width=width, augmentation=augmentation)
     say(f"{fit!r}\n{fit.history.tail(1).to_string(index=False)}")
     return fit
 

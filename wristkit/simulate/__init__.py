@@ -1,4 +1,7 @@
-"""Motion of a wrist as a body makes it, and the sound around it: seeded, with exact truth. Figures are simulated."""
+"""Motion of a wrist as a body makes it, and the sound around it: seeded, with exact truth. Figures are simulated.
+
+:func:`parameters` is the table of every named number that it is made of, with its source or the word estimate.
+"""
 
 from wristkit.simulate.activities import ACTIVITIES
 from wristkit.simulate.confounders import CONFOUNDERS, FAMILIES
@@ -7,9 +10,11 @@ from wristkit.simulate.exercises import EXERCISES, WORKOUT_STREAMS, WORKOUT_TIER
 from wristkit.simulate.gait import STEPLESS, Gait, gait_session, stepless, true_steps
 from wristkit.simulate.gestures import GESTURES, gesture
 from wristkit.simulate.inject import inject
+from wristkit.simulate.jolts import JOLTS, jolt
 from wristkit.simulate.life import CALM, EQUAL_SHARES, life, life_plan
 from wristkit.simulate.moving import ACTIVE_LABELS, active
 from wristkit.simulate.overlay import Overlay, cut_event
+from wristkit.simulate.parameters import parameters
 from wristkit.simulate.people import TRAITS, Person, people
 from wristkit.simulate.ppg import RING_LIGHT, SKIN, THREE_COLOURS, WRIST_LIGHT, LightParams, Wavelength, add_ppg
 from wristkit.simulate.raising import LOOK_ALIKES, POSTURES, RAISE, REACHES, look_alike, raise_to_speak, talking
@@ -33,6 +38,7 @@ __all__ = [
     "FAMILIES",
     "GESTURES",
     "HEART",
+    "JOLTS",
     "LOOK_ALIKES",
     "MICROPHONE",
     "MOTIONS",
@@ -82,10 +88,12 @@ __all__ = [
     "heart_response",
     "ideal",
     "inject",
+    "jolt",
     "life",
     "life_plan",
     "look_alike",
     "packets",
+    "parameters",
     "people",
     "raise_to_speak",
     "session",

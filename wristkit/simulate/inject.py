@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
@@ -12,10 +13,11 @@ from scipy.spatial.transform import Rotation
 
 from wristkit.condition.frame import POLAR, WRIST_SIGNS, frame_of, sides_of
 from wristkit.errors import RecordingError
-from wristkit.recording import FloatArray, Recording, Side, Stream, finding_table, label_table
+from wristkit.recording import FloatArray, Recording, Side, Stream, find_gaps, finding_table, label_table
 from wristkit.recording.spans import intersect, subtract, union
 from wristkit.simulate.body import body_rate
 from wristkit.simulate.overlay import Overlay
+from wristkit.simulate.people import check_seed
 
 Worn = tuple[Side, Side]
 
@@ -28,9 +30,9 @@ _TURNED = POLAR | {"gyro", "attitude"}
 
 def inject(
     recording: Recording,
-    events: Sequence[Overlay],
+    events: Overlay | Sequence[Overlay],
     *,
-    at_s: Sequence[float] | None = None,
+    at_s: float | Sequence[float] | None = None,
     seed: int | None = None,
     worn: Worn | Literal["drawn"] | None = None,
     tier: str = "truth",
@@ -47,12 +49,13 @@ def inject(
     Parameters
     ----------
     events
-        Of :func:`wristkit.simulate.gesture` or :func:`wristkit.simulate.cut_event`.
+        One or several, of :func:`wristkit.simulate.gesture` or :func:`wristkit.simulate.cut_event`.
     at_s
-        When each event's truth starts; drawn with ``seed`` within the tier's labelled spans where not given.
+        When each event's truth starts; drawn with ``seed`` within the tier's labelled spans where not given. No event
+        is placed over a gap, be it of missing rows or of rows without a value.
     worn
         (wrist, crown) by which events are brought into the device's axes, where the recording does not state them;
-        ``"drawn"`` draws one for the recording with ``seed``.
+        ``"drawn"`` draws one with ``seed``, out of those that what it states leaves open.
     apart_s
         Least time from one drawn event to the next, and to a label of the same name.
 
@@ -61,16 +64,15 @@ def inject(
     RecordingError
         With code ``missing_stream``, ``side_unknown``, ``sign_unknown``, ``not_labelled`` or ``no_room``.
     """
-    if not events:
-        raise ValueError("events is empty, expected overlays such as gesture('double_tap', person, seed=1)")
-    if at_s is not None and len(at_s) != len(events):
-        raise ValueError(f"at_s has {len(at_s)} times for {len(events)} events; give one for each, or None to draw")
+    events = _overlays(events)
+    times_s = None if at_s is None else _times(at_s, events)
     _check_streams(recording, events)
     signs = np.array(_signs(recording, worn, seed))
     free = _free(recording)
-    if at_s is not None:
-        starts_s = _given(at_s, events, free)
+    if times_s is not None:
+        starts_s = _given(times_s, events, free)
     else:
+        _check_apart(apart_s)
         room, taken = intersect(free, _labelled(recording, tier)), _taken(recording, events, tier)
         starts_s = _drawn(_generator(seed, 0), events, room, taken, apart_s)
     placed = [
@@ -105,6 +107,37 @@ class _Placed:
         return self.start_s - self.event.start_s
 
 
+def _overlays(events: Overlay | Sequence[Overlay]) -> tuple[Overlay, ...]:
+    """Return events as a tuple, one alone as well."""
+    several = (events,) if isinstance(events, Overlay) else tuple(events)
+    if not several:
+        raise ValueError("events is empty, expected overlays such as gesture('double_tap', person, seed=1)")
+    if wrong := [one for one in several if not isinstance(one, Overlay)]:
+        raise TypeError(
+            f"events holds a {type(wrong[0]).__name__}, expected overlays such as gesture('double_tap', person, seed=1)"
+        )
+    return several
+
+
+def _times(at_s: float | Sequence[float], events: Sequence[Overlay]) -> list[float]:
+    """Return when each event's truth starts, or raise where there are too few or they lie over each other."""
+    times_s = [float(one) for one in np.atleast_1d(at_s)]
+    if len(times_s) != len(events):
+        raise ValueError(f"at_s has {len(times_s)} times for {len(events)} events; give one for each, or None to draw")
+    spans = sorted((time_s, time_s + one.stop_s - one.start_s) for time_s, one in zip(times_s, events, strict=True))
+    for (_, stop_s), (start_s, _) in pairwise(spans):
+        if start_s < stop_s:
+            raise ValueError(
+                f"at_s starts an event at {start_s:g} s, and one before it lasts until {stop_s:g} s; place them apart"
+            )
+    return times_s
+
+
+def _check_apart(apart_s: float) -> None:
+    if not 0 <= apart_s < np.inf:
+        raise ValueError(f"apart_s is {apart_s}, expected seconds, 0 or more")
+
+
 def _check_streams(recording: Recording, events: Sequence[Overlay]) -> None:
     if "gyro" not in recording.streams or not _PUSHED & set(recording.streams):
         raise RecordingError(
@@ -125,28 +158,29 @@ def _signs(recording: Recording, worn: Worn | str | None, seed: int | None) -> t
     """Return the signs of the axes of the wrist in the recording's frame."""
     if frame_of(recording) == "wrist":
         return (1.0, 1.0, 1.0)
-    wrist, crown = sides_of(recording)
-    if wrist is not None and crown is not None:
-        if worn not in (None, (wrist, crown)):
-            raise ValueError(f"worn is {worn!r}, and the recording says {(wrist, crown)}; leave worn out")
-        return WRIST_SIGNS[wrist, crown]
-    if worn == "drawn":
-        ways = list(WRIST_SIGNS.values())
-        return ways[_generator(seed, 1).integers(len(ways))]
-    if worn is None:
-        raise RecordingError(
-            f"recording {recording.id} says wrist {wrist!r} and crown {crown!r}, events need both",
-            code="side_unknown",
-            remedy="give worn=('left', 'right') as (wrist, crown), or worn='drawn' with a seed",
-        )
-    if worn not in WRIST_SIGNS:
+    stated = sides_of(recording)
+    left = [way for way in WRIST_SIGNS if all(known in (None, one) for known, one in zip(stated, way, strict=True))]
+    if worn == "drawn" and len(left) > 1:
+        return WRIST_SIGNS[left[_generator(seed, 1).integers(len(left))]]
+    if worn in (None, "drawn"):
+        if len(left) > 1:
+            raise RecordingError(
+                f"recording {recording.id} says wrist {stated[0]!r} and crown {stated[1]!r}, events need both",
+                code="side_unknown",
+                remedy="give worn=('left', 'right') as (wrist, crown), or worn='drawn' with a seed",
+            )
+        return WRIST_SIGNS[left[0]]
+    if worn not in list(WRIST_SIGNS):
         raise ValueError(f"worn is {worn!r}, expected (wrist, crown) of {get_args(Side)}, or 'drawn'")
-    return WRIST_SIGNS[worn]  # type: ignore[index]  # one of its keys
+    if worn not in left:
+        raise ValueError(f"worn is {worn!r}, and the recording says {stated}; leave worn out, or correct the recording")
+    return WRIST_SIGNS[worn]
 
 
 def _generator(seed: int | None, part: int) -> np.random.Generator:
     if seed is None:
         raise ValueError("seed is None, expected a whole number: times or sides are drawn")
+    check_seed(seed)
     return np.random.default_rng([seed, part])
 
 
@@ -155,7 +189,11 @@ def _free(recording: Recording) -> FloatArray:
     free = np.array([[recording.start_s, recording.stop_s]])
     for name in ({"gyro"} | _PUSHED) & set(recording.streams):
         stream = recording[name]
-        free = intersect(free, subtract(np.array([[stream.start_s, stream.stop_s]]), stream.gaps))
+        time_s = stream.time[np.isfinite(np.asarray(stream.values)).all(axis=1)]
+        if not len(time_s):
+            return np.empty((0, 2))
+        gaps = np.concatenate([stream.gaps, find_gaps(time_s)])  # the rule of conditioning: no value is no sample
+        free = intersect(free, subtract(np.array([[time_s[0], time_s[-1]]]), gaps))
     return free
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from wristkit.recording import Recording
 from wristkit.simulate.gestures import GESTURES
-from wristkit.simulate.people import Person
+from wristkit.simulate.people import Person, check_seed
 from wristkit.simulate.sensor import SensorParams
 from wristkit.simulate.session import MOTIONS, TRANSITION_S, Gestures, Plan, session
 
@@ -47,7 +47,10 @@ def life_plan(
     apart_s
         Least time from the start of one gesture to the next beyond its own 3 s or less.
     """
+    check_seed(seed)
     _check(hours, per_hour, shares, during)
+    if not 0 <= apart_s < np.inf:
+        raise ValueError(f"apart_s is {apart_s}, expected seconds, 0 or more")
     rng = np.random.default_rng([seed, 6])
     plan = _bouts(rng, hours * 3600.0, shares)
     wanted = [label for label, rate in per_hour.items() for _ in range(round(rate * hours))]

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
+from wristkit.filters import is_number
 from wristkit.recording import STANDARD_GRAVITY, FloatArray, Recording, Stream, label_table
 from wristkit.simulate.activities import Activity, in_motion, in_posture, minimum_jerk, step_s, wander
 from wristkit.simulate.body import COLUMN, Motion, watch_path
 from wristkit.simulate.gait import Gait, walk
-from wristkit.simulate.people import Person
+from wristkit.simulate.people import Person, check_seed
 from wristkit.simulate.sensor import WATCH, SensorParams, sense
 from wristkit.simulate.session import BODY_RATE_HZ, MOTIONS, perform
 
@@ -110,8 +111,11 @@ def active(
 
     Nobody walks out of a chair: between sitting and all else lies ``standing_up``, and before it ``sitting_down``.
     """
-    if not minutes * 60 >= 30:
+    check_seed(seed)
+    if not (is_number(minutes) and 0.5 <= minutes < np.inf):
         raise ValueError(f"minutes is {minutes!r}, expected at least 0.5")
+    if not streams or set(streams) - {"accel", "gyro"} or len(set(streams)) < len(streams):
+        raise ValueError(f"streams is {tuple(streams)}, expected accel, gyro or both, each once")
     parts = _parts(minutes * 60, np.random.default_rng([seed, 13]))
     edges_s = np.concatenate([[0.0], np.cumsum([part.seconds for part in parts])])
     rate_hz = max(BODY_RATE_HZ, 2 * sensor.rate_hz)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
+from wristkit.filters import is_number
 from wristkit.recording import Side
 
 
@@ -139,14 +140,30 @@ class Person:
     impact_g: float
     pace: float
 
+    def __post_init__(self) -> None:
+        for name, trait in TRAITS.items():
+            value, least = getattr(self, name), "a number" if trait.low < 0 else "a number of 0 or more"
+            if not (is_number(value) and abs(value) < np.inf and (value >= 0 or trait.low < 0)):
+                raise ValueError(f"{name} of a person is {value!r}, expected {least}, usually near {trait.mean:g}")
+        for name in ("wrist", "crown"):
+            if getattr(self, name) not in get_args(Side):
+                raise ValueError(f"{name} of a person is {getattr(self, name)!r}, expected one of {get_args(Side)}")
+
+
+def check_seed(seed: object) -> None:
+    """Raise where a seed is no whole number of 0 or more."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is {seed!r}, expected a whole number, 0 or more")
+
 
 def people(count: int, *, seed: int) -> list[Person]:
     """Return ``count`` people who differ, on both wrists and with the crown on both sides in turn.
 
     The first people of a longer list are the same people.
     """
-    if count < 1:
-        raise ValueError(f"count is {count}, expected at least 1 person")
+    check_seed(seed)
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+        raise ValueError(f"count is {count!r}, expected a whole number of people, 1 or more")
     return [_person(index, np.random.default_rng([seed, index])) for index in range(count)]
 
 

@@ -1,14 +1,15 @@
 """What a room and a microphone make of sounds: distance, reverberation, the microphone's noise, limit and rustle."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from scipy.signal import butter, oaconvolve, sosfilt
+import numpy.typing as npt
+from scipy.signal import butter, fftconvolve, oaconvolve, sosfilt
 
 from wristkit.recording import FloatArray
-from wristkit.simulate.sound import SOUND_RATE_HZ, FloatSound, Range, envelope, frame_count, shaped
+from wristkit.simulate.sound import FRAME, SOUND_RATE_HZ, FloatSound, Range, envelope, frame_count, shaping
 
 _SABINE = "estimate; rt60_s is the time in which sound falls by 60 dB"
 PLACES: Mapping[str, Mapping[str, Range]] = MappingProxyType(
@@ -28,6 +29,8 @@ _TREBLE_HZ, _TREBLE_SHARE = 2500.0, 0.6  # above it the reverberation is shorter
 _OFF_AXIS_M, _OFF_AXIS_DB = 1.0, -3.0  # treble lost for each doubling of the distance from there on: estimate
 _DIRECTIVITY = 2.0  # most of what sounds near a wrist, a mouth for one, sends more to the front: estimate
 _MIN_DISTANCE_M = 0.02
+_SETTLED = SOUND_RATE_HZ // 10  # samples after which a microphone's filter has forgotten what was before
+_TENTHS = 10  # of a second, in each of which cloth catches anew: an estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,18 +147,25 @@ MICROPHONE = MicrophoneParams()
 
 
 def record(
-    pressure: FloatSound, turning: FloatArray, microphone: MicrophoneParams, *, rng: np.random.Generator
+    pressure: FloatSound, turning: FloatArray, microphone: MicrophoneParams, *, seed: Sequence[int], second: int = 0
 ) -> FloatSound:
     """Return (n,) samples of full scale 1 from sound pressure, in units of a level of 0 dB, and the wrist's motion.
 
-    ``turning`` is how fast the wrist turns in rad/s, a value each 10 ms.
+    What is drawn is drawn for each second by itself: a microphone that is switched on later hears, from 0.1 s after,
+    bit by bit what one hears that is always on.
+
+    Parameters
+    ----------
+    turning
+        How fast the wrist turns in rad/s, a value each 10 ms.
+    second
+        Number of the first one.
     """
     count = len(pressure)
-    heard = _rustle(count, turning, microphone, rng)
+    heard = _rustle(count, turning, microphone, seed=seed, second=second)
     heard += pressure
-    sos = butter(1, microphone.low_cut_hz, btype="highpass", fs=SOUND_RATE_HZ, output="sos").astype(np.float32)
-    heard = sosfilt(sos, heard).astype(np.float32, copy=False)
-    heard += amplitude(microphone.noise_db) * rng.standard_normal(count, dtype=np.float32)
+    heard = _without_bass(heard, microphone.low_cut_hz)
+    heard += amplitude(microphone.noise_db) * _white(count, seed=(*seed, 0), second=second)
     # A sine of full scale has a mean square of 1/2.
     heard *= np.float32(np.sqrt(0.5)) / amplitude(microphone.full_scale_db)
     step = np.float32(2.0 ** (1 - microphone.bits))
@@ -171,15 +181,44 @@ def amplitude(level_db: float) -> np.float32:
     return np.float32(10 ** (level_db / 20))
 
 
-def _rustle(count: int, turning: FloatArray, microphone: MicrophoneParams, rng: np.random.Generator) -> FloatSound:
+def _without_bass(heard: FloatSound, low_cut_hz: float) -> FloatSound:
+    """Return what is left above a frequency, each second filtered from a little before it on, whatever came earlier."""
+    sos = butter(1, low_cut_hz, btype="highpass", fs=SOUND_RATE_HZ, output="sos").astype(np.float32)
+    made = np.empty_like(heard)
+    for first in range(0, len(heard), SOUND_RATE_HZ):
+        lead = min(first, _SETTLED)
+        made[first : first + SOUND_RATE_HZ] = sosfilt(sos, heard[first - lead : first + SOUND_RATE_HZ])[lead:]
+    return made
+
+
+def _white(count: int, *, seed: Sequence[int], second: int) -> FloatSound:
+    """Return white noise (count,) of unit variance, drawn for each second by itself."""
+    numbers = range(second, second - (-count // SOUND_RATE_HZ))
+    drawn = [np.random.default_rng([*seed, one]).standard_normal(SOUND_RATE_HZ, dtype=np.float32) for one in numbers]
+    return np.asarray(np.concatenate([*drawn, np.empty(0, dtype=np.float32)])[:count], dtype=np.float32)
+
+
+def _rustle(
+    count: int, turning: FloatArray, microphone: MicrophoneParams, *, seed: Sequence[int], second: int
+) -> FloatSound:
     """Return the noise of cloth and strap, as strong as the wrist turns fast; now and then it catches."""
     if microphone.rustle_db == -np.inf:
         return np.zeros(count, dtype=np.float32)
-    hz, db = np.array([30.0, 80, 400, 3000, 8000]), np.array([-12.0, 0, 0, -18, -36])
-    made = shaped(count, hz, db, rng)
-    frames = frame_count(count)
-    caught = rng.lognormal(-0.5, 1.0, frames // 8 + 2)
-    catching = np.interp(np.arange(frames), 8 * np.arange(len(caught)), caught)
-    made *= envelope(np.interp(np.arange(frames), np.arange(len(turning)), turning) * catching, count)
+    taps = shaping(np.array([30.0, 80, 400, 3000, 8000]), np.array([-12.0, 0, 0, -18, -36]))
+    seconds = -(-count // SOUND_RATE_HZ)
+    # Seconds are counted from 1 here: the filter reaches into the one before.
+    noise = _white((seconds + 1) * SOUND_RATE_HZ, seed=(*seed, 1), second=second)
+    edges = SOUND_RATE_HZ * np.arange(1, seconds + 1)
+    rubbed = [fftconvolve(noise[at - len(taps) + 1 : at + SOUND_RATE_HZ], taps, mode="valid") for at in edges.tolist()]
+    made = np.concatenate([*rubbed, np.empty(0, dtype=np.float32)])[:count]
+    frames = np.arange(frame_count(count))
+    made *= envelope(np.interp(frames, np.arange(len(turning)), turning) * _catching(frames, seed, second), count)
     made *= amplitude(microphone.rustle_db)
     return made
+
+
+def _catching(frames: npt.NDArray[np.int64], seed: Sequence[int], second: int) -> FloatArray:
+    """Return how much the cloth catches in each frame: a value drawn each tenth of a second, and between them."""
+    numbers = range(second, second + 2 + int(frames[-1]) * FRAME // SOUND_RATE_HZ)
+    caught = np.concatenate([np.random.default_rng([*seed, 2, one]).lognormal(-0.5, 1.0, _TENTHS) for one in numbers])
+    return np.asarray(np.interp(frames, SOUND_RATE_HZ // FRAME // _TENTHS * np.arange(len(caught)), caught))

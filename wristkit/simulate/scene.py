@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from wristkit.recording import FloatArray, Recording, Stream, finding_table, label_table
+from wristkit.recording.given import told
 from wristkit.recording.spans import union
 from wristkit.signals.pieces import Finding
 from wristkit.simulate.activities import Activity
 from wristkit.simulate.body import Motion, WatchPath, watch_path
-from wristkit.simulate.people import Person
+from wristkit.simulate.people import Person, check_seed
 from wristkit.simulate.room import MICROPHONE, MicrophoneParams, Room, amplitude, arriving, record, room
 from wristkit.simulate.sensor import WATCH, Samples, SensorParams, sense
 from wristkit.simulate.session import BODY_RATE_HZ, MOTIONS, TRANSITION_S, perform
@@ -194,8 +195,10 @@ def stage(
         UTC time of second 0.
     heard
         Streams of the motion -> whether each scene is to have its sound: the microphone is on in those and for
-        ``ECHO_S`` around, and elsewhere nothing is recorded. Its own noise is then another one.
+        ``ECHO_S`` and up to a second more around, and elsewhere nothing is recorded. What such a scene sounds like is
+        bit by bit the same as where all are heard, but for what is left of the sound of scenes beside it.
     """
+    check_seed(seed)
     _check_request(scenes, streams)
     edges_s = np.concatenate([[0.0], np.cumsum([scene.duration_s for scene in scenes])])
     body_rate_hz = max(BODY_RATE_HZ, 2 * sensor.rate_hz)
@@ -224,6 +227,8 @@ def stage(
 def _check_request(scenes: Sequence[Scene], streams: Sequence[str]) -> None:
     if not scenes:
         raise ValueError("scenes is empty, expected one or more, such as everyday('walking', 20.0)")
+    if wrong := [one for one in scenes if not isinstance(one, Scene)]:
+        raise TypeError(f"scenes holds {told(wrong[0])}, expected scenes such as everyday('walking', 20.0)")
     if not streams or set(streams) - set(SCENE_STREAMS) or len(set(streams)) < len(streams):
         raise ValueError(f"streams is {tuple(streams)}, expected one or more of {SCENE_STREAMS}, each once")
 
@@ -278,11 +283,11 @@ def _audio(
     turning, body_s = np.linalg.norm(path.rate, axis=1), np.arange(len(path.rate)) / body_rate_hz
     parts = [(0, count)] if all(on) else _parts_on(on, edges_s, count)
     recorded = list[FloatSound]()
-    for number, (first, stop) in enumerate(parts):
+    for first, stop in parts:
         pressure = _pressure(scenes, on, edges_s, first, stop, seed=seed)
         frames_s = (first + np.arange(-(-len(pressure) // FRAME) + 1) * FRAME) / SOUND_RATE_HZ
-        rng = np.random.default_rng([seed, 7] if all(on) else [seed, 7, number])
-        recorded.append(record(pressure, np.interp(frames_s, body_s, turning), microphone, rng=rng))
+        turns = np.interp(frames_s, body_s, turning)
+        recorded.append(record(pressure, turns, microphone, seed=(seed, 7), second=first // SOUND_RATE_HZ))
     begins = min(round(microphone.starts_s * SOUND_RATE_HZ), count)
     if all(on):
         at_s = begins / SOUND_RATE_HZ * clock + microphone.late_s
@@ -293,10 +298,10 @@ def _audio(
 
 
 def _parts_on(on: Sequence[bool], edges_s: FloatArray, count: int) -> list[tuple[int, int]]:
-    """Return first and last sample, the last not included, of each stretch for which the microphone is on."""
+    """Return first and last sample, the last not included, of the stretches of seconds that the microphone is on."""
     chosen = np.flatnonzero(on)
-    spans = union(np.column_stack([edges_s[chosen] - ECHO_S, edges_s[chosen + 1] + ECHO_S]))
-    rows = np.clip(np.round(spans * SOUND_RATE_HZ).astype(np.int64), 0, count)
+    seconds = np.column_stack([np.floor(edges_s[chosen] - ECHO_S), np.ceil(edges_s[chosen + 1] + ECHO_S)])
+    rows = np.clip((union(seconds) * SOUND_RATE_HZ).astype(np.int64), 0, count)
     return [(first, stop) for first, stop in rows.tolist() if stop > first]
 
 
@@ -313,12 +318,13 @@ def _pressure(
         for number, heard in enumerate(scene.sounds):
             thing = [seed, 8, index, heard.thing] if heard.thing is not None else [seed, 9, index, number]
             rng = np.random.default_rng([seed, 6, index, number])
-            _add(pressure, heard, start_s - begins_s, within, rng=rng, thing=np.random.default_rng(thing))
+            _add(pressure, first, heard, start_s, within, rng=rng, thing=np.random.default_rng(thing))
     return pressure
 
 
 def _add(
     pressure: FloatSound,
+    begins: int,
     heard: Heard,
     scene_s: float,
     within: Room,
@@ -326,7 +332,7 @@ def _add(
     rng: np.random.Generator,
     thing: np.random.Generator,
 ) -> None:
-    """Add one sound as it arrives; what lies before the first sample or after the last is not recorded."""
+    """Add one sound as it arrives; what lies before the sample ``begins`` or after the last one is not recorded."""
     duration_s = heard.stop_s - heard.start_s
     if heard.by is not None:
         made, level_db = voice(heard.by, duration_s, rng=rng), heard.by.level_db
@@ -336,7 +342,7 @@ def _add(
     _fade(made, heard.fade_s)
     arrived = arriving(made, within=within, distance_m=heard.distance_m, rng=rng)
     arrived *= amplitude(level_db + heard.louder_db)
-    first = round((scene_s + heard.start_s) * SOUND_RATE_HZ)
+    first = round((scene_s + heard.start_s) * SOUND_RATE_HZ) - begins
     kept = arrived[max(0, -first) : max(0, len(pressure) - first)]
     pressure[max(0, first) : max(0, first) + len(kept)] += kept
 

@@ -1,6 +1,6 @@
 """What a watch makes of a motion: noise, bias, range, steps and stamps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -8,10 +8,20 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation, Slerp
 
+from wristkit.filters import is_number
 from wristkit.recording import STANDARD_GRAVITY, FloatArray
 from wristkit.simulate.body import WatchPath
 
 _BANDWIDTH_OF_RATE = 0.4  # of the sampling rate: what the watch's own anti-alias filter lets through; estimate
+
+_LEAST, _MOST = 1e-9, 1e9  # of what must be above 0, and of what has no end of its own
+_LIMITS = {
+    "accel_range_g": (_LEAST, np.inf),
+    "gyro_range_rad_s": (_LEAST, np.inf),
+    "clock_error_ppm": (-1e5, 1e5),
+    "missing_fraction": (0.0, 1 - _LEAST),
+}
+"""What a number may be where it is not just 0 or more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +72,17 @@ class SensorParams:
     missing_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.rate_hz) and self.rate_hz > 0):
-            raise ValueError(f"rate_hz is {self.rate_hz}, expected a positive number such as 50.0")
-        if not 0 <= self.missing_fraction < 1:
-            raise ValueError(f"missing_fraction is {self.missing_fraction}, expected 0 <= missing_fraction < 1")
+        if not (is_number(self.rate_hz) and 0 < self.rate_hz < np.inf):
+            raise ValueError(f"rate_hz is {self.rate_hz!r}, expected a positive number such as 50.0")
+        for name in (field.name for field in fields(self) if field.name not in ("rate_hz", "gaps_s")):
+            value, (low, high) = getattr(self, name), _LIMITS.get(name, (0.0, _MOST))
+            if not (is_number(value) and low <= value <= high):
+                raise ValueError(f"{name} is {value!r}, expected a number from {low:g} to {high:g}")
+        if not self.stamp_step_s * self.rate_hz < 1:
+            raise ValueError(
+                f"stamp_step_s is {self.stamp_step_s}, expected less than the {1 / self.rate_hz:g} s from sample to "
+                "sample, or their stamps would be equal"
+            )
         if any(not start < stop for start, stop in self.gaps_s):
             raise ValueError(f"gaps_s is {self.gaps_s}, expected (start, stop) pairs with start < stop")
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wristkit.filters import is_number
 from wristkit.recording import FloatArray, Recording, Stream, label_table
 from wristkit.simulate.activities import ACTIVITIES, Activity, minimum_jerk
 from wristkit.simulate.body import COORDINATES, Motion, watch_path
@@ -16,7 +17,7 @@ from wristkit.simulate.confounders import CONFOUNDERS
 from wristkit.simulate.gestures import GESTURES, gesture
 from wristkit.simulate.light import PPG_HZ, light
 from wristkit.simulate.overlay import Overlay, laid_over
-from wristkit.simulate.people import Person
+from wristkit.simulate.people import Person, check_seed
 from wristkit.simulate.sensor import WATCH, Samples, SensorParams, sense
 
 Plan = Sequence[tuple[str, float]]
@@ -83,6 +84,8 @@ def session(
     activity_tier
         Tier of the activities' labels; another one than ``truth`` where the gestures are to be told from nothing.
     """
+    plan, gestures = tuple(plan), tuple(gestures)
+    check_seed(seed)
     _check_request(plan, streams, gestures)
     edges_s = np.concatenate([[0.0], np.cumsum([duration_s for _, duration_s in plan])])
     body_rate_hz = max(BODY_RATE_HZ, 2 * sensor.rate_hz)
@@ -174,9 +177,10 @@ def packets(
     late_s
         Each burst comes up to so much later than it ends, so that they may overtake each other.
     """
-    if not packet_s > 0:
+    if not (is_number(packet_s) and packet_s > 0):
         raise ValueError(f"packet_s is {packet_s}, expected a positive number of seconds")
-    if not (0 <= lost < 1 and 0 <= repeated <= 1 and 0 <= late_s < np.inf):
+    numbers = all(is_number(one) for one in (lost, repeated, late_s))
+    if not (numbers and 0 <= lost < 1 and 0 <= repeated <= 1 and 0 <= late_s < np.inf):
         raise ValueError(
             f"lost is {lost}, repeated {repeated} and late_s {late_s}, expected 0 <= lost < 1, 0 <= repeated <= 1 and "
             "seconds of 0 or more"
@@ -215,6 +219,9 @@ def _bursts(stream: Stream, packet_s: float, rng: np.random.Generator) -> list[B
 def _check_request(plan: Plan, streams: Sequence[str], gestures: Gestures) -> None:
     if not plan:
         raise ValueError("plan is empty, expected (activity, seconds) pairs such as (('walking', 20.0),)")
+    for name, pairs in (("plan", plan), ("gestures", gestures)):
+        if wrong := [one for one in pairs if not (_is_pair(one) and np.isfinite(one[1]))]:
+            raise ValueError(f"{name} has {wrong[0]!r}, expected (name, seconds) pairs such as ('walking', 20.0)")
     if unknown := sorted({activity for activity, _ in plan} - set(MOTIONS)):
         raise ValueError(f"plan names {unknown}, expected activities out of {sorted(MOTIONS)}")
     if unknown := sorted({label for label, _ in gestures} - set(GESTURES)):
@@ -223,6 +230,10 @@ def _check_request(plan: Plan, streams: Sequence[str], gestures: Gestures) -> No
         raise ValueError(f"plan has {short}, expected at least {2 * TRANSITION_S} s of each activity")
     if not streams or set(streams) - set(STREAMS) or len(set(streams)) < len(streams):
         raise ValueError(f"streams is {tuple(streams)}, expected one or more of {STREAMS}, each once")
+
+
+def _is_pair(given: object) -> bool:
+    return isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[0], str) and is_number(given[1])
 
 
 def perform(person: Person, activities: Sequence[Activity], edges_s: FloatArray, rate_hz: float, seed: int) -> Motion:

@@ -258,14 +258,19 @@ def levelled(samples: FloatSound) -> FloatSound:
 
 def shaped(count: int, hz: FloatArray, db: FloatArray, rng: np.random.Generator) -> FloatSound:
     """Return noise (count,) of unit variance whose power density follows ``db`` at ``hz``, through one filter."""
-    taps = _taps(hz, db)
-    taps /= np.sqrt(np.sum(taps**2))
+    taps = shaping(hz, db)
     noise = rng.standard_normal(count + len(taps) - 1, dtype=np.float32)
     made = np.empty(count, dtype=np.float32)
     for first in range(0, count, _BLOCK):
         stop = min(count, first + _BLOCK)
         made[first:stop] = oaconvolve(noise[first : stop + len(taps) - 1], taps, mode="valid")
     return made
+
+
+def shaping(hz: FloatArray, db: FloatArray) -> FloatSound:
+    """Return a filter that gives white noise this power density and keeps its variance."""
+    taps = _taps(hz, db)
+    return np.asarray(taps / np.sqrt(np.sum(taps**2)), dtype=np.float32)
 
 
 def _taps(hz: FloatArray, db: FloatArray, *, length: int = 1023) -> FloatSound:

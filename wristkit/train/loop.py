@@ -26,6 +26,7 @@ LEAST_STEPS = 24
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 1e-2
 PATIENCE = 8
+WIDTH = 32  # channels inside a net
 INTERRUPTED = "interrupted: the best epoch so far was kept"
 _HUGE = 1e6  # of any unit that a wrist gives
 _AT_ONCE = 1024  # windows scored at once: bounds memory
@@ -33,12 +34,13 @@ OnEpoch = Callable[[Mapping[str, float]], object]
 
 
 class Plan(NamedTuple):
-    """How a training goes: how long, how it is varied, where it runs, and who is told of each epoch."""
+    """How a training goes: how long, how it is varied, where it runs, who is told of each epoch, and how wide a net."""
 
     epochs: int
     augmentation: Augmentation
     device: str
     on_epoch: OnEpoch | None
+    width: int = WIDTH
 
 
 def run_epochs(

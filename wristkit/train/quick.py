@@ -23,7 +23,7 @@ from wristkit.train.augmentation import Augmentation
 from wristkit.train.decoding import silent_note, spec_of
 from wristkit.train.fit import BoostedFit, Fit, check_names, predictions
 from wristkit.train.hardware import Device, Threads, choose_device, choose_threads, repeatable, using_threads
-from wristkit.train.loop import OnEpoch, Plan, batch_loss, batches, calibrate, run_epochs
+from wristkit.train.loop import WIDTH, OnEpoch, Plan, batch_loss, batches, calibrate, run_epochs
 from wristkit.windows import PeopleSplit, Windows, check_windows, split_people
 
 if TYPE_CHECKING:
@@ -132,15 +132,24 @@ def _recorded(fit: Fit, windows: Windows, folder: Path, *, epochs: int, took_s: 
 
 
 def train_for_others(
-    windows: Windows, *, model: "str | nn.Module" = "tcn", epochs: int = 20, seed: int = 0, device: Device = "auto"
+    windows: Windows,
+    *,
+    model: "str | nn.Module" = "tcn",
+    width: int = WIDTH,
+    epochs: int = 20,
+    seed: int = 0,
+    augmentation: Augmentation | None = None,
+    device: Device = "auto",
 ) -> Fit:
     """Return a fit for who tests it on people outside of these windows, as each fold of a cross-validation does.
 
     As :func:`quick_train`, but nobody of these people is held out: those whom it would hold out are trained on.
+    ``width`` is how many channels a net has inside.
     """
     check_windows(windows)
     model, seed = _known(model), check_seed(seed)
-    plan = Plan(check_epochs(epochs), Augmentation(), "cpu" if model == BOOSTING else choose_device(device), None)
+    where = "cpu" if model == BOOSTING else choose_device(device)
+    plan = Plan(check_epochs(epochs), check_augmentation(augmentation), where, None, width)
     split = split_people(windows, seed=seed)
     note = "nobody of these people is held out: figures come from others"
     trained_on = tuple(sorted((*split.train, *split.held_out)))
@@ -177,7 +186,7 @@ def _trained(job: _Job, model: "str | nn.Module", threads: int | None) -> Fit:
     from wristkit.models import fold
 
     windows, parts, plan = job.windows, job.parts, job.plan
-    net = _net(model, windows)
+    net = _net(model, windows, plan.width)
     constant = net.fit_normaliser(parts.train.values)
     chosen = _threads(net, job, threads)
     with using_threads(chosen.number):
@@ -201,14 +210,14 @@ def _trained(job: _Job, model: "str | nn.Module", threads: int | None) -> Fit:
     )
 
 
-def _net(model: "str | nn.Module", windows: Windows) -> "Net":
+def _net(model: "str | nn.Module", windows: Windows, width: int) -> "Net":
     """Return a new net by name, or a copy of the user's."""
     from wristkit.models import build, own
 
     channels, classes, samples = windows.channels, windows.classes, windows.samples
     if not isinstance(model, str):
         return own(model, channels=channels, classes=classes, samples=samples)
-    return build(model, channels=channels, classes=classes, samples=samples, hop=windows.hop)
+    return build(model, channels=channels, classes=classes, samples=samples, hop=windows.hop, width=width)
 
 
 def _threads(net: "Net", job: _Job, wanted: int | None) -> Threads:

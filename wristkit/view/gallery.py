@@ -309,7 +309,7 @@ def told(failure: "pd.Series[Any]") -> tuple[str, str]:
     score = "no score" if math.isnan(failure["score"]) else f"score {failure['score']:.2f}"
     return (
         f"{failure['kind']}  ·  {plain(failure['label'])}",
-        f"{failure['start_s']:.1f} s  ·  {score}  ·  {plain(failure['subject'], most=16)}",
+        f"{failure['start_s']:.1f} s · {score} · {plain(failure['subject'], most=18)}",
     )
 
 

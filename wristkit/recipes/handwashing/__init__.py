@@ -8,20 +8,25 @@ with 92 % of frames of known people (UWash, arXiv 2112.06657).
 
 **What it does.** A gate of acceleration and turning rate at 25 Hz looks at 3.2 s, every 0.4 s. When it is sure for long
 enough it wakes the microphone, again and again for as long as it stays sure, and a second net looks at the last 1.6 s
-of sound, five times a second. Once confirmed the microphone goes off, and the gate keeps the wash alive. Without a
-microphone the gate decides alone where it was surer, later and with more false alarms. Rubbing with a steep fore arm,
-or with one that turns over meanwhile, is shown to it as none (``not_washing``), so that brushing teeth is not taken for
-washing, though nobody does so in training. :class:`Timer` counts the seconds of rubbing: it stands still in a pause,
-forgives short breaks, and ends with ``completed`` or ``stopped_early``.
+of sound, five times a second. Water or soap is a wash only while the gate is sure. A gate that stays surer still for
+1.6 s decides by itself: who closes the tap is hardly heard until she rinses. Once decided the microphone goes off, and
+the gate keeps the wash alive. Without a microphone the gate decides alone, with more false alarms. Rubbing with a steep
+fore arm, or with one that turns over or to and fro too fast, is shown to it as none (``not_washing``), so that brushing
+teeth is seldom taken for washing, though nobody does so in training. The thresholds of sound are chosen on nets that
+were not shown a quarter of the scenes, ``STRANGE``. :class:`Timer` counts the seconds of rubbing: it
+stands still in a pause, forgives short breaks, and ends with ``completed`` or ``stopped_early``.
 
 **Limits.** All hands, water and soap that it was trained on are simulated; real motion was trained on as nothing, real
 sound not at all. No open data set holds motion and sound of one wash. Rubbing dry hands beside running water is washing
 to it, such as with a lotion or at a sink; so is whatever else rubs so and sounds so. Soap that nobody hears under a tap
 that is closed is found late or not at all. The countdown counts wetting and rinsing like scrubbing, and its ticks lag
 by a second or two. A loss of more than 0.1 s is a gap, after which the gate sees nothing for 3.2 s: where many packets
-are lost, washes come in pieces or not at all. Simulated water has no rumble. Sensors slower than 25 Hz are refused. A
-sensor that is shaken at the pace of rubbing, and hands that rub while the wearer walks, are what it gets wrong in real
-motion: it alarms at the one and misses the other.
+are lost, washes come in pieces or not at all. Simulated water has no rumble. Sensors slower than 25 Hz are refused. In
+fifty simulated hours it alarms 0.24 times an hour with sound, where 0.1 is the goal, and 0.66 without, where 0.6 is:
+chopping and clapping with sound, writing without, which nobody did in training. Half of all washes are found within
+0.4 s of the first rubbing, but one in twenty later than 8 s, and without sound than 5.5 s: nearly always after soap was
+taken, where the tap runs too softly for the confirmer and the gate is not sure for 1.6 s on end. Hands that rub while
+the wearer walks are missed, and a sensor that is shaken at the pace of rubbing may still alarm.
 """
 
 import os
@@ -53,7 +58,7 @@ from wristkit.recipes.spotting import Say
 from wristkit.recipes.table import Goal, Judged, Part, subjects, table
 from wristkit.recording import FloatArray, Recording
 from wristkit.recording.spans import subtract
-from wristkit.simulate import WASH_STEPS, SensorParams, everyday, stage, wash
+from wristkit.simulate import FAMILIES, WASH_STEPS, SensorParams, everyday, stage, wash
 from wristkit.simulate.life import ACTIVITY_TIER
 
 __all__ = [
@@ -118,15 +123,16 @@ SOUND = Lasting(label="washing", is_so=_wet, newest_s=1.2, streams=("mel",), rat
 TASK = Task(label="washing", tier="scene", meant=_whole, late_from=_scrubbed)
 """A wash is from the first water to the end of rinsing; how late it is found counts from the first rubbing."""
 POLICY = Policy(
-    gate_high=0.5,
+    gate_high=0.8,
     gate_low=0.3,
     arm_s=0.8,
     confirm_high=0.7,
     confirm_low=0.4,
-    gate_weight=0.25,
-    confirm_timeout_s=4.0,
+    gate_agrees=True,
+    confirm_timeout_s=6.0,
     gate_release_s=2.0,
     gate_alone=0.95,
+    alone_s=1.6,
     warm_up_s=0.1,
     span_of="gate",
     release_s=8.0,
@@ -137,8 +143,11 @@ POLICY = Policy(
 )
 """Where its thresholds begin; a wash whose rubbing pauses for longer than ``release_s`` is over.
 
-It listens again and again for as long as the gate is sure, and a quarter of the verdict is motion's.
+It listens again and again for as long as the gate is sure. Water that is heard is washing only while the gate is sure,
+and a gate that stays surer still says so by itself: soap under a closed tap is hardly heard, or not at all.
 """
+STRANGE = ("stirring", "chopping", *FAMILIES["watch"])
+"""Scenes that the nets are not shown by which the thresholds are chosen, so that those hold in scenes never seen."""
 WITH_SOUND, WITHOUT = Goal(recall=0.95, fp_per_hour=0.1), Goal(recall=0.95, fp_per_hour=0.6)
 _APART_S = 30.0
 _IDLE_S = 10.0  # of the session between steps, to be of use
@@ -147,8 +156,8 @@ STILL = ("seated", NO_CONTEXT)
 _LASTS_S = (6.0, 30.0)  # a wash that is injected
 _WEARERS = tuple(hours.people_of("test", 50))
 _EVENTS = 40  # that are injected
-_GATE_HIGH, _CONFIRM_HIGH = (0.3, 0.5, 0.7, 0.9), (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # thresholds that are tried
-_ALONE = (0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+_GATE_HIGH, _CONFIRM_HIGH = (0.6, 0.7, 0.8, 0.9), (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # thresholds that are tried
+_ALONE = (0.9, 0.95, 0.97, 0.98, 0.99)
 
 
 def default() -> Cascade:
@@ -187,41 +196,51 @@ def train(
         ``POLICY`` stay.
     """
     motion, heard = cascading.motion_and_sound(recordings, sound)
+    motion, heard = list(motion), list(heard)
     learnt = partial(cascading.learnt, epochs=epochs, seed=seed, say=say)
-    gate = learnt(GATE, motion, of_class=120, background=200, smooth=3, beside=partial(not_washing, seed=seed))
-    cascade = Cascade(gate, learnt(SOUND, heard, of_class=120, background=180, smooth=2), POLICY)
+    gate = partial(learnt, of_class=120, background=200, smooth=3, beside=partial(not_washing, seed=seed))
+    confirm = partial(learnt, of_class=120, background=180, smooth=2)
+    cascade = Cascade(gate(GATE, motion), confirm(SOUND, heard), POLICY)
     held = [TASK.judged(one) for one in tuning]
     if not held:
         return cascade
-    found = tuned(cascade, held)
+    narrow = [replace(one, left_out=STRANGE) for one in (GATE, SOUND)]
+    found = tuned(Cascade(gate(narrow[0], motion), confirm(narrow[1], heard), POLICY), held)
     say(f"{found!r}\n{found.surface.to_string(float_format='{:.4g}'.format)}")
-    return _alone(found.cascade, [cascading.silent(one) for one in held], say=say)
+    gate_high, confirm_high = (float(found.point[name]) for name in ("gate_high", "confirm_high"))
+    return alone(cascade.with_policy(replace(POLICY, gate_high=gate_high, confirm_high=confirm_high)), held, say=say)
 
 
 def tuned(cascade: Cascade, recordings: Sequence[Recording]) -> TunedCascade:
-    """Return the thresholds of gate and confirmer within the goals on these people; of pairs as good the cheapest.
+    """Return the thresholds of gate and confirmer within the limits on these people; the gate never decides alone.
 
-    That is the strictest gate: dishes have their water too, and it is motion that tells them from washing.
+    One false alarm in seven hours: they are chosen for nets that were not shown all of the scenes.
     """
     return tune_cascade(
-        cascade,
+        cascade.with_policy(replace(cascade.policy, gate_alone=None, alone_s=None)),
         recordings,
-        fp_per_hour=0.05,
+        fp_per_hour=0.15,
         most_duty_cycle=0.1,  # these people wash for a tenth of their time
         gate_high=_GATE_HIGH,
         confirm_high=_CONFIRM_HIGH,
     )
 
 
-def _alone(cascade: Cascade, held: Sequence[Recording], *, say: Say) -> Cascade:
-    """Return a cascade whose gate decides alone at the score of highest recall with 0.3 false alarms an hour."""
-    tried = []
+def alone(cascade: Cascade, recordings: Sequence[Recording], *, say: Say = str) -> Cascade:
+    """Return a cascade whose gate decides alone at the lowest score within the limits on these people, or the highest.
+
+    The lowest finds the most washes, and each the soonest. The limits are 0.05 false alarms an hour with sound, and 0.3
+    without.
+    """
+    quiet, tried = [cascading.silent(one) for one in recordings], list[Cascade]()
     for score in _ALONE:
-        one = cascade.with_policy(replace(cascade.policy, gate_alone=max(score, cascade.policy.gate_low)))
-        report = one.evaluate(held)
-        tried.append((report.fp_per_hour <= 0.3, report.recall, -report.fp_per_hour, score, one))
-        say(f"without sound at {score:g}: recall {report.recall_share}; false alarms {report.false_alarms}")
-    return max(tried, key=lambda row: row[:4])[4]
+        tried.append(cascade.with_policy(replace(cascade.policy, gate_alone=score)))
+        heard, unheard = (tried[-1].evaluate(held) for held in (recordings, quiet))
+        for name, report in (("with", heard), ("without", unheard)):
+            say(f"alone at {score:g}, {name} sound: recall {report.recall_share}; false alarms {report.false_alarms}")
+        if heard.fp_per_hour <= 0.05 and unheard.fp_per_hour <= 0.3:
+            break
+    return tried[-1]
 
 
 def make_default(*, say: Say = str, into: Path = shelf.WEIGHTS) -> Path:
@@ -264,19 +283,26 @@ def apart(judged: Judged) -> Judged:
     return Judged(matches.drop(index=true.index[near]), judged.hours)
 
 
-def injected_parts(cascade: Cascade, *, copies: int = 1) -> list[Part]:
+def injected_parts(cascade: Cascade, *, copies: int = 3) -> list[Part]:
     """Return the rows of rubbing hands of simulated people over real motion and real sound, by what was done there."""
     clips, rng = injecting.clips(), np.random.default_rng([90, 0])
     events = [_begun(rng) for _ in range(_EVENTS)]
-    held = [
-        injecting.injected(one, events, clips, label="hands", count=_room(one), seed=1000 * copy + place)
-        for copy in range(copies)
+    real = [
+        (place, one)
         for place, one in enumerate(real_motion())
         if "sign_unknown" not in set(one.findings["code"])  # a wash belongs to the world's axes
     ]
+    held = [
+        [
+            injecting.injected(one, events, clips, label="hands", count=_room(one), seed=1000 * copy + place)
+            for place, one in real
+        ]
+        for copy in range(copies)
+    ]
+    quiet = [[cascading.silent(one) for one in copy] for copy in held]
     task, parts = replace(TASK, tier=ACTIVITY_TIER), list[Part]()
-    for name, heard in (("with sound", held), ("without sound", [cascading.silent(one) for one in held])):
-        judged, _ = cascading.judge_together(task, cascade, heard)
+    for name, heard in (("with sound", held), ("without sound", quiet)):
+        judged = cascading.judge_copies(task, cascade, heard)
         moving = set(judged.hours["context"]) - {*STILL}
         parts.append(
             Part("injected", f"{name}, hands rub while {', '.join(STILL)}", judged.within(STILL), Goal(recall=0.9))
@@ -341,7 +367,7 @@ def judge(*, say: Say = str, people: int = 50) -> pd.DataFrame:
 
     shown, held = parts(people=people), [TASK.judged(one) for one in scenes.to_tune_on()]
     made, against, washes = table(shown), against_always_on(default()), on_uwash(default())
-    surface = tuned(default(), held).surface
+    surface = cascading.as_shipped(tuned(default(), held).surface, default().policy)
     shelf.ship_tables(NAME, table=made, people=subjects(shown), against=against, washes=washes, surface=surface)
     for one in (made, against, washes, surface):
         say(one.to_string(float_format="{:.3g}".format))

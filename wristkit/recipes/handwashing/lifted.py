@@ -1,14 +1,15 @@
-"""Rubbing where no hands are washed: with a fore arm that points to the sky or to the ground, or that turns about.
+"""Rubbing where no hands are washed: with a fore arm that points up or down, that turns about, or to and fro too fast.
 
 Hands meet before the belly or over a basin, so that both fore arms lie nearly level. Who brushes, scratches or shakes
 something rubs as fast with an arm that does not; a net that was shown washing in one posture alone looks at the pace
 and forgets the posture. And hands that meet stay where they are: a wrist that turns over meanwhile shakes or plays with
-something.
+something, and so does one that turns to and fro faster than hands slide on each other.
 """
 
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from wristkit.events import BACKGROUND
 from wristkit.recipes.spotting import joined
@@ -19,13 +20,17 @@ STEEP = 0.85
 """Share of gravity along the fore arm from which on nobody washes: 58 degrees from level, an estimate."""
 TUMBLING_RAD_S = (0.5, 3.0)
 """How fast a wrist that washes nothing turns over: estimate."""
+SPUN_RAD_S = (6.0, 15.0)
+"""Root mean square of how fast something that is shaken turns to and fro: estimate; one wash in fifty is faster."""
+SPUN_HZ = (1.0, 3.5)
+"""How often it does: estimate."""
 
 
 def not_washing(washing: Windows, *, seed: int = 0) -> Windows:
-    """Return windows of rubbing as background: one half lifted, the other tumbled."""
+    """Return windows of rubbing as background: one half lifted, the other tumbled; and every fourth one spun."""
     if len(washing) < 2:
         return washing.subset(np.arange(0))
-    return joined([lifted(washing, seed=seed), tumbled(washing, seed=seed)])
+    return joined([make(washing, seed=seed) for make in (lifted, tumbled, spun)])
 
 
 def lifted(washing: Windows, *, seed: int = 0) -> Windows:
@@ -40,15 +45,8 @@ def lifted(washing: Windows, *, seed: int = 0) -> Windows:
     half = washing.subset(np.arange(0, len(washing), 2))
     vectors = half.values.reshape(len(half), 2, 3, half.samples)
     turns = _turns(vectors[:, 0].mean(axis=2).astype(np.float64), _steep(len(half), rng))
-    values = np.einsum("nij,nvjs->nvis", turns, vectors).reshape(half.values.shape).astype(np.float32)
-    moment_s = 0.25 * half.hop_s  # later, so that each window of a recording has a time of its own
-    return replace(
-        half,
-        values=values,
-        labels=np.full(len(half), BACKGROUND, dtype=object),
-        start_s=half.start_s + moment_s,
-        stop_s=half.stop_s + moment_s,
-    )
+    values = np.einsum("nij,nvjs->nvis", turns, vectors)
+    return _as_background(half, values, moment=0.25)
 
 
 def tumbled(washing: Windows, *, seed: int = 0) -> Windows:
@@ -67,23 +65,54 @@ def tumbled(washing: Windows, *, seed: int = 0) -> Windows:
     axis /= np.maximum(1e-9, np.linalg.norm(axis, axis=1, keepdims=True))
     rate = rng.uniform(*TUMBLING_RAD_S, len(half))[:, None] * axis
     after_s = (np.arange(half.samples, dtype=np.float64) - half.samples / 2) / half.rate_hz
-    turned = np.stack([_turned_back(vectors[:, kind], rate, after_s) for kind in range(2)], axis=1)
-    turned[:, 1] += rate[:, :, None]
-    moment_s = 0.5 * half.hop_s
+    angle = rate[:, :, None] * after_s
+    return _as_background(half, _turned(vectors, angle, np.repeat(rate[:, :, None], half.samples, axis=2)), moment=0.5)
+
+
+def spun(washing: Windows, *, seed: int = 0) -> Windows:
+    """Return every fourth window of rubbing as background, turned to and fro about any axis all the while.
+
+    Parameters
+    ----------
+    washing
+        As in :func:`lifted`.
+    """
+    rng = np.random.default_rng([seed, 6])
+    some = washing.subset(np.arange(0, len(washing), 4))
+    vectors = some.values.reshape(len(some), 2, 3, some.samples).astype(np.float64)
+    axis = rng.normal(size=(len(some), 3))
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    fastest, hz = np.sqrt(2) * rng.uniform(*SPUN_RAD_S, len(some)), rng.uniform(*SPUN_HZ, len(some))
+    turns = 2 * np.pi * (hz[:, None] * np.arange(some.samples) / some.rate_hz + rng.random(len(some))[:, None])
+    rate = axis[:, :, None] * (fastest[:, None] * np.cos(turns))[:, None]
+    angle = axis[:, :, None] * (fastest[:, None] * np.sin(turns) / (2 * np.pi * hz[:, None]))[:, None]
+    return _as_background(some, _turned(vectors, angle, rate), moment=0.75)
+
+
+def _turned(vectors: FloatArray, angle: FloatArray, rate: FloatArray) -> FloatArray:
+    """Return acceleration and turning rate (n, 2, 3, samples) in axes that have turned by angles (n, 3, samples)."""
+    turned = np.stack([_turned_back(vectors[:, kind], angle) for kind in range(2)], axis=1)
+    turned[:, 1] += rate
+    return turned
+
+
+def _as_background(made_of: Windows, values: npt.NDArray[np.floating], *, moment: float) -> Windows:
+    """Return background, a share of a hop later: each window of a recording has a time of its own."""
+    late_s = moment * made_of.hop_s
     return replace(
-        half,
-        values=turned.reshape(half.values.shape).astype(np.float32),
-        labels=np.full(len(half), BACKGROUND, dtype=object),
-        start_s=half.start_s + moment_s,
-        stop_s=half.stop_s + moment_s,
+        made_of,
+        values=values.reshape(made_of.values.shape).astype(np.float32),
+        labels=np.full(len(made_of), BACKGROUND, dtype=object),
+        start_s=made_of.start_s + late_s,
+        stop_s=made_of.stop_s + late_s,
     )
 
 
-def _turned_back(vectors: FloatArray, rate: FloatArray, after_s: FloatArray) -> FloatArray:
-    """Return vectors (n, 3, samples) in axes that turn at (n, 3) rad/s."""
+def _turned_back(vectors: FloatArray, angle: FloatArray) -> FloatArray:
+    """Return vectors (n, 3, samples) in axes that have turned by vectors (n, 3, samples) in rad."""
     from scipy.spatial.transform import Rotation
 
-    turns = Rotation.from_rotvec((rate[:, None, :] * after_s[:, None]).reshape(-1, 3))
+    turns = Rotation.from_rotvec(np.moveaxis(angle, 1, 2).reshape(-1, 3))
     moved = turns.inv().apply(np.moveaxis(vectors, 1, 2).reshape(-1, 3))
     return np.moveaxis(moved.reshape(len(vectors), -1, 3), 2, 1)
 

@@ -27,9 +27,13 @@ class Belief(NamedTuple):
 
 
 class Beliefs:
-    """Forward probabilities of the rate, and the likelihoods of the last seconds, which a smoothed belief needs."""
+    """Forward probabilities of the rate, and the likelihoods of the last seconds, which a smoothed belief needs.
 
-    def __init__(self) -> None:
+    ``most`` and ``fades`` are of the log odds for a rhythm at all: their bound, and what they lose each second.
+    """
+
+    def __init__(self, *, most: float = _MOST_PRESENT, fades: float = 0.0) -> None:
+        self._most, self._fades = most, fades
         self._forward: FloatArray | None = None
         self._present = 0.0
         self._since: deque[tuple[FloatArray, FloatArray, FloatArray]] = deque()
@@ -45,7 +49,7 @@ class Beliefs:
         forward = before * likelihood.of_rates
         self._forward = forward / forward.sum()
         foretold = float(before @ likelihood.of_pulse)
-        self._present = float(np.clip(self._present + np.log(foretold), 0.0, _MOST_PRESENT))
+        self._present = float(np.clip(self._present + np.log(foretold) - self._fades, 0.0, self._most))
         self._since.append((self._forward, likelihood.of_rates, moves))
         return self._oldest() if len(self._since) > LAG_S else None
 

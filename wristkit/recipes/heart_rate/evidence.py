@@ -5,6 +5,7 @@ rate and its first harmonics) and noise, with normal priors for all amplitudes. 
 transform of each column gives it for all rates at once. Samples that are missing have the weight 0 and need no filling.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -51,26 +52,29 @@ _STEP_AT_WALK = 2 * (np.sin(2 * np.pi * 1.5 / GRID_HZ) + np.sin(4 * np.pi * 1.5 
 _BESIDE_BPM = 7  # rates about one that motion hides: its strength changes within the window, which widens its line
 _UNEXPLAINED = 0.002  # of what motion explains, that it explains wrongly
 
+_RHYTHM_TO_HZ = 5.0  # harmonics of a rhythm that is taken out of the light
+
 
 class Evidence(NamedTuple):
     """What a window says of each of ``RATES_BPM`` (k,).
 
     ``log`` is the log evidence of a pulse over none, ``share`` what of the light's energy the pulse would make, and
-    ``free`` how much of its freest harmonic motion could not have made. ``power`` is the mean square of the slope;
-    ``reason`` says why nothing is known, "" where something is.
+    ``free`` how much of its freest harmonic motion could not have made. ``power`` is the mean square of the slope, and
+    ``skew`` its skewness: blood comes faster than it goes. ``reason`` says why nothing is known, "" where something is.
     """
 
     log: FloatArray
     share: FloatArray
     free: FloatArray
     power: float
+    skew: float
     reason: str
 
 
 def nothing(reason: str) -> Evidence:
     """Return what a window says that says nothing."""
     zeros = np.zeros(len(RATES_BPM))
-    return Evidence(zeros, zeros, zeros, float("nan"), reason)
+    return Evidence(zeros, zeros, zeros, float("nan"), 0.0, reason)
 
 
 def evidence(light: FloatArray, motion: FloatArray | None) -> Evidence:
@@ -78,22 +82,33 @@ def evidence(light: FloatArray, motion: FloatArray | None) -> Evidence:
 
     Channels are weighted by the best evidence of each.
     """
+    return _of_all(light, lambda weights: _explained(weights, motion))
+
+
+def evidence_beside(light: FloatArray, bpm: float) -> Evidence:
+    """Return what light (LENGTH, c) says of a second rhythm, when one of this rate is taken out as motion would be."""
+    return _of_all(light, lambda weights: _rhythm(weights, bpm))
+
+
+def _of_all(light: FloatArray, columns_of: Callable[[FloatArray], FloatArray]) -> Evidence:
     held = [one for one in (_Channel.of(column) for column in light.T) if one is not None]
     if not held:
         present = np.isfinite(light).mean(axis=0).max(initial=0.0)
         return nothing("flat" if present > _LEAST_VALID + 4 / LENGTH else "missing")
-    found = [_of_channel(one, motion) for one in held]
+    found = [_of_channel(one, columns_of(one.weights)) for one in held]
     best = np.array([max(float(one.log.max()), 0.0) for one in found]) + _TINY
-    log, share, free, power = (np.tensordot(best / best.sum(), [one[part] for one in found], 1) for part in range(4))
-    return Evidence(log, share, free, float(power), "")
+    parts = (np.tensordot(best / best.sum(), [one[part] for one in found], 1) for part in range(5))
+    log, share, free, power, skew = parts
+    return Evidence(log, share, free, float(power), float(skew), "")
 
 
 class _Channel(NamedTuple):
-    """Slope (n,) of the light in units of its size, weights (n,), and the mean square of the slope."""
+    """Slope (n,) of the light in units of its size, weights (n,), and the mean square and skewness of the slope."""
 
     steps: FloatArray
     weights: FloatArray
     power: float
+    skew: float
 
     @classmethod
     def of(cls, column: FloatArray) -> Self | None:
@@ -106,7 +121,7 @@ class _Channel(NamedTuple):
         calm = _calm(steps**2, valid)
         size = float(np.quantile(np.abs(calm * steps)[valid], 0.9))
         clipped = np.clip(calm * steps / max(size, _TINY), -_CLIP, _CLIP) / np.maximum(calm, 1e-3)
-        return cls(clipped, _TAPER * valid * calm, float(np.mean(steps[valid] ** 2)))
+        return cls(clipped, _TAPER * valid * calm, float(np.mean(steps[valid] ** 2)), _skewness(clipped[valid]))
 
 
 def _slope(columns: FloatArray) -> FloatArray:
@@ -132,9 +147,14 @@ def _flat(column: FloatArray) -> Mask:
     return flat
 
 
-def _of_channel(channel: _Channel, motion: FloatArray | None) -> Evidence:
+def _skewness(steps: FloatArray) -> float:
+    held = np.clip(steps, -_CLIP, _CLIP)
+    away = held - held.mean()
+    return float(np.mean(away**3) / max(float(np.mean(away**2)) ** 1.5, _TINY))
+
+
+def _of_channel(channel: _Channel, columns: FloatArray) -> Evidence:
     weights = channel.weights
-    columns = _explained(weights, motion)
     light = _without(columns[: len(_DRIFT)], weights * channel.steps)
     swung = float(light @ light)
     light = _without(columns[len(_DRIFT) :], light)
@@ -143,7 +163,7 @@ def _of_channel(channel: _Channel, motion: FloatArray | None) -> Evidence:
     gained, occam, seen = _harmonics(spectra, np.fft.fft(weights**2, _SIZE))
     share = np.clip(gained / total, 0.0, 0.99)
     freedom = _FREEDOM * float(weights @ weights) / float(_TAPER @ _TAPER)
-    return Evidence(-0.5 * freedom * np.log1p(-share) - occam, share, seen, channel.power, "")
+    return Evidence(-0.5 * freedom * np.log1p(-share) - occam, share, seen, channel.power, channel.skew, "")
 
 
 def _without(columns: FloatArray, light: FloatArray) -> FloatArray:
@@ -201,6 +221,13 @@ def _explained(weights: FloatArray, motion: FloatArray | None) -> FloatArray:
     columns = (directions[:, kept].T @ moved) / np.sqrt(power[kept])[:, None]
     quiet = len(_SHIFTS) * float(weights @ weights) * (_MOTION_G * _STEP_AT_WALK) ** 2 / 2
     return np.vstack([drift, columns * np.sqrt(power.sum() / (power.sum() + quiet))])
+
+
+def _rhythm(weights: FloatArray, bpm: float) -> FloatArray:
+    """Return (k, n) orthonormal directions of drift, and of a rhythm and its multiples."""
+    multiples = np.arange(1, max(1, int(60 * _RHYTHM_TO_HZ / bpm)) + 1)
+    turn = 2 * np.pi * bpm / 60 * multiples[:, None] * np.arange(LENGTH) / GRID_HZ
+    return np.asarray(np.linalg.qr((np.vstack([_DRIFT, np.cos(turn), np.sin(turn)]) * weights).T)[0].T)
 
 
 def _features(motion: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from wristkit.recording import FloatArray
 
-Reason = Literal["", "accel_missing", "accel_axis_dead", "accel_unit"]
+Reason = Literal["", "accel_missing", "accel_stuck", "accel_axis_dead", "accel_unit"]
 
 WRONG = ("accel_axis_dead", "accel_unit")
 """Reasons for which nothing is told: motion that is felt wrongly would be taken for none."""
@@ -34,6 +34,8 @@ def witness(name: str, motion: FloatArray, *, wild: float = 0.0) -> Witness:
     known = motion[held.any(axis=1)]
     low, high = np.fmin.reduce(known, axis=0), np.fmax.reduce(known, axis=0)
     dead = ~(high > low)
+    if dead.all():  # no wrist is as still for 8 s; where steps are coarse it may be, and light has to do alone
+        return Witness(None, "accel_stuck")
     if dead.any() and (high - low)[~dead].max(initial=0.0) > _OTHERS_MOVE_G:
         return Witness(None, "accel_axis_dead")
     least_g, most_g = _MEAN_G[name]

@@ -12,6 +12,7 @@ from wristkit.recipes.doubting import missing
 from wristkit.recipes.heart_rate.evidence import WINDOW_S
 from wristkit.recipes.heart_rate.tracker import LIGHT, MOTIONS, Second, Tracker, told
 from wristkit.recording import Recording, Stream, finding_table, one_recording
+from wristkit.signals.pieces import long_runs
 
 SECOND_COLUMNS = ("time_s", "bpm", "confidence", "reason")
 # Reason -> stream that it is about, what is so, what to do.
@@ -22,6 +23,21 @@ REASONS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "light_surge": (
             LIGHT,
             "the light moves more than twice as far as it did, and nothing was recorded that could say why",
+            "record accel beside it",
+        ),
+        "two_rhythms": (
+            LIGHT,
+            "the light has two rhythms, and nothing was recorded that tells the pulse from motion",
+            "record accel beside it",
+        ),
+        "too_soon": (
+            LIGHT,
+            "nothing was recorded of motion, and the light has not shown one rhythm alone for 8 s",
+            "record accel beside it",
+        ),
+        "unlike_blood": (
+            LIGHT,
+            "the light goes as fast as it comes, as with motion, and nothing was recorded that tells it from a pulse",
             "record accel beside it",
         ),
         "accel_unit": (
@@ -42,6 +58,11 @@ _NO_WITNESS = (
     "nothing was recorded that tells motion from pulse: in even motion a rate may be that of the motion",
     "record accel beside it; else use times of rest alone",
 )
+_STUCK = (
+    "accel_stuck",
+    "acceleration shows one value for 8 s and longer, which no wrist does: it tells nothing of motion",
+    "check the sensor; where its steps are coarse and the arm rests, nothing is wrong",
+)
 _BLOCK_S = 3600.0
 
 
@@ -50,7 +71,7 @@ def estimate(recording: Recording) -> Stream:
 
     A second of which nothing can be said has no row; :func:`explain` and :func:`findings` say why. ``confidence`` is
     the probability that the true rate is within 5 a minute, or 5 %, of ``bpm``, and at least 0.5; where nothing is
-    known of motion it is at most ``MOST_UNWITNESSED``.
+    known of motion it is at most ``MOST_UNWITNESSED``, and nothing is told while the light has two rhythms.
 
     Raises
     ------
@@ -74,7 +95,12 @@ def findings(recording: Recording) -> pd.DataFrame:
         (code, LIGHT, start_s, stop_s, len(recording[LIGHT].between(start_s, stop_s)), note, remedy)
         for start_s, stop_s in _without_witness(recording, motion)
     ]
-    for reason, run in groupby(seconds(recording), key=lambda one: one.reason):
+    rows += [] if motion is None else _stuck(recording[motion])
+    found = seconds(recording)
+    if not found:
+        _, note, remedy = REASONS["missing"]
+        rows.append(("heart_rate_missing", LIGHT, *_ends(recording[LIGHT]), len(recording[LIGHT]), note, remedy))
+    for reason, run in groupby(found, key=lambda one: one.reason):
         if reason:
             span = [one.time_s for one in run]
             stream, note, remedy = REASONS[reason]
@@ -87,9 +113,25 @@ def _without_witness(recording: Recording, motion: str | None) -> list[tuple[flo
     """Return the spans of light in which too little was recorded of motion to tell it from a pulse."""
     light = recording[LIGHT]
     if motion is None or not len(light):
-        return [(light.start_s, light.stop_s)]
+        return [_ends(light)]
     absent = missing(recording[motion], start_s=light.start_s, stop_s=light.stop_s)
     return [(one.start_s, one.stop_s) for one in absent if one.stop_s - one.start_s >= WINDOW_S / 2]
+
+
+def _ends(light: Stream) -> tuple[float, float]:
+    return (light.start_s, light.stop_s) if len(light) else (0.0, 0.0)
+
+
+def _stuck(accel: Stream) -> list[tuple[str, str, float, float, int, str, str]]:
+    """Return the spans in which acceleration shows one value throughout a window or longer."""
+    code, note, remedy = _STUCK
+    same = np.all(np.diff(accel.values, axis=0) == 0, axis=1)
+    if not len(same):
+        return []
+    return [
+        (code, accel.name, float(accel.time[first]), float(accel.time[stop]), stop - first + 1, note, remedy)
+        for first, stop in long_runs([same], least=max(2, int(WINDOW_S * accel.rate_hz))).tolist()
+    ]
 
 
 def seconds(recording: Recording) -> list[Second]:

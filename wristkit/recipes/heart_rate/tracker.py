@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from wristkit.condition import Packet
 from wristkit.condition.resample import Resample
+from wristkit.recipes.heart_rate.alone import Alone
 from wristkit.recipes.heart_rate.beliefs import LAG_S, Belief, Beliefs
 from wristkit.recipes.heart_rate.evidence import GRID_HZ, LENGTH, WINDOW_S, evidence, nothing
 from wristkit.recipes.heart_rate.motion import WRONG, witness
@@ -96,7 +97,7 @@ class Tracker:
         """Return what :meth:`push` does, with the seconds that are not told and why."""
         if unknown := sorted(set(packets) - set(self._sources)):
             raise ValueError(f"streams {unknown} are not used here, expected {sorted(self._sources)}; leave them out")
-        checked = {name: self._sources[name].checked(*packet) for name, packet in packets.items()}
+        checked = {name: self._sources[name].checked(*_pair(name, packet)) for name, packet in packets.items()}
         for name, (time_s, values) in checked.items():
             if name != LIGHT:
                 self._sources[name].push(time_s, values)
@@ -123,7 +124,7 @@ class Tracker:
         return found
 
     def _anew(self) -> None:
-        self._beliefs, self._visible = Beliefs(), Visible()
+        self._beliefs, self._visible, self._alone = Beliefs(), Visible(), Alone()
         self._next_s = None
         self._waiting = []
 
@@ -162,6 +163,10 @@ class Tracker:
         wrong = reason in WRONG
         said = nothing(reason) if wrong else evidence(windows[LIGHT], motion)
         witnessed = motion is not None
+        if witnessed or wrong:
+            self._alone.reset()
+        else:
+            self._alone.push(windows[LIGHT], said)
         likelihood = self._visible.likelihood(said, witnessed=witnessed)
         self._waiting.append((self._next_s or 0, likelihood.reason, witnessed))
         belief = self._beliefs.push(likelihood, may_jump=witnessed)
@@ -173,7 +178,8 @@ class Tracker:
         second, reason, witnessed = self._waiting.pop(0)
         confidence = belief.confidence * (1.0 if witnessed else MOST_UNWITNESSED)
         unsure = "" if confidence >= LEAST_CONFIDENCE else "unsure"
-        return Second(float(second), belief.bpm, confidence, reason or unsure)
+        doubt = "" if witnessed else self._alone.doubt
+        return Second(float(second), belief.bpm, confidence, reason or unsure or doubt)
 
 
 def told(seconds: Sequence[Second]) -> Stream:
@@ -181,6 +187,12 @@ def told(seconds: Sequence[Second]) -> Stream:
     held = [one for one in seconds if not one.reason]
     values = np.array([(one.bpm, one.confidence) for one in held]).reshape(-1, 2)
     return Stream.measured("heart_rate", np.array([one.time_s for one in held]), values, channels=CHANNELS)
+
+
+def _pair(name: str, packet: Packet) -> Packet:
+    if not isinstance(packet, tuple | list) or len(packet) != 2:
+        raise TypeError(f"packet of {name!r} is a {type(packet).__name__}, expected (seconds, values)")
+    return packet
 
 
 class _Source:

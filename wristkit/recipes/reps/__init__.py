@@ -18,7 +18,8 @@ lower than half of the 40th percentile.
   all axes; what counts is each place that looks like it, up to a third faster or slower. This also finds those at
   either end, which windows only touch, and leaves out how weights are taken up and put down.
 - No exercise is known, so that limits of each are of no use: a repetition takes 0.8 s to 7 s, a set has four or more.
-  What may as well be gait is no set: less than 1.6 s, a hand that goes no further than arms swing, and heels in it.
+  What may as well be gait is no set: less than 1.6 s, a hand that goes no further than arms swing, and heels in it; nor
+  is what :mod:`wristkit.recipes.steps` takes for a walk nearly throughout, and for a sure one.
 
 **Confidence and abstention.** ``score`` of an event is how alike it is to the usual repetition of its set, to 1;
 ``confidence`` of a set is their median, times one less the unevenness of its tempo. It speaks of whether this is one
@@ -27,10 +28,11 @@ is dead, a unit that contradicts, a device that is not worn; in :func:`sets` the
 
 **Limits.** What is done again and again in the kitchen or at a table is counted as well: nothing but its name tells it
 from an exercise. In a simulated life with every kind of motion for the same time these are five a minute, in real
-walking and sitting none. Sets of fewer than four are not seen, nor what a wrist does not feel. Of nine steps of
-washing, each done four times for 6 to 9 s with a pause in it, one was counted: the rubs inside are the shorter rhythm,
-and a gap of the sensor, as there was one in 15 s, ends a set. Repetitions in under 1.6 s with little extent are taken
-for gait where something shakes the wrist. There is no export of this yet.
+walking and sitting none; simulated meals have 37 sets an hour and desks 12, walks and runs of all kinds 1.5, mostly the
+slowest. Sets of fewer than four are not seen, nor what a wrist does not feel. Of nine steps of washing, each done four
+times for 6 to 9 s with a pause in it, one was counted: the rubs inside are the shorter rhythm, and a gap of the sensor,
+as there was one in 15 s, ends a set. Repetitions in under 1.6 s with little extent are taken for gait where something
+shakes the wrist. There is no export of this yet.
 """
 
 from collections.abc import Sequence
@@ -41,6 +43,7 @@ import pandas as pd
 from wristkit.errors import RecordingError
 from wristkit.events import EVENT_COLUMNS
 from wristkit.fusion import fuse
+from wristkit.recipes import steps
 from wristkit.recipes.doubting import looked_at
 from wristkit.recipes.reps.counting import FEWEST, LONGEST_S, SHORTEST_S, Repeated, sets_of
 from wristkit.recipes.reps.motion import GRID_HZ, LEAST_STRETCH_S, doubted, stretches
@@ -55,6 +58,7 @@ SET_COLUMNS = (
 )
 _NUMBERS = dict.fromkeys(("start_s", "stop_s", "score", "decided_s"), float)
 _SETTLE_S, _AFTER_S = 3.0, 0.5  # of fusion around a set
+_WALKED, _SURELY = 0.8, 0.78  # share of a set that lies in walks, and the least score of a walk that counts for it
 
 
 def detect(recording: Recording) -> pd.DataFrame:
@@ -119,7 +123,23 @@ def _found(recording: Recording) -> tuple[list[Repeated], FloatArray, bool]:
     spans = looked_at(recording["accel"], [row for row in doubts_ if row not in left_out])
     spans = spans[spans[:, 1] - spans[:, 0] >= LEAST_STRETCH_S]
     found = [one for stretch in stretches(recording, spans, gyro=gyro) for one in sets_of(stretch)]
-    return sorted(found, key=lambda one: float(one.start[0])), spans, gyro
+    kept = _without_walks(recording, sorted(found, key=lambda one: float(one.start[0])))
+    return kept, spans, gyro
+
+
+def _without_walks(recording: Recording, found: list[Repeated]) -> list[Repeated]:
+    """Return the sets that are no part of a walk."""
+    if not found:
+        return found
+    try:
+        walks = steps.bouts(recording)
+    except RecordingError:  # a sensor of which steps say nothing, such as one with other names of its axes
+        return found
+    sure = walks.loc[walks["score"] >= _SURELY, ["start_s", "stop_s"]].to_numpy(dtype=np.float64)
+    lasted = np.array([(one.start[0], one.stop[-1]) for one in found]) / GRID_HZ
+    shared = np.minimum(lasted[:, 1:], sure[:, 1]) - np.maximum(lasted[:, :1], sure[:, 0])
+    walked = np.maximum(shared, 0.0).sum(axis=1) >= _WALKED * (lasted[:, 1] - lasted[:, 0])
+    return [one for one, gone in zip(found, walked.tolist(), strict=True) if not gone]
 
 
 def _row_of_span(kind: str, start_s: float, stop_s: float) -> tuple[object, ...]:

@@ -22,6 +22,7 @@ struct PolicyState {
   double gate_start_s = kNaN;
   double gate_last_s = kNaN;
   double gate_lasted_s = -kInfinity;
+  double gate_sure_s = kNaN;
   bool has_heard = false;
   double peak = 0.0;
   double run_start_s = kNaN;
@@ -77,6 +78,8 @@ struct Machine {
 
   static void see_gate(PolicyState& state, const Seen& seen, double time_s) noexcept {
     state.gate_score = seen.score;
+    const double sure_s = std::isfinite(state.gate_sure_s) ? state.gate_sure_s : seen.centre_s;
+    state.gate_sure_s = seen.score >= Policy::kGateAlone ? sure_s : kNaN;
     if (seen.score < Policy::kGateLow) {
       return;
     }
@@ -127,6 +130,10 @@ struct Machine {
     if (time_s - state.gate_lasted_s > Policy::kGateReleaseS) {
       return cool(state, time_s, Policy::kRejectedS);
     }
+    if (state.gate_last_s - state.gate_sure_s >= Policy::kAloneS - kEpsilonS) {
+      decide(state, state.gate_label, state.gate_peak, time_s);
+      return state;
+    }
     if (seen.kind != Kind::confirm) {
       return state;
     }
@@ -135,10 +142,11 @@ struct Machine {
     state.has_heard = true;
     state.peak = score > state.peak ? score : state.peak;
     state.run_start_s = score >= Policy::kConfirmLow ? start_s : kNaN;
-    if (score < (is_first ? Policy::kConfirmHigh : Policy::kSecondChance)) {
+    const double enough = is_first ? Policy::kConfirmHigh : Policy::kSecondChance;
+    if (state.peak < enough || state.gate_score < Policy::kGateAgrees) {
       return state;
     }
-    decide(state, seen.label, score, time_s);
+    decide(state, seen.label, state.peak, time_s);
     if (!Policy::kSpanOfGate) {
       state.is_by_gate = false;
       state.event.start_s = start_s;
@@ -163,6 +171,7 @@ struct Machine {
     if (state.step == Step::confirming && state.peak >= Policy::kSecondChance) {
       state.step = Step::second_chance;
       state.since_s = time_s;
+      state.peak = 0.0;
       return state;
     }
     return cool(state, time_s, Policy::kRejectedS);
