@@ -129,6 +129,14 @@ def test_a_gate_that_stays_sure_decides_whatever_is_heard():
     assert walk(dataclasses.replace(policy, alone_s=None), [*sure, (2.0, "gate", 0.9)])[0][-1] == "confirming"
 
 
+def test_a_gate_that_has_to_stay_sure_has_to_without_a_confirmer_too():
+    policy = Policy(gate_alone=0.9, alone_s=2.0, confirm_timeout_s=3.0)
+    once = [(0, "gate", 0.95), (1, "gate", 0.8), (4, "gate", 0.8)]
+    assert walk(policy, once)[0][-1] == "cooling"
+    assert walk(dataclasses.replace(policy, alone_s=None), once)[0][-1] == "active"
+    assert walk(policy, [(0, "gate", 0.95), (2, "gate", 0.95)])[0][-1] == "active"
+
+
 def test_a_confirmation_waits_for_the_gate_to_agree_and_is_not_forgotten_meanwhile():
     policy = Policy(gate_high=0.8, gate_agrees=True, confirm_timeout_s=3.0)
     heard = [(0, "gate", 0.8), (0.5, "gate", 0.7), (1, "confirm", 0.9), (2, "confirm", 0.1)]
@@ -229,8 +237,15 @@ def test_the_machine_is_a_pure_function():
         ({"cool_s": -1.0}, "0 or more"),
         ({"warm_up_s": float("nan")}, "seconds"),
         ({"max_wait_s": 0.0}, "or None"),
+        ({"gate_high": "a"}, "expected a number"),
+        ({"arm_s": None}, "expected a number"),
+        ({"release_s": True}, "expected a number"),
+        ({"second_chance": "0.4"}, "expected a number, or None"),
+        ({"max_wait_s": "a"}, "expected a number, or None"),
+        ({"gate_agrees": 1}, "expected True or False"),
+        ({"label": 5}, "expected a name"),
         ({"always_on": "audio"}, "a tuple of names"),
-        ({"label": ""}, "label is empty"),
+        ({"label": ""}, "label is ''"),
     ],
 )
 def test_a_policy_refuses_what_cannot_be(fields, message):
@@ -652,6 +667,30 @@ def test_tuning_refuses_test_people_and_targets_that_nothing_meets():
         tune_cascade(cascade, people, fp_per_hour=1.0, test=people[1:])
     with pytest.raises(ValueError, match="no pair"):
         tune_cascade(cascade, people[:1], fp_per_hour=1.0, most_duty_cycle=0.001, gate_high=(0.6,), confirm_high=(0.6,))
+
+
+def test_tuning_says_what_is_wrong_with_what_it_was_given():
+    held = cascades.recording(1)
+    cascade = cascades.cascade(held)
+    for recordings, tier, message in (
+        ([], "truth", "no recording"),
+        ([held], "other", "has no event"),
+        ([held.with_labels(held.labels.iloc[:0], labelled=held.labelled)], "truth", "has no event"),
+        ([held.with_labels(held.labels, labelled={})], "truth", "no span"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tune_cascade(cascade, recordings, fp_per_hour=1.0, tier=tier)
+    for limits, message in (
+        ({"fp_per_hour": float("nan")}, "fp_per_hour is nan"),
+        ({"fp_per_hour": -1.0}, "fp_per_hour is -1"),
+        ({"fp_per_hour": 1.0, "most_duty_cycle": 0.0}, "most_duty_cycle is 0"),
+        ({"fp_per_hour": 1.0, "gate_high": ()}, "gate_high is"),
+        ({"fp_per_hour": 1.0, "confirm_high": "0.6"}, "confirm_high is '0.6'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tune_cascade(cascade, [held], **limits)
+    with pytest.raises(TypeError, match="expected a Cascade"):
+        tune_cascade(cascade.gate, [held], fp_per_hour=1.0)
 
 
 def test_a_smoothing_over_more_windows_is_the_same_in_any_partition(recording):

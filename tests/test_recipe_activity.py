@@ -10,7 +10,8 @@ import pytest
 from tests import cascades
 from wristkit.recipes import activity
 from wristkit.recording import Recording, Stream, label_table
-from wristkit.simulate import SensorParams, people
+from wristkit.simulate import SensorParams, moving, people
+from wristkit.simulate.body import COLUMN
 from wristkit.simulate.moving import ACTIVE_LABELS, active
 from wristkit.train import Fit
 
@@ -44,6 +45,20 @@ def test_a_body_that_rises_comes_to_stand_forty_centimetres_higher():
     one = active(person, seed=6, minutes=2.0, sensor=SensorParams(rate_hz=100.0, accel_step_g=0.0))
     still = one.between(*one.labels.query("label == 'sitting'")[["start_s", "stop_s"]].iloc[0])
     assert np.linalg.norm(still["accel"].values, axis=1).mean() == pytest.approx(1.0, abs=0.06)
+
+
+def test_nobody_turns_where_no_label_says_so(monkeypatch):
+    made, plain = [], moving.perform
+    monkeypatch.setattr(moving, "perform", lambda *given: made.append(plain(*given)) or made[-1])
+    one = active(people(1, seed=4)[0], seed=7, minutes=6.0, sensor=SensorParams(rate_hz=50.0))
+    heading = made[0].coordinates[:, COLUMN["heading"]]
+    rows = one.labels.assign(turned=0.0)
+    for row in rows.itertuples():
+        first, last = (round(at_s / one.stop_s * len(heading)) for at_s in (row.start_s, row.stop_s))
+        rows.loc[row.Index, "turned"] = abs(heading[min(last, len(heading)) - 1] - heading[first])
+    assert set(rows["label"]) >= {"turning", "sitting", "standing", "walking"}
+    assert rows.query("label != 'turning'")["turned"].max() < 0.35
+    assert rows.query("label == 'turning'")["turned"].min() > 1.0
 
 
 # ---- what it is trained on ----

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 import numpy as np
 
 from wristkit.events import Event
-from wristkit.filters import only_keys
+from wristkit.filters import is_number, only_keys
 
 StateName = Literal["idle", "armed", "confirming", "second_chance", "active", "cooling"]
 STATES: tuple[StateName, ...] = get_args(StateName)
@@ -21,6 +21,7 @@ _NOT_NEGATIVE = (
     *("arm_s", "pre_roll_s", "warm_up_s", "second_chance_s", "cool_s", "rejected_s"),
     *("confirm_timeout_s", "release_s", "longest_s"),
 )
+_NUMBER_OR_NONE = ("second_chance", "gate_alone", "alone_s", "gate_release_s", "max_wait_s")
 _POSITIVE = ("confirm_timeout_s", "release_s", "longest_s")
 
 
@@ -58,11 +59,11 @@ class Policy:
         Whether a confirmation also needs the gate's newest score at or above ``gate_high``. Until it is, and for as
         long as the confirmer is on, it is not forgotten that the confirmer was convinced.
     gate_alone
-        Where the confirmer gave no score until time was out, such as without a microphone, a gate that reached this
-        decides alone. None: nothing is decided.
+        At this score the gate decides alone. None: never.
     alone_s
-        A gate that stayed at or above ``gate_alone`` for so long decides at once, whatever the confirmer hears. None:
-        it is asked only where nothing was heard.
+        So long the gate has to stay there; then it decides at once, whatever the confirmer hears. None: to have reached
+        it once is enough, but it is asked only where the confirmer gave no score until time was out, such as without a
+        microphone.
     pre_roll_s
         The confirmer also sees this many seconds before the wake, of streams that are on anyway: the gate's and
         ``always_on``.
@@ -118,6 +119,7 @@ class Policy:
     max_wait_s: float | None = None
 
     def __post_init__(self) -> None:
+        self._check_numbers()
         for stage in ("gate", "confirm"):
             low, high = getattr(self, f"{stage}_low"), getattr(self, f"{stage}_high")
             if not 0 < low <= high <= 1:
@@ -138,6 +140,16 @@ class Policy:
         self._check_seconds()
         self._check_names()
 
+    def _check_numbers(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(one.default, float) and not is_number(value):
+                raise ValueError(f"{one.name} is {value!r}, expected a number")
+            if one.name in _NUMBER_OR_NONE and value is not None and not is_number(value):
+                raise ValueError(f"{one.name} is {value!r}, expected a number, or None")
+        if self.gate_agrees not in (True, False) or is_number(self.gate_agrees):
+            raise ValueError(f"gate_agrees is {self.gate_agrees!r}, expected True or False")
+
     def _check_seconds(self) -> None:
         for name in _NOT_NEGATIVE:
             value, least = getattr(self, name), "above 0" if name in _POSITIVE else "0 or more"
@@ -153,8 +165,8 @@ class Policy:
             value = getattr(self, name)
             if not isinstance(value, tuple) or not all(isinstance(one, str) and one for one in value):
                 raise ValueError(f"{name} is {value!r}, expected a tuple of names such as ('audio',)")
-        if self.label is not None and not self.label:
-            raise ValueError("label is empty, expected a name, or None for the class that confirmed")
+        if self.label is not None and not (isinstance(self.label, str) and self.label):
+            raise ValueError(f"label is {self.label!r}, expected a name, or None for the class that confirmed")
 
     def start(self) -> "PolicyState":
         """Return the state before anything was seen."""
@@ -211,8 +223,8 @@ def _confirmed(policy: Policy, least: float) -> str:
     if policy.gate_alone is None:
         return enough
     alone = f"gate \N{GREATER-THAN OR EQUAL TO} {policy.gate_alone:g}"
-    lasted = "" if policy.alone_s is None else f"\nor {alone} for {policy.alone_s:g} s"
-    return f"{enough}{lasted}\nor none came and {alone}"
+    lasted = f"none came and {alone}" if policy.alone_s is None else f"{alone} for {policy.alone_s:g} s"
+    return f"{enough}\nor {lasted}"
 
 
 class Seen(NamedTuple):
@@ -376,7 +388,8 @@ def _decide(policy: Policy, state: PolicyState, label: str, score: float, time_s
 
 
 def _out_of_time(policy: Policy, state: PolicyState, time_s: float) -> PolicyState:
-    if not state.heard and policy.gate_alone is not None and state.gate_peak >= policy.gate_alone:
+    reached = policy.gate_alone is not None and state.gate_peak >= policy.gate_alone
+    if reached and policy.alone_s is None and not state.heard:
         return _decide(policy, state, state.gate_label, state.gate_peak, time_s)
     if state.name == "confirming" and policy.second_chance is not None and state.peak >= policy.second_chance:
         return replace(state, name="second_chance", since_s=time_s, peak=0.0)

@@ -1,6 +1,6 @@
 """The thresholds of gate and confirmer chosen together: recall against false alarms against what it costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -13,7 +13,8 @@ from wristkit.detector.policy import Policy
 from wristkit.detector.prepared import Prepared
 from wristkit.detector.trace import Trace
 from wristkit.evaluate import EventReport, refuse_shared_people
-from wristkit.recording import FloatArray, Recording
+from wristkit.filters import is_number
+from wristkit.recording import FloatArray, Recording, several_recordings
 
 SURFACE = (
     *("recall", "fp_per_hour", "latency_median_s", "duty_cycle", "microphone_share", "operations_per_hour"),
@@ -62,7 +63,7 @@ class TunedCascade:
 
 def tune_cascade(
     cascade: Cascade,
-    recordings: Sequence[Recording],
+    recordings: Recording | Iterable[Recording],
     *,
     fp_per_hour: float,
     most_duty_cycle: float = 1.0,
@@ -92,9 +93,14 @@ def tune_cascade(
     tier, tolerance_s
         As in :func:`wristkit.evaluate`.
     """
+    _check_limits(cascade, fp_per_hour, most_duty_cycle, gate_high, confirm_high)
+    recordings = several_recordings(recordings)
     refuse_shared_people(recordings, test)
-    prepared = {one.id: Prepared(cascade, one) for one in recordings}
     truth = {one.id: _truth(one, cascade, tier) for one in recordings}
+    _check_truth(recordings, truth, cascade, tier)
+    prepared = {one.id: Prepared(cascade, one) for one in recordings}
+    if not any(len(one.rows) for one in prepared.values()):
+        raise ValueError("no recording is as long as a window of the gate; expected longer ones")
     gates = _gate_steps(prepared, truth, cascade.policy) if gate_high is None else tuple(gate_high)
     wide = {
         name: one.run(_at(cascade.policy, min(gates), cascade.policy.confirm_high)) for name, one in prepared.items()
@@ -115,6 +121,36 @@ def tune_cascade(
         target,
         tuple(sorted({str(one.subject) for one in recordings})),
     )
+
+
+def _check_limits(
+    cascade: object,
+    fp_per_hour: float,
+    most_duty_cycle: float,
+    gate_high: Sequence[float] | None,
+    confirm_high: Sequence[float] | None,
+) -> None:
+    if not isinstance(cascade, Cascade):
+        raise TypeError(f"cascade is a {type(cascade).__name__}, expected a Cascade; tune_decoder is for a Detector")
+    if not (is_number(fp_per_hour) and 0 <= fp_per_hour < np.inf):
+        raise ValueError(f"fp_per_hour is {fp_per_hour!r}, expected false alarms an hour, 0 or more")
+    if not (is_number(most_duty_cycle) and 0 < most_duty_cycle <= 1):
+        raise ValueError(f"most_duty_cycle is {most_duty_cycle!r}, expected a share above 0, up to 1")
+    for name, tried in (("gate_high", gate_high), ("confirm_high", confirm_high)):
+        if tried is not None and (isinstance(tried, str) or not len(tried)):
+            raise ValueError(f"{name} is {tried!r}, expected thresholds such as (0.5, 0.7), or None")
+
+
+def _check_truth(recordings: Sequence[Recording], truth: Mapping[str, FloatArray], cascade: Cascade, tier: str) -> None:
+    if not recordings:
+        raise ValueError("there is no recording; expected some of people whom nothing was trained on")
+    if not any(len(one) for one in truth.values()):
+        raise ValueError(
+            f"tier {tier!r} of {len(recordings)} recording(s) has no event of {', '.join(cascade.classes[:-1])}; label "
+            "some, or name another tier"
+        )
+    if not any(len(one.labelled.get(tier, ())) for one in recordings):
+        raise ValueError(f"tier {tier!r} says of no span that all in it is labelled: give labelled= with the labels")
 
 
 def _at(policy: Policy, gate_high: float, confirm_high: float) -> Policy:

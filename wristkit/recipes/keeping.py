@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 
 from wristkit.detector import Cascade, Detector
 from wristkit.load import load
@@ -31,7 +32,7 @@ def kept(make: Callable[[], Recording], *asked: object, whole: tuple[object, ...
             return load(_folder(*one))
     folder = _folder(*asked)
     unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-    save(make(), unfinished).rename(folder)
+    _moved(save(make(), unfinished), folder)
     return load(folder)
 
 
@@ -54,8 +55,19 @@ def kept_detector(make: Callable[[], Detector], *asked: object) -> Detector:
     folder = _folder(*asked, patterns=_TRAINED_BY)
     if not folder.is_dir():
         unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-        make().save(unfinished).rename(folder)
+        make().save(unfinished)
+        _moved(unfinished, folder)
     return Detector.load(folder)
+
+
+def _moved(unfinished: Path, folder: Path) -> None:
+    """Give what was made its name; where another process was faster, which made the same, its own stays."""
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        rmtree(unfinished)
 
 
 @cache

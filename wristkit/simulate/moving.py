@@ -28,7 +28,7 @@ _SEAT_M = 0.40  # from a seat to standing: estimate
 _SEATED = ("sitting", "sitting", "typing", "resting", "writing", "drinking", "eating", "looking_at_watch")
 _CARRIAGES = ("swing", "swing", "swing", "bag", "pocket", "phone")
 _LASTS_S: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"walking": (5, 16), "running": (10, 20), "stairs": (8, 16), "sitting": (6, 20), "standing": (5, 15)}
+    {"walking": (5, 16), "running": (10, 20), "stairs": (8, 16), "sitting": (0.8, 20), "standing": (1.5, 15)}
     | {"cycling": (10, 25), "standing_up": (2.0, 2.8), "sitting_down": (2.0, 2.8), "turning": (2.0, 2.8)}
 )
 
@@ -141,11 +141,15 @@ def _parts(total_s: float, rng: np.random.Generator) -> list[Part]:
     facing, label = 0.0, "sitting"
     while sum(part.seconds for part in parts) < total_s:
         move, turned = _move(label, rng)
-        parts.append(
-            Part(label, _placed(move, facing, seated=label == "sitting"), float(rng.uniform(*_LASTS_S[label])))
-        )
+        parts.append(Part(label, _placed(move, facing, seated=label == "sitting"), _lasts_s(label, rng)))
         facing, label = facing + turned, _next(label, rng)
     return parts
+
+
+def _lasts_s(label: str, rng: np.random.Generator) -> float:
+    """Return for how long something is done: short as often as long, on a scale of powers."""
+    low_s, high_s = _LASTS_S[label]
+    return float(np.exp(rng.uniform(np.log(low_s), np.log(high_s))))
 
 
 def _next(label: str, rng: np.random.Generator) -> str:
@@ -180,7 +184,8 @@ def _placed(move: Activity, facing_rad: float, *, seated: bool) -> Activity:
 
     def placed(person: Person, time_s: FloatArray, rng: np.random.Generator) -> Motion:
         motion = move(person, time_s, rng)
-        motion.coordinates[:, COLUMN["heading"]] += facing_rad
+        heading = motion.coordinates[:, COLUMN["heading"]]
+        heading += facing_rad - heading[0]  # nobody turns where no label says so
         if seated:
             motion.coordinates[:, COLUMN["up_m"]] -= _SEAT_M
             motion.coordinates[:, COLUMN["forward_m"]] -= 0.25

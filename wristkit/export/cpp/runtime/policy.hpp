@@ -164,7 +164,7 @@ struct Machine {
   }
 
   static PolicyState out_of_time(PolicyState state, double time_s) noexcept {
-    if (!state.has_heard && state.gate_peak >= Policy::kGateAlone) {
+    if (!std::isfinite(Policy::kAloneS) && !state.has_heard && state.gate_peak >= Policy::kGateAlone) {
       decide(state, state.gate_label, state.gate_peak, time_s);
       return state;
     }
