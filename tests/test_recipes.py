@@ -509,3 +509,31 @@ def test_a_background_holds_what_the_net_takes_for_none(everyday, lived):
 def test_a_known_gesture_cannot_be_learned_anew():
     with pytest.raises(ValueError, match="knows already"):
         hand_gestures.personalise([hand_gestures.simulate(seed=1)], label="pinch")
+
+
+# ---- how strict a threshold is ----
+
+
+class Learnt:
+    """What stands for a fit: a detector whose decoder may be another."""
+
+    def __init__(self, detector):
+        self.made = detector
+
+    def detector(self, decoder):
+        return Detector(replace(self.made.spec, decoder=decoder), self.made.model)
+
+
+def test_a_threshold_is_raised_as_far_as_recall_may_be_spent_and_no_further():
+    held = list(hours.lives("tune", count=4, hours=0.1, per_hour={"double_tap": 100}))
+    judged = [double_tap.SPOTTING.judged(one) for one in held]
+    learnt, course = Learnt(double_tap.default()), replace(double_tap.COURSE, fp_per_hour=100.0, spare_recall=0.0)
+    plain = spotting.tuned(learnt, double_tap.SPOTTING, held, course=course)
+    for spare in (0.1, 0.3):
+        found = spotting.tuned(learnt, double_tap.SPOTTING, held, course=replace(course, spare_recall=spare))
+        report = learnt.detector(found.decoder).evaluate(judged)
+        beyond = learnt.detector(replace(found.decoder, high=found.decoder.high + 1e-6)).evaluate(judged)
+        assert found.decoder.high > plain.decoder.high
+        assert beyond.recall < plain.point.recall - spare <= report.recall
+        assert (found.point.recall, found.point.threshold) == (report.recall, found.decoder.high)
+        assert replace(found.decoder, high=plain.decoder.high) == plain.decoder

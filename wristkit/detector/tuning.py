@@ -137,7 +137,7 @@ def _check_limits(
     if not (is_number(most_duty_cycle) and 0 < most_duty_cycle <= 1):
         raise ValueError(f"most_duty_cycle is {most_duty_cycle!r}, expected a share above 0, up to 1")
     for name, tried in (("gate_high", gate_high), ("confirm_high", confirm_high)):
-        if tried is not None and (isinstance(tried, str) or not len(tried)):
+        if tried is not None and not (len(tried) and all(is_number(one) for one in tried)):
             raise ValueError(f"{name} is {tried!r}, expected thresholds such as (0.5, 0.7), or None")
 
 

@@ -99,7 +99,7 @@ POLICY = Policy(
 
 Nearly half of the verdict is motion's, so that a quiet voice is enough where the arm is surely up.
 """
-_GATE_HIGH, _CONFIRM_HIGH = (0.2, 0.3, 0.4, 0.55, 0.7), (0.55, 0.6, 0.65, 0.7, 0.75, 0.8)  # that are tried
+_GATE_HIGH, _CONFIRM_HIGH = (0.3, 0.4, 0.55), (0.55, 0.6, 0.63, 0.66, 0.69, 0.72, 0.75)  # that are tried
 _EVENTS = 60  # that are injected
 _SPOKEN, _ALIKE = 14, 24  # raises to speak and for other ends of each person that are shown beside a life
 TUNED_ON = 24
@@ -144,8 +144,8 @@ def train(
         ``POLICY`` stay.
     """
     motion, heard = cascading.motion_and_sound(recordings, sound)
-    learnt = partial(cascading.learnt, of_class=180, background=280, smooth=1, epochs=epochs, seed=seed, say=say)
-    cascade = Cascade(learnt(GATE, motion), learnt(SOUND, heard), POLICY)
+    learnt = partial(cascading.learnt, of_class=180, background=280, epochs=epochs, seed=seed, say=say)
+    cascade = Cascade(learnt(GATE, motion, smooth=1), learnt(SOUND, heard, smooth=2), POLICY)
     held = [TASK.judged(one) for one in tuning]
     if not held:
         return cascade
@@ -155,8 +155,8 @@ def train(
 
 
 def tuned(cascade: Cascade, recordings: Sequence[Recording]) -> TunedCascade:
-    """Return the thresholds of gate and confirmer within the goals on these people."""
-    limits = {"fp_per_hour": 0.15, "most_duty_cycle": 0.06}  # these people speak to their wrists for a fiftieth of it
+    """Return the thresholds of gate and confirmer that are soonest within the limits on these people."""
+    limits = {"fp_per_hour": 0.15, "most_duty_cycle": 0.06}  # half of the goal, for others confuse it more
     return cascading.tuned(cascade, recordings, **limits, gate_high=_GATE_HIGH, confirm_high=_CONFIRM_HIGH)
 
 

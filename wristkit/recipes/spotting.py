@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wristkit.evaluate import TunedDecoder, tune_decoder
-from wristkit.events import BACKGROUND, EventDecoder
+from wristkit.evaluate import TunedDecoder, evaluate, stack, tune_decoder
+from wristkit.events import BACKGROUND, EventDecoder, Scores
 from wristkit.filters import CausalFilter
 from wristkit.recording import FloatArray, Recording
 from wristkit.recording.spans import subtract
@@ -29,6 +29,7 @@ _MINING_EPOCHS = 4  # of a net that only shows what is hard
 _STRONGEST = 6.0  # times as large as simulated motion
 _UNDER = (0.15, 1.0)  # of a gesture's size, the motion under it
 _LEAST = 1e-9  # of the size of a window, so that nothing is divided by 0
+_EQUAL = 1e-9  # so near are shares the same
 _WRONG = 0.02  # background of which a net gives less to a gesture is easy
 Say = Callable[[str], object]
 Given = Sequence[Recording] | Callable[[], Iterable[Recording]]
@@ -130,6 +131,8 @@ class Course:
         Standard deviation of the angle by which all motion of a window is turned, drawn anew in each epoch.
     decoder, grid, fp_per_hour
         As in ``wristkit.evaluate.tune_decoder``.
+    spare_recall
+        How much of the recall that it finds may be spent on a higher threshold, for motion that nobody tuned on.
     """
 
     background: float = 25.0
@@ -141,6 +144,7 @@ class Course:
     decoder: EventDecoder
     grid: Mapping[str, Sequence[float]]
     fp_per_hour: float = 0.4
+    spare_recall: float = 0.0
 
     def most(self, cut: Windows) -> int:
         """Return how many windows of background are taken of a recording's windows."""
@@ -195,14 +199,26 @@ def train_and_tune(
 
 
 def tuned(fit: Fit, spotting: Spotting, recordings: Iterable[Recording], *, course: Course) -> TunedDecoder:
-    """Return the decoder with the highest recall within a rate of false alarms.
+    """Return the decoder with the highest recall within a rate of false alarms, or a stricter one where that is spared.
 
     The recordings are of people neither trained nor tested on; ``wristkit.evaluate.tune_decoder`` says what is tried.
     """
     held = [spotting.judged(one) for one in recordings]
     detector = fit.detector(course.decoder)
     scores = {one.id: detector.scores(one) for one in held}
-    return tune_decoder(scores, held, fp_per_hour=course.fp_per_hour, decoder=course.decoder, grid=course.grid)
+    found = tune_decoder(scores, held, fp_per_hour=course.fp_per_hour, decoder=course.decoder, grid=course.grid)
+    return _stricter(found, scores, held, spare_recall=course.spare_recall) if course.spare_recall else found
+
+
+def _stricter(
+    found: TunedDecoder, scores: Mapping[str, Scores], held: Sequence[Recording], *, spare_recall: float
+) -> TunedDecoder:
+    """Return a decoder with the highest threshold that costs no more of the recall than may be spent."""
+    curve = evaluate(stack({}), held, scores=scores, decoder=found.decoder).curve()
+    enough = curve[curve["recall"] >= found.point.recall - spare_recall - _EQUAL]
+    decoder = replace(found.decoder, high=float(enough["threshold"].max()))
+    events = stack({name: decoder.run(one) for name, one in scores.items()})
+    return replace(found, decoder=decoder, point=evaluate(events, held, scores=scores, decoder=decoder).point)
 
 
 def _each(given: Given) -> Iterable[Recording]:
