@@ -1,7 +1,6 @@
 """Handwashing and raise to speak: the countdown by hand and pushed, who is shown what, which windows are told."""
 
 from dataclasses import replace
-from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
@@ -198,21 +197,6 @@ def test_lives_that_are_kept_are_read_and_not_made_again(tmp_path, monkeypatch):
         next(scenes.lives("train", **asked))
 
 
-def test_more_raises_to_train_on_are_to_speak_and_for_other_ends_that_may_be_shown(monkeypatch):
-    monkeypatch.setattr(raise_to_speak, "_SPOKEN", 2)
-    monkeypatch.setattr(raise_to_speak, "_ALIKE", 4)
-    made, other = islice(raise_to_speak._raises(), 2)
-    shown = made.labels.loc[made.labels["tier"] == "gesture", "label"]
-    assert shown.value_counts()["raise_to_speak"] == len(
-        raise_to_speak.TASK.judged(made).labels.query("tier == 'truth'")
-    )
-    assert len(shown) == 6
-    assert len(set(shown)) > 2
-    assert not set(shown) & scenes.UNSEEN
-    assert set(made.streams) == {"accel", "gyro", "mel"}
-    assert (made.subject, other.subject) == ("simulated train 01", "simulated train 02")
-
-
 def names_of_scenes(recording):
     return set(recording.labels.loc[recording.labels["tier"] == "scene", "label"])
 
@@ -275,29 +259,29 @@ def test_the_worst_errors_come_first():
 
 SURFACE = pd.DataFrame(
     [
-        # gate, confirm, recall, false alarms an hour, duty cycle, latency
-        (0.2, 0.8, 1.00, 0.0, 0.09, 0.10),  # on for too long
-        (0.3, 0.5, 1.00, 0.4, 0.04, 0.12),  # too many false alarms
-        (0.3, 0.6, 0.99, 0.2, 0.04, 0.25),
-        (0.3, 0.7, 0.99, 0.0, 0.04, 0.20),
-        (0.3, 0.8, 0.99, 0.0, 0.04, 0.22),
-        (0.3, 0.9, 0.99, 0.0, 0.04, 0.30),
-        (0.3, 0.95, 0.90, 0.0, 0.04, 0.15),  # loses too much
-        (0.9, 0.8, 1.00, 0.0, 0.01, 0.24),
+        # gate, confirm, recall, false alarms an hour, duty cycle
+        (0.2, 0.8, 1.00, 0.0, 0.09),  # on for too long
+        (0.3, 0.5, 1.00, 0.4, 0.04),  # too many false alarms
+        (0.3, 0.6, 0.99, 0.2, 0.04),
+        (0.3, 0.7, 0.99, 0.0, 0.04),
+        (0.3, 0.8, 0.99, 0.0, 0.04),
+        (0.3, 0.9, 0.99, 0.0, 0.04),
+        (0.3, 0.95, 0.90, 0.0, 0.04),  # loses too much
+        (0.9, 0.8, 1.00, 0.0, 0.01),
     ],
-    columns=["gate_high", "confirm_high", "recall", "fp_per_hour", "duty_cycle", "latency_median_s"],
+    columns=["gate_high", "confirm_high", "recall", "fp_per_hour", "duty_cycle"],
 )
 
 
-def test_the_soonest_within_the_limits_that_finds_nearly_as_much_as_any_is_chosen(monkeypatch):
+def test_the_loosest_gate_within_the_limits_is_chosen_and_the_middle_of_what_is_as_good(monkeypatch):
     cascade = raise_to_speak.default()
     given = TunedCascade(cascade, SURFACE.assign(chosen=SURFACE.index == 7), "a target", ("her",))
     monkeypatch.setattr(cascading, "tune_cascade", lambda *_, **__: given)
     limits = {"fp_per_hour": 0.2, "most_duty_cycle": 0.05, "gate_high": (0.3,), "confirm_high": (0.8,)}
     found = cascading.tuned(cascade, [], **limits)
-    assert (found.point["gate_high"], found.point["confirm_high"]) == (0.3, 0.7)
+    assert (found.point["gate_high"], found.point["confirm_high"]) == (0.3, 0.8)
     policy = found.cascade.policy
-    assert (policy.gate_high, policy.confirm_high) == (0.3, 0.7)
+    assert (policy.gate_high, policy.confirm_high) == (0.3, 0.8)
     assert policy.gate_low <= 0.3
     assert replace(policy, gate_high=1, gate_low=1, confirm_high=1, confirm_low=1) == replace(
         cascade.policy, gate_high=1, gate_low=1, confirm_high=1, confirm_low=1
