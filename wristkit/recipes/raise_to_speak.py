@@ -13,9 +13,9 @@ and from the wearer's own with the arm down by its level and its bass. Who speak
 is taken from level: a microphone of another gain needs training anew, and a whisper is missed. A wrist that looks
 raised, for the time or for a drink, while the wearer speaks over it, is taken for a raise to speak. Words that begin
 before the arm has risen, and quiet ones, are found late: one in twenty later than 0.67 s after the voice begins, where
-0.4 s is the goal, and over real motion than a second. The gate opens early so that first words are heard: the microphone
-is on for 3 % of simulated everyday motion, and for 13 % of the real motion there is. Without sound nothing is ever
-decided.
+0.4 s is the goal, and over real motion than a second. The gate opens early so that first words are heard: the
+microphone is on for 3 % of simulated everyday motion, and for 13 % of the real motion there is. Without sound nothing
+is ever decided.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
