@@ -140,7 +140,7 @@ def told_by(program, path, *options):
 
 @pytest.mark.parametrize("packed", [(), ("accel", "gyro")])
 def test_a_log_gives_the_events_of_its_recording(program, packed, tmp_path):
-    recording = double_tap.simulate(3)
+    recording = double_tap.simulate(4)
     wanted = told_by(program, save(recording, tmp_path / "folder"))
     path = logged(tmp_path / "device.jsonl", records(recording, ("accel", "gyro"), packed=packed))
     assert told_by(program, path) == wanted
