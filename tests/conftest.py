@@ -31,6 +31,23 @@ def real_data():
     return Path(folder)
 
 
+@pytest.fixture(scope="module")
+def worn():
+    """Return a small detector that was trained for a second."""
+    from tests.exporting import detector
+
+    return detector()
+
+
+@pytest.fixture(scope="module")
+def values(worn):
+    """Return windows (n, c, k) of that detector."""
+    from tests.exporting import recording
+    from wristkit.export.parity import trial_windows
+
+    return trial_windows(worn, [recording()]).values
+
+
 @pytest.fixture(autouse=True)
 def same_chance():
     """Give torch the same chance before each test: a new process seeds itself at random."""

@@ -38,11 +38,6 @@ from wristkit.models import summary, weights_sha256
 from wristkit.recording import Recording, Stream
 
 
-@pytest.fixture(scope="module")
-def worn():
-    return detector()
-
-
 @pytest.fixture(autouse=True)
 def no_compiler(monkeypatch):
     """Compile C++ for one bundle only: it takes longer than all the rest."""

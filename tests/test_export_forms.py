@@ -7,18 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from tests.exporting import CLASSES, converted, detector, measured, of_net, recording
+from tests.exporting import CLASSES, converted, measured, of_net, recording
 from wristkit.export import export, load_mlpackage, native, neural_engine, preflight
 from wristkit.export.incremental import Incremental, first_samples, why_not_incremental
 from wristkit.export.packaged import answers, chunks_of, spec_of
 from wristkit.export.parity import trial_windows
 from wristkit.export.stage import written
 from wristkit.models import build
-
-
-@pytest.fixture(scope="module")
-def worn():
-    return detector()
 
 
 @pytest.fixture(autouse=True)

@@ -5,25 +5,14 @@ import copy
 import numpy as np
 import pytest
 
-from tests.exporting import detector, recording
 from wristkit.export import load_mlpackage
 from wristkit.export.coreml import convert
 from wristkit.export.fewest import fewest_kept
 from wristkit.export.harder import _undecided, harder
 from wristkit.export.packaged import answers
-from wristkit.export.parity import expected, trial_windows
+from wristkit.export.parity import expected
 from wristkit.export.preflight import HEADROOM
 from wristkit.export.widen import SHARE, _layers, kept_wide, wider
-
-
-@pytest.fixture(scope="module")
-def worn():
-    return detector()
-
-
-@pytest.fixture(scope="module")
-def values(worn):
-    return trial_windows(worn, [recording()]).values
 
 
 @pytest.fixture(scope="module")

@@ -8,28 +8,18 @@ import pytest
 import torch
 from torch import nn
 
-from tests.exporting import detector, measured, of_net, recording, status
+from tests.exporting import measured, of_net, recording, status
 from wristkit import models
 from wristkit.detector import Detector
 from wristkit.export import ParityError, export, load_mlpackage, native, variants
 from wristkit.export.coreml import convert
 from wristkit.export.narrow import SHARE, Whole, _rounded, narrowed
 from wristkit.export.packaged import answers
-from wristkit.export.parity import SHIPPED_BOUND, trial_windows
+from wristkit.export.parity import SHIPPED_BOUND
 from wristkit.export.stage import written
 from wristkit.models import round_weights
 from wristkit.models.rounding import step_sizes
 from wristkit.recording import label_table
-
-
-@pytest.fixture(scope="module")
-def worn():
-    return detector()
-
-
-@pytest.fixture(scope="module")
-def values(worn):
-    return trial_windows(worn, [recording()]).values
 
 
 @pytest.fixture(autouse=True)

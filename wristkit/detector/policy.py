@@ -147,7 +147,7 @@ class Policy:
                 raise ValueError(f"{one.name} is {value!r}, expected a number")
             if one.name in _NUMBER_OR_NONE and value is not None and not is_number(value):
                 raise ValueError(f"{one.name} is {value!r}, expected a number, or None")
-        if self.gate_agrees not in (True, False) or is_number(self.gate_agrees):
+        if type(self.gate_agrees) is not bool:
             raise ValueError(f"gate_agrees is {self.gate_agrees!r}, expected True or False")
 
     def _check_seconds(self) -> None:

@@ -141,12 +141,12 @@ def _parts(total_s: float, rng: np.random.Generator) -> list[Part]:
     facing, label = 0.0, "sitting"
     while sum(part.seconds for part in parts) < total_s:
         move, turned = _move(label, rng)
-        parts.append(Part(label, _placed(move, facing, seated=label == "sitting"), _lasts_s(label, rng)))
+        parts.append(Part(label, _placed(move, facing, seated=label == "sitting"), _drawn_s(label, rng)))
         facing, label = facing + turned, _next(label, rng)
     return parts
 
 
-def _lasts_s(label: str, rng: np.random.Generator) -> float:
+def _drawn_s(label: str, rng: np.random.Generator) -> float:
     """Return for how long something is done: short as often as long, on a scale of powers."""
     low_s, high_s = _LASTS_S[label]
     return float(np.exp(rng.uniform(np.log(low_s), np.log(high_s))))
