@@ -24,14 +24,24 @@ from wristkit.simulate import (
     STREAMS,
     TRAITS,
     WATCH,
+    Bout,
+    ExerciseSet,
+    Gait,
     Person,
     SensorParams,
     active,
+    add_ppg,
+    gait_session,
+    gesture,
     ideal,
+    jolt,
     packets,
     parameters,
     people,
     session,
+    stepless,
+    treadmill,
+    workout,
 )
 from wristkit.simulate.body import COLUMN, COORDINATES, Motion, watch_path
 from wristkit.simulate.formats import axivity_cwa, cwa_packed, empatica_csv, health_record, health_xml, zipped
@@ -330,6 +340,47 @@ def test_wrong_requests_say_what_is_possible(person, request_, text):
 
 def test_a_plan_may_be_an_iterator(person):
     assert session(person, seed=1, plan=iter(PLAN)).id == session(person, seed=1, plan=PLAN).id
+    walk = [(Gait(), 4.0), ("sitting", 3.0)]
+    assert gait_session(person, iter(walk), seed=1).id == gait_session(person, walk, seed=1).id
+
+
+ENDLESS = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda who: gait_session(who, [(Gait(), ENDLESS)], seed=1), "plan has.*inf.*expected at least 2"),
+        (lambda who: gait_session(who, [Gait()], seed=1), "plan has Gait.*expected .Gait or activity, seconds. pairs"),
+        (lambda who: gait_session(who, [("walking", "20")], seed=1), "plan has .'walking', '20'.*pairs"),
+        (lambda who: stepless(who, "desk", seed=1, minutes=ENDLESS), "minutes is inf"),
+        (lambda who: stepless(who, "desk", seed=1, minutes="3"), "minutes is '3'"),
+        (lambda who: workout(who, plan=[("sitting", ENDLESS)], seed=1), "plan has.*inf.*expected at least 2"),
+        (lambda who: treadmill(who, plan=[Bout(ENDLESS, (0.0, 0.0), 0.0)], seed=1), "inf.*expected bouts of 5 s"),
+        (lambda who: ExerciseSet(exercise="squat", repetitions=9.5), "repetitions is 9.5, expected a whole number"),
+    ],
+)
+def test_nothing_simulated_is_without_an_end_or_of_another_kind(person, make, text):
+    with pytest.raises(ValueError, match=text):
+        make(person)
+
+
+@pytest.mark.parametrize("seed", [None, -1, 1.5, "7"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda who, seed: gesture("pinch", who, seed=seed),
+        lambda who, seed: jolt("put_down", who, seed=seed),
+        lambda who, seed: gait_session(who, [(Gait(), 4.0)], seed=seed),
+        lambda who, seed: stepless(who, "desk", seed=seed),
+        lambda who, seed: workout(who, plan=[("sitting", 4.0)], seed=seed),
+        lambda who, seed: treadmill(who, seed=seed),
+        lambda who, seed: add_ppg(session(who, seed=1, plan=(("sitting", 9.0),)), 60.0, seed=seed),
+    ],
+)
+def test_chance_always_has_a_seed(person, make, seed):
+    with pytest.raises(ValueError, match=f"seed is {seed!r}, expected a whole number"):
+        make(person, seed)
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(SensorParams) if field.type is float])

@@ -12,7 +12,7 @@ from wristkit.recording import STANDARD_GRAVITY, FloatArray, Recording, Stream, 
 from wristkit.simulate.activities import Activity, in_motion, in_posture, minimum_jerk, ring_of, wander
 from wristkit.simulate.body import Motion, watch_path
 from wristkit.simulate.gait import Gait, arm_motion, span_of, strides
-from wristkit.simulate.people import Person
+from wristkit.simulate.people import Person, check_seed
 from wristkit.simulate.sensor import WATCH, Samples, SensorParams, sense
 from wristkit.simulate.session import BODY_RATE_HZ, MOTIONS, TRANSITION_S, perform
 
@@ -115,8 +115,8 @@ class ExerciseSet:
     def __post_init__(self) -> None:
         if self.exercise not in EXERCISES:
             raise ValueError(f"exercise is {self.exercise!r}, expected one of {sorted(EXERCISES)}")
-        if not self.repetitions >= 1:
-            raise ValueError(f"repetitions is {self.repetitions}, expected at least 1")
+        if not isinstance(self.repetitions, int | np.integer) or not self.repetitions >= 1:
+            raise ValueError(f"repetitions is {self.repetitions!r}, expected a whole number, at least 1")
         if self.period_s is not None and not 0.4 <= self.period_s <= 20:
             raise ValueError(f"period_s is {self.period_s}, expected 0.4 to 20 s for one repetition")
         if not 0.1 <= self.range_share <= 1.5:
@@ -162,6 +162,7 @@ def workout(
     """
     if not streams or set(streams) - set(WORKOUT_STREAMS):
         raise ValueError(f"streams is {tuple(streams)}, expected one or more of {WORKOUT_STREAMS}")
+    check_seed(seed)
     _check(plan)
     body_rate_hz = max(BODY_RATE_HZ, 2 * sensor.rate_hz)
     done = _performed(person, plan, seed)
@@ -342,5 +343,5 @@ def _check(plan: Sequence[Part]) -> None:
         raise ValueError(
             f"plan names {unknown}, expected activities out of {sorted(MOTIONS)}, a Gait or an ExerciseSet"
         )
-    if short := [(name, seconds) for name, seconds in others if not seconds >= 2 * TRANSITION_S]:
+    if short := [(name, seconds) for name, seconds in others if not 2 * TRANSITION_S <= seconds < np.inf]:
         raise ValueError(f"plan has {short}, expected at least {2 * TRANSITION_S} s of each activity")

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation
 
+from wristkit.filters import is_number
 from wristkit.recording import STANDARD_GRAVITY, FloatArray, Recording, Stream, label_table
 from wristkit.simulate.activities import (
     Activity,
@@ -28,7 +29,7 @@ from wristkit.simulate.activities import (
     wander,
 )
 from wristkit.simulate.body import COLUMN, COORDINATES, Motion, WatchPath, body_rate, watch_path
-from wristkit.simulate.people import Person
+from wristkit.simulate.people import Person, check_seed
 from wristkit.simulate.sensor import WATCH, SensorParams, sense
 from wristkit.simulate.session import BODY_RATE_HZ, MOTIONS, TRANSITION_S, perform
 
@@ -247,6 +248,8 @@ def gait_session(
     place
         Where the sensor is; at a hip or an ankle, activities other than gaits are stillness.
     """
+    plan = tuple(plan)
+    check_seed(seed)
     _check(plan, place, streams)
     edges_s = np.concatenate([[0.0], np.cumsum([seconds for _, seconds in plan])])
     body_rate_hz = max(BODY_RATE_HZ, 2 * sensor.rate_hz)
@@ -275,9 +278,11 @@ def gait_session(
 def _check(plan: GaitPlan, place: str, streams: Sequence[str]) -> None:
     if not plan:
         raise ValueError("plan is empty, expected (Gait or activity, seconds) pairs such as ((Gait(1.3), 20.0),)")
+    if wrong := [one for one in plan if not (isinstance(one, tuple | list) and len(one) == 2 and is_number(one[1]))]:
+        raise ValueError(f"plan has {wrong[0]!r}, expected (Gait or activity, seconds) pairs such as (Gait(1.3), 20.0)")
     if unknown := sorted({one for one, _ in plan if isinstance(one, str)} - set(MOTIONS)):
         raise ValueError(f"plan names {unknown}, expected a Gait, or activities out of {sorted(MOTIONS)}")
-    if short := [(one, seconds) for one, seconds in plan if not seconds >= 2 * TRANSITION_S]:
+    if short := [(one, seconds) for one, seconds in plan if not 2 * TRANSITION_S <= seconds < np.inf]:
         raise ValueError(f"plan has {short}, expected at least {2 * TRANSITION_S} s of each")
     if place not in get_args(Place):
         raise ValueError(f"place is {place!r}, expected one of {get_args(Place)}")
@@ -418,7 +423,8 @@ def stepless(
     """Return so many minutes of a scene of ``STEPLESS`` as the wrist's sensor records it, without any step."""
     if scene not in STEPLESS:
         raise ValueError(f"scene is {scene!r}, expected one of {sorted(STEPLESS)}")
-    if not minutes * 60 >= _BOUT_S[0]:
+    check_seed(seed)
+    if not (is_number(minutes) and _BOUT_S[0] <= minutes * 60 < np.inf):
         raise ValueError(f"minutes is {minutes!r}, expected at least {_BOUT_S[0] / 60}")
     rng = np.random.default_rng([seed, 12])
     names, shares = zip(*STEPLESS[scene].items(), strict=True)

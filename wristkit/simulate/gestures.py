@@ -13,7 +13,7 @@ from scipy.signal import butter, sosfilt
 from wristkit.recording import FloatArray
 from wristkit.simulate.activities import minimum_jerk
 from wristkit.simulate.overlay import Overlay
-from wristkit.simulate.people import ESTIMATE, Person
+from wristkit.simulate.people import ESTIMATE, Person, check_seeds
 
 
 class Spread(NamedTuple):
@@ -83,6 +83,7 @@ def gesture(label: str, person: Person, *, seed: int | Sequence[int], rate_hz: f
     rate_hz
         Samples a second, at least 100.
     """
+    check_seeds(seed)
     if label not in GESTURES:
         raise ValueError(f"gesture is {label!r}, expected one of {sorted(GESTURES)}")
     if not rate_hz >= 100:

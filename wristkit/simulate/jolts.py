@@ -15,7 +15,7 @@ from wristkit.recording import STANDARD_GRAVITY, FloatArray
 from wristkit.simulate.activities import minimum_jerk
 from wristkit.simulate.gestures import Spread
 from wristkit.simulate.overlay import Overlay
-from wristkit.simulate.people import ESTIMATE, Person
+from wristkit.simulate.people import ESTIMATE, Person, check_seeds
 
 JOLT: Mapping[str, Spread] = MappingProxyType(
     {
@@ -61,6 +61,7 @@ def jolt(label: str, person: Person, *, seed: int | Sequence[int], rate_hz: floa
     rate_hz
         Samples a second, at least 100.
     """
+    check_seeds(seed)
     if label not in JOLTS:
         raise ValueError(f"jolt is {label!r}, expected one of {sorted(JOLTS)}")
     if not rate_hz >= 100:

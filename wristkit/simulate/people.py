@@ -156,6 +156,12 @@ def check_seed(seed: object) -> None:
         raise ValueError(f"seed is {seed!r}, expected a whole number, 0 or more")
 
 
+def check_seeds(seed: object) -> None:
+    """Raise where a seed is neither such a number nor several of them."""
+    for one in seed if isinstance(seed, list | tuple) and seed else [seed]:
+        check_seed(one)
+
+
 def people(count: int, *, seed: int) -> list[Person]:
     """Return ``count`` people who differ, on both wrists and with the crown on both sides in turn.
 

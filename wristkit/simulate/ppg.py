@@ -19,7 +19,7 @@ from scipy.signal import butter, sosfilt, sosfiltfilt
 from wristkit.recording import FloatArray, Recording, Stream
 from wristkit.simulate.effort import Heart, heart_beats
 from wristkit.simulate.light import Number
-from wristkit.simulate.people import ESTIMATE
+from wristkit.simulate.people import ESTIMATE, check_seed
 
 SKIN: Mapping[str, Number] = MappingProxyType(
     {
@@ -151,6 +151,7 @@ def add_ppg(
     lost_beats_s
         Seconds of early beats.
     """
+    check_seed(seed)
     rng = np.random.default_rng([seed, 7])
     seconds = int(np.ceil(recording["accel"].stop_s)) + 1
     rate = _lasting(bpm, seconds)

@@ -10,7 +10,7 @@ from wristkit.recording import STANDARD_GRAVITY, FloatArray, Recording, Stream, 
 from wristkit.simulate.activities import Activity, in_motion, in_posture, ring_of, sitting, step_s, wander
 from wristkit.simulate.body import Motion, watch_path
 from wristkit.simulate.effort import heart_response
-from wristkit.simulate.people import Person
+from wristkit.simulate.people import Person, check_seed
 from wristkit.simulate.ppg import WRIST_LIGHT, LightParams, add_ppg
 from wristkit.simulate.sensor import WATCH, SensorParams, sense
 from wristkit.simulate.session import BODY_RATE_HZ, perform
@@ -59,7 +59,8 @@ def treadmill(
     highest_bpm
         Rate at an effort of 1.
     """
-    if short := [one for one in plan if not one.seconds >= 5]:
+    check_seed(seed)
+    if short := [one for one in plan if not 5 <= one.seconds < np.inf]:
         raise ValueError(f"plan has {short}, expected bouts of 5 s or more")
     edges_s = np.concatenate([[0.0], np.cumsum([one.seconds for one in plan])])
     motion = perform(person, [_activity(one) for one in plan], edges_s, BODY_RATE_HZ, seed)
