@@ -5,7 +5,7 @@ confounders two are left to the test alone, so that it shows whether rejection i
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 
 from wristkit.datasets import recordings
 from wristkit.recording import Recording
+from wristkit.signals import resample_offline
 from wristkit.simulate import (
     EQUAL_SHARES,
     FAMILIES,
@@ -61,6 +62,8 @@ PER_HOUR: Mapping[str, float] = MappingProxyType({"double_tap": 12.0} | dict.fro
 SENSORS = (SensorParams(rate_hz=100.0),)
 # To train on: every fifth samples as slowly as many watches do, and loses samples.
 _SENSORS_TO_TRAIN_ON = (*SENSORS * 4, SensorParams(rate_hz=50.0, stamp_jitter_s=0.002, missing_fraction=0.005))
+_SLOW_HZ = (45.0, 65.0)  # between these the rate of a slow sensor to train on is drawn: an estimate
+_SLOW_TO_TUNE_ON_HZ = 50.0
 _COPIES = 8  # of the real motion to train on, each with other gestures over it
 _JOLTED_COPIES = 2  # of it, each with other jolts
 _JOLTS_APART_S = 0.3
@@ -139,6 +142,7 @@ def to_train_on(
     warm_s: float,
     sensors: Sequence[SensorParams] = _SENSORS_TO_TRAIN_ON,
     copies: int = _COPIES,
+    crowded: int = 1,
     turning_rad_s: float = _CALM_RAD_S,
     people: int = 216,
     hours_each: float = 0.06,
@@ -158,13 +162,16 @@ def to_train_on(
         Length of a window.
     sensors
         Given to the lives in turn.
-    copies, turning_rad_s
-        How often all real motion is used, each time with other gestures over it, and how much the arm may turn there.
+    copies, crowded, turning_rad_s
+        How often all real motion is used, each time with other gestures over it, how many times as close together as
+        in the test, and how much the arm may turn there.
     jolted_people
         How many of the people live once more with jolts; 0 leaves them out, of the real motion too.
     """
     yield from lives("train", count=people, hours=hours_each, per_hour=per_hour, sensors=sensors)
-    yield from real_with_gestures(gestures, copies=copies, wearers=people, warm_s=warm_s, turning_rad_s=turning_rad_s)
+    yield from real_with_gestures(
+        gestures, copies=copies, wearers=people, warm_s=warm_s, turning_rad_s=turning_rad_s, crowded=crowded
+    )
     if not jolted_people:
         return
     yield from jolted("train", count=jolted_people, hours=hours_each, sensors=sensors)
@@ -189,9 +196,30 @@ def _real_jolted(wearers: Sequence[Person], *, copies: int) -> Iterator[Recordin
             yield with_jolts(one, wearers, seed=5000 + 1000 * copy + place)
 
 
+def some_slow(given: Iterable[Recording], *, every: int) -> Iterator[Recording]:
+    """Yield recordings, each ``every``-th of a fast sensor as a slow one gives it, at a rate drawn anew."""
+    rng = np.random.default_rng([12])
+    for place, one in enumerate(given):
+        rate_hz = rng.uniform(*_SLOW_HZ)
+        fast = one["accel"].rate_hz > _SLOW_HZ[1]
+        yield slower(one, rate_hz=rate_hz) if fast and place % every == 0 else one
+
+
+def slower(recording: Recording, *, rate_hz: float) -> Recording:
+    """Return a recording as a slower sensor gives it, without what its rate cannot hold; its person and hours stay."""
+    return recording.with_streams(*(resample_offline(recording[name], rate_hz) for name in ("accel", "gyro")))
+
+
 def to_tune_on(*, people: int = 16) -> Iterator[Recording]:
     """Yield what a decoder is tuned on: other simulated people, an hour of each."""
     yield from lives("tune", count=people, hours=1.0, per_hour=PER_HOUR)
+
+
+def to_tune_on_fast_and_slow() -> Iterator[Recording]:
+    """Yield what a decoder is tuned on, and the same hours of a slow sensor."""
+    for one in to_tune_on():
+        yield one
+        yield slower(one, rate_hz=_SLOW_TO_TUNE_ON_HZ)
 
 
 def real_hours(
@@ -216,14 +244,20 @@ def real_hours(
 
 
 def real_with_gestures(
-    gestures: Sequence[str], *, copies: int, wearers: int, warm_s: float, turning_rad_s: float = STILL_RAD_S
+    gestures: Sequence[str],
+    *,
+    copies: int,
+    wearers: int,
+    warm_s: float,
+    turning_rad_s: float = STILL_RAD_S,
+    crowded: int = 1,
 ) -> Iterator[Recording]:
     """Yield the real motion to train on, each recording ``copies`` times with other gestures over it."""
     shown, real = people_of("train", wearers), real_hours("train")
     for copy in range(copies):
         for place, one in enumerate(real):
             yield with_gestures(
-                one, gestures, shown, count=room_for(one), seed=1000 * copy + place, warm_s=warm_s,
+                one, gestures, shown, count=crowded * room_for(one), seed=1000 * copy + place, warm_s=warm_s,
                 turning_rad_s=turning_rad_s,
             )  # fmt: skip
 
