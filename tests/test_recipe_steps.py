@@ -49,6 +49,13 @@ def test_a_run_is_counted_by_steps_and_not_by_strides():
     )
 
 
+@pytest.mark.parametrize(("seed", "who"), [(31, 3), (32, 2), (33, 0), (36, 1)])
+def test_a_walk_counts_from_its_first_step_however_the_arm_swings_then(seed, who):
+    recording = walk(Gait(1.5), 20.0, who=who, seed=seed, streams=("accel",))
+    found, true = steps.detect(recording)["start_s"], true_steps(recording)["start_s"]
+    assert (true < found.iloc[0] - 0.3).sum() <= 1
+
+
 @pytest.mark.parametrize("place", ["hip", "ankle"])
 def test_hip_and_ankle_are_counted_alike(place):
     recording = walk(Gait(1.3), 40.0, place=place)
@@ -95,16 +102,36 @@ def test_single_bumps_and_short_rows_of_them_are_no_steps():
     assert (row["decided_s"] > row["start_s"].iloc[0] + 7 * 0.55).all()  # from the eighth on, then from the first
 
 
+def turn_between(*, pause_s, moves_g=0.0, size_g=0.5, step_s=0.55, on_the_way=()):
+    """Return how many steps are told between two walks of sixteen, with something that moves there or a few bumps."""
+    first = 6.0 + step_s * np.arange(16)
+    again, way = first + 15 * step_s + pause_s, first[-1] + np.asarray(on_the_way)
+    made = still_with([*first, *again], seconds=36.0, size_g=size_g)["accel"]
+    weak = still_with(way, seconds=36.0, size_g=0.3 * size_g)["accel"].values if len(way) else made.values * 0
+    shaken = np.random.default_rng(1).normal(0, moves_g, (len(made), 3)) if moves_g else 0.0
+    values = made.values + shaken + (weak - [0.0, 0.0, -1.0] if len(way) else 0.0)
+    found = steps.detect(Recording.of([Stream.measured("accel", made.time, values)]))["start_s"]
+    return int(((found > first[-1] + 0.2) & (found < again[0] - 0.2)).sum())
+
+
 @pytest.mark.parametrize("moves_g", [0.0, 0.05])
 @pytest.mark.parametrize("pause_s", [2.0, 5.0])
 def test_a_turn_on_the_way_is_walked_through_and_a_pause_is_not(moves_g, pause_s):
-    first, again = 6.0 + 0.55 * np.arange(16), 6.0 + 0.55 * 15 + pause_s + 0.55 * np.arange(16)
-    still = still_with([*first, *again], seconds=36.0)
-    accel = still["accel"]
-    shaken = np.random.default_rng(1).normal(0, moves_g, (len(accel), 3)) if moves_g else 0.0
-    found = steps.detect(Recording.of([Stream.measured("accel", accel.time, accel.values + shaken)]))["start_s"]
-    between = ((found > first[-1] + 0.2) & (found < again[0] - 0.2)).sum()
-    assert between == (2 if moves_g and pause_s == 2.0 else 0)
+    assert turn_between(pause_s=pause_s, moves_g=moves_g) == (2 if moves_g and pause_s == 2.0 else 0)
+
+
+def test_what_is_little_beside_a_walk_is_no_turn():
+    assert turn_between(pause_s=2.0, moves_g=0.05, size_g=1.5) == 0
+    assert turn_between(pause_s=2.0, moves_g=0.25, size_g=1.5) == 2
+
+
+def test_slow_steps_with_stillness_between_them_are_a_turn():
+    assert turn_between(pause_s=2.4, on_the_way=[0.8, 1.6]) in (2, 3)
+    assert turn_between(pause_s=2.4, on_the_way=[0.4]) == 0
+
+
+def test_a_turn_of_a_run_has_more_steps_than_one_of_a_walk():
+    assert turn_between(pause_s=3.2, moves_g=0.1, size_g=1.0, step_s=0.4) in (5, 6)
 
 
 def test_turns_are_counted_through():
@@ -313,6 +340,16 @@ def test_a_trunk_that_rises_is_gait_at_its_rate(hz):
 def test_an_arm_that_swings_once_in_two_steps_is_told_from_steps(hz):
     found = rhythm.verdict(window_of(0.05, 0.4 * hz / 1.8, hz=hz), 0.0)
     assert found.rate_hz == pytest.approx(hz, rel=0.03)
+
+
+def test_a_swing_that_comes_and_goes_leaves_a_walk_as_even_as_it_is():
+    swings_g = np.linspace(0.1, 0.5, 30)
+    found = [rhythm.verdict(window_of(0.15, swing_g), 0.0) for swing_g in swings_g]
+    sizes, felt = (
+        np.abs(np.diff(np.log([getattr(one, name) for one in found]))).max() for name in ("size_g", "felt_g")
+    )
+    assert felt < 0.15 < sizes
+    assert rhythm.verdict(window_of(0.30, 0.2), 0.0).felt_g > 1.4 * rhythm.verdict(window_of(0.15, 0.2), 0.0).felt_g
 
 
 def test_a_hand_that_goes_to_and_fro_is_no_trunk():

@@ -57,7 +57,6 @@ def test_a_phone_in_six_places(real_data, benchmark_row):
     assert most <= 0.08
 
 
-@pytest.mark.xfail(strict=True, reason="591 of 610, 3.1 % too few: one step short of the goal")
 @pytest.mark.real_data
 def test_a_sensor_for_610_steps(real_data, benchmark_row):
     walk = load(real_data / "devices" / "openmovement" / "example-610-steps.cwa")

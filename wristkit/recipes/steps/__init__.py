@@ -20,16 +20,19 @@ of Moe-Nilssen and Helbostad (J. Biomech. 2004).
   goes up and down, it is a squat, and the steps are its third harmonic.
 - Steps have a moment each, in place of a number a window: the phase of the step's own part, through a Hann window of
   four steps, whose zeros take all other harmonics of the stride out. One foot cannot give two of them.
-- A walk counts from its eighth step on, then from its first: no single bump, and no short row of them, is a step. Up
-  to ten seconds after a walk four steps at its rate are enough.
+- A walk counts from its eighth step on, then from its first: no single bump, and no short row of them, is a step; nor
+  are those that are half or twice as strong as the one before, steps and swing taken together. Up to ten seconds after
+  a walk four steps at its rate are enough.
 - The rhythm is the middle one of seven windows in a row, 0.4 s apart, and bridges a turn of a second.
-- In longer turns the rhythm is lost, and people walk on: between two steps of one walk up to 3.5 s apart, while
-  something moves at every moment, steps are told at even times, a little slower than those around. None of these was
-  felt.
+- In longer turns the rhythm is lost, and people walk on: between two steps of one walk up to 3.5 s apart, while a
+  tenth of it is felt in every second, steps are told at even times, a little slower than those around. None of these
+  was felt.
 
 Constants are from these principles and from simulated walks; none was fitted to a recording or to a place where a
 sensor is worn. That four steps are enough after a pause, that up to twelve are held back, and that turns are walked
-through, was added when steps of recorded walks were seen to be missed; how long a turn may be is from simulated ones.
+through, was added when steps of recorded walks were seen to be missed; how long a turn may be, how little is felt in
+it, how weak the first and last step are and how sure a walk has to be are from simulated ones. Recordings with counts
+were looked at once while these were chosen, before how sure a walk has to be was, and once at the end.
 
 **Confidence and abstention.** A step's score is the likeness of its stride to the next one, 0 to 1, less at a rate that
 is rarely walked. :func:`doubts` tells where nothing is said: too short between gaps, a dead axis, a mean
@@ -38,7 +41,7 @@ length that no body's acceleration has.
 **Limits.** Rhythms of the hands that are as strong along gravity as a walk, and not quite even, count: stirring,
 dishes, push-ups, a rower. Walks of fewer than eight steps do not, nor does a wheel chair; a walk with a turn every
 three seconds is no rhythm, and who hops on one foot does not walk. At either end of a walk a step may be missed or told
-once too often; 591 of 610 were counted in a recording of several walks. Asymmetry at a wrist is of the arm as much as
+once too often; 593 of 610 were counted in a recording of several walks. Asymmetry at a wrist is of the arm as much as
 of the legs. The turning rate is not looked at. There is no export of this yet.
 """
 

@@ -22,15 +22,17 @@ LABEL = "step"
 _REACH = 3  # hops: so far to both sides one window's rhythm is believed where the windows there show none
 _FIRST = (WINDOW - HOP) // 2  # place in a window of the samples that it speaks for
 _PAUSE = 1.6  # steps without one that do not yet end a walk: one foot may be missed, two may not
-_EDGE = 0.5  # of a rhythm's strength is what is left of it where it begins or ends: half of the samples are walk
+_EDGE = 0.45  # of a rhythm's strength is left where it begins or ends: half of the samples, and steps that are weaker
 _CHANGE = 0.15  # of the rate, in e-folds: within four strides nobody who walks changes it as much
 _UNEVEN = 0.7  # of the strength, in e-folds: from one of the first steps to the next, half or twice
 _HELD = 12  # steps held back: a walk that begins slowly is sure of itself a few steps later
 _PAUSING_S = 10.0
 # Who turns on the way goes on, slower and unevenly, for two seconds or so; a rhythm is lost a little before and after.
-_TURN, _TURN_S = (1.5, 6.0), 3.5  # steps' times without a step, and seconds at most, that are a turn
+_TURN, _TURN_S = 1.5, 3.5  # steps' times without a step at least, and seconds at most, that are a turn
 _TURNING = 0.85  # of the step rate: half of the speed in the middle, and the rate is its root
-_NEAR = 13  # samples, 0.5 s, about each moment of a turn, in which something has to move
+_NEAR = 25  # samples, the second about each moment of a turn: even of the slowest walk there is a step in it
+_WEAK = 0.1  # of what is felt in the two seconds before a turn, what is left in each second of it
+_BEFORE = 2 * _NEAR
 _PIECE = 2500  # samples taken up at once; changes nothing else
 _TOGETHER = 0.7  # of a step's time: two that lie closer are one
 
@@ -226,7 +228,7 @@ class _Stretch:
     def _forget(self) -> None:
         """Drop what no window to come needs."""
         kept = self._begin + max(0, self._told - 1) * HOP
-        kept = min(kept, kept + _FIRST - round(_TURN_S * RATE_HZ) - _NEAR)
+        kept = min(kept, kept + _FIRST - round(_TURN_S * RATE_HZ) - _BEFORE)
         if drop := max(0, kept - self._place):
             self._held, self._needed = self._held[drop:].copy(), self._needed[drop:].copy()
             self._place += drop
@@ -246,7 +248,7 @@ class _Walk:
     def __init__(self) -> None:
         self._waiting: list[Step] = []
         self._counts = False
-        self._last_s, self._rate_hz, self._size_g = -np.inf, 1.0, 1.0
+        self._last_s, self._rate_hz, self._felt_g = -np.inf, 1.0, 1.0
         self._walked_s, self._walked_hz = -np.inf, 1.0
         self._went_on = False  # whether something moved all the time since then, when the first step after it was made
         self._phase: complex | None = None
@@ -300,7 +302,7 @@ class _Walk:
         """Return the steps of a turn between the last one that counted and this one, at even times."""
         gap_s = after.at_s - self._walked_s
         rate_hz = 0.5 * (self._walked_hz + after.rate_hz)
-        long = _TURN[0] < gap_s * rate_hz <= _TURN[1] and gap_s <= _TURN_S
+        long = gap_s * rate_hz > _TURN and gap_s <= _TURN_S
         if not (long and self._went_on and self.resumed(after.rate_hz, after.at_s)):
             return []
         count = max(1, round(_TURNING * gap_s * rate_hz) - 1)
@@ -308,15 +310,15 @@ class _Walk:
         return [after._replace(at_s=at_s) for at_s in times_s.tolist()]
 
     def _moved_until(self, at_s: float) -> bool:
-        """Whether there was something to be felt at every moment since the last step that counted."""
+        """Whether a little of a walk was to be felt at every moment since the last step that counted."""
         if at_s - self._walked_s > _TURN_S:
             return False
         length_g, place = self._past
-        first, stop = int(self._walked_s * RATE_HZ) - place, int(at_s * RATE_HZ) + 1 - place
-        if first < 0 or stop - first < _NEAR:
-            return first >= 0
+        last, stop = int(self._walked_s * RATE_HZ) - place, int(at_s * RATE_HZ) + 1 - place
+        least_g = max(STILL_G, _WEAK * float(length_g[max(0, last - _BEFORE) : last].std()))
+        first = max(0, min(last - _NEAR // 2, stop - _NEAR))
         near = np.lib.stride_tricks.sliding_window_view(length_g[first:stop], _NEAR)
-        return bool((near.std(axis=1) >= STILL_G).all())
+        return bool((near.std(axis=1) >= least_g).all())
 
     def resumed(self, rate_hz: float, at_s: float) -> bool:
         """Whether somebody walked at about this rate a moment ago."""
@@ -327,7 +329,7 @@ class _Walk:
         """End the walk where no step was made for too long, or another rhythm came; at first, a weaker one too."""
         late = at_s - self._last_s > (1 + _PAUSE) / rhythm.rate_hz
         other = abs(np.log(rhythm.rate_hz / self._rate_hz)) > _CHANGE
-        uneven = not self._counts and abs(np.log(rhythm.size_g / self._size_g)) > _UNEVEN
+        uneven = not self._counts and abs(np.log(rhythm.felt_g / self._felt_g)) > _UNEVEN
         if late or other or uneven:
             self._waiting, self._counts = [], False
-        self._rate_hz, self._size_g = rhythm.rate_hz, rhythm.size_g
+        self._rate_hz, self._felt_g = rhythm.rate_hz, rhythm.felt_g

@@ -33,7 +33,9 @@ STILL_G = 0.012  # standard deviation below which there is no step to be seen: a
 _LENGTH_G = (0.5, 4.0)  # mean length of acceleration on a body that stands, walks or runs
 _MOVES_G = 0.05
 _SWINGS = (2.2, 2.8)  # times as strong as the steps: from where on an arm's swing is listened to, and alone
-SURE, RESUMED, KEPT = 0.65, 0.55, 0.4  # of the first steps on average, of those after a pause, of each window at least
+SURE, RESUMED, KEPT = 0.7, 0.55, 0.4  # of the first steps on average, of those after a pause, of each window at least
+
+_Parts = tuple[npt.NDArray[np.complex128], npt.NDArray[np.complex128]]
 
 
 class Verdict(NamedTuple):
@@ -41,7 +43,8 @@ class Verdict(NamedTuple):
 
     ``rate_hz`` is the steps a second of its best rhythm, 0 where nothing can be said; ``sure`` says how good that is as
     gait, ``step`` and ``stride`` how alike it is one and two steps later (correlations), ``swing`` how much of it is an
-    arm's, ``size_g`` how strong it is in the middle of the window, and ``why`` what keeps it from saying anything.
+    arm's, ``size_g`` how strong it is in the middle of the window, ``felt_g`` how strong steps and swing are there, no
+    matter which of them the rhythm is taken from, and ``why`` what keeps it from saying anything.
     """
 
     rate_hz: float
@@ -50,6 +53,7 @@ class Verdict(NamedTuple):
     stride: float
     swing: float
     size_g: float
+    felt_g: float
     why: str
 
 
@@ -59,14 +63,14 @@ def verdict(window: FloatArray, before_hz: float) -> Verdict:
     ``before_hz`` is the step rate just before, 0 for none: among rhythms that fit nearly as well, that one is kept.
     """
     if why := _unfit(window):
-        return Verdict(0.0, -np.inf, 0.0, 0.0, 0.0, 0.0, why)
+        return Verdict(0.0, -np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, why)
     if float(window.std(axis=0).max()) < STILL_G:
-        return Verdict(0.0, -np.inf, 0.0, 0.0, 0.0, 0.0, "")
+        return Verdict(0.0, -np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, "")
     tables, power = _tables(), _power(window)
     length, vector = power[0], power[1:].sum(axis=0)
     step, strides = _likeness(length, tables.step), [_likeness(one, tables.stride) for one in (length, vector)]
-    size_g = 2 * np.sqrt(vector[tables.nearest] + vector[tables.half]) / tables.taper.sum()
-    strange = np.square(np.log((size_g + 1e-6) / tables.usual_g))
+    whole_g = 2 * np.sqrt(vector[tables.nearest] + vector[tables.half]) / tables.taper.sum()
+    strange = np.square(np.log((whole_g + 1e-6) / tables.usual_g))
     twice = np.log((length[2 * tables.nearest] + 1e-12) / (length[tables.nearest] + 1e-12))
     lost = _STRANGE * strange + tables.rare + _TWICE * np.clip(twice, 0.0, _MOST_TWICE)
     fits = 0.5 * (strides[0] + strides[1]) + _WEIGHT_OF_STEP * step - lost
@@ -74,8 +78,9 @@ def verdict(window: FloatArray, before_hz: float) -> Verdict:
     rises, stride = _rises(length, vector, best), float(strides[0][best])
     sure = _alike(stride, float(strides[1][best]), rises) - 0.5 * float(tables.rare[best]) if rises else -np.inf
     rate_hz, swing = float(_RATES_HZ[best]), _swing(vector[tables.half[best]], length[tables.nearest[best]])
-    middle_g = float(np.abs(beat(window, rate_hz, np.array([WINDOW // 2]), swing)[0])) + 1e-9
-    return Verdict(rate_hz, sure, float(step[best]), stride, swing, middle_g, "")
+    landing, arm = (part[0] for part in _parts(window, rate_hz, np.array([WINDOW // 2])))
+    size_g, felt_g = float(np.abs(landing + swing * arm)) + 1e-9, float(np.hypot(*np.abs([landing, arm]))) + 1e-9
+    return Verdict(rate_hz, sure, float(step[best]), stride, swing, size_g, felt_g, "")
 
 
 def _rises(length: FloatArray, vector: FloatArray, place: int) -> Literal["", "trunk", "arm"]:
@@ -195,6 +200,12 @@ def beat(window: FloatArray, rate_hz: float, places: npt.NDArray[np.int64], swin
     A Hann window of four steps has its zeros at every other multiple of half the step rate: of a rhythm that is just
     so, each part is free of the other and of all harmonics.
     """
+    step, arm = _parts(window, rate_hz, places)
+    return np.asarray(step + swing * arm)
+
+
+def _parts(window: FloatArray, rate_hz: float, places: npt.NDArray[np.int64]) -> _Parts:
+    """Return the two that a beat is the sum of, each in g: that of steps, and that of an arm, both (n,)."""
     half = round(2 * RATE_HZ / rate_hz)
     offsets = np.arange(-half, half + 1)
     taper = 0.5 * (1 + np.cos(np.pi * offsets * rate_hz / (2 * RATE_HZ)))
@@ -204,4 +215,4 @@ def beat(window: FloatArray, rate_hz: float, places: npt.NDArray[np.int64], swin
     near = padded.T[:, places[:, None] + np.arange(2 * half + 1)] * (taper * turn / (0.5 * taper.sum()))
     doubled = np.square(near[1:].sum(axis=2)).sum(axis=0)
     step = (near[0] * turn).sum(axis=1)
-    return np.asarray(step + swing * doubled / np.sqrt(np.abs(doubled) + 1e-12))
+    return step, doubled / np.sqrt(np.abs(doubled) + 1e-12)
