@@ -180,10 +180,10 @@ def tuned(
     gate_high: Sequence[float],
     confirm_high: Sequence[float],
 ) -> TunedCascade:
-    """Return the loosest gate within the limits on these people, and the confirmer with the fewest false alarms.
+    """Return the loosest gate within the limits on these people, and with it the loosest confirmer.
 
     ``tune_cascade`` takes the cheapest of pairs that find as much; here what the confirmer costs is free up to its
-    limit, for other people's events pass a loose gate more surely and sooner, and it is sound that rejects.
+    limit, and so are false alarms, for other people's events pass loose thresholds more surely and sooner.
     """
     found = tune_cascade(
         cascade,
@@ -197,8 +197,7 @@ def tuned(
     good = surface[(surface["fp_per_hour"] <= fp_per_hour) & (surface["duty_cycle"] <= most_duty_cycle)]
     good = good[good["recall"] >= good["recall"].max() - _SPARE_RECALL]
     good = good[good["gate_high"] == good["gate_high"].min()]
-    good = good[good["fp_per_hour"] == good["fp_per_hour"].min()]
-    chosen = good.index[(len(good) - 1) // 2]
+    chosen = good["confirm_high"].idxmin()
     gate, confirm = (float(surface.loc[chosen, name]) for name in ("gate_high", "confirm_high"))
     policy = replace(
         cascade.policy,
