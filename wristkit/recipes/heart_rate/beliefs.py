@@ -16,6 +16,7 @@ _STEPS_BPM = ((1.2, 0.96), (4.0, 0.04))  # standard deviation of a change in a s
 # Page's test (1954) for a pulse at all: the sum of how much better the track foretells each window than no pulse does,
 # from 0 up, as log odds against these prior ones; it is bounded: 15 s of rest without a pulse end the longest track.
 _ABSENT, _MOST_PRESENT = 2.0, 16.0
+_ADRIFT_BPM = ((2.5, 0.96), (5.0, 0.04))  # the same for a rate that is not seen: effort drives it one way for long
 _LOST = 1e-3  # how often the rate was lost and may be anywhere
 
 
@@ -38,13 +39,13 @@ class Beliefs:
         self._present = 0.0
         self._since: deque[tuple[FloatArray, FloatArray, FloatArray]] = deque()
 
-    def push(self, likelihood: Likelihood, *, may_jump: bool) -> Belief | None:
+    def push(self, likelihood: Likelihood, *, may_jump: bool, adrift: bool = False) -> Belief | None:
         """Take the likelihood of the next second; return the belief of ``LAG_S`` seconds before, once there is one.
 
         ``may_jump`` is whether the rate may have been lost and be anywhere: without a witness of motion, what jumps is
-        more likely motion than a heart.
+        more likely motion than a heart. ``adrift`` is whether the rate was not seen for some time.
         """
-        moves = MOVES if may_jump else STEADY_MOVES
+        moves = MOVES if may_jump else _ADRIFT_MOVES if adrift else STEADY_MOVES
         before = USUAL if self._forward is None else self._forward @ moves
         forward = before * likelihood.of_rates
         self._forward = forward / forward.sum()
@@ -52,6 +53,11 @@ class Beliefs:
         self._present = float(np.clip(self._present + np.log(foretold) - self._fades, 0.0, self._most))
         self._since.append((self._forward, likelihood.of_rates, moves))
         return self._oldest() if len(self._since) > LAG_S else None
+
+    @property
+    def rates(self) -> FloatArray:
+        """Probability (k,) of each rate now."""
+        return USUAL if self._forward is None else self._forward
 
     @property
     def present(self) -> bool:
@@ -86,11 +92,11 @@ def _read(probability: FloatArray) -> tuple[float, float]:
     return float(probability[near] @ RATES_BPM[near] / mass[top]), float(min(mass[top], 1.0))
 
 
-def _moves() -> FloatArray:
+def _moves(steps: tuple[tuple[float, float], ...]) -> FloatArray:
     """Return (k, k) how probable each rate is a second after each other one."""
     apart = RATES_BPM[None, :] - RATES_BPM[:, None]
     moves = np.zeros(apart.shape)
-    for spread, often in _STEPS_BPM:
+    for spread, often in steps:
         near = np.exp(-0.5 * (apart / spread) ** 2)
         moves += often * near / near.sum(axis=1, keepdims=True)
     return moves
@@ -105,5 +111,5 @@ _REACH = np.maximum(NEAR_BPM, NEAR_SHARE * RATES_BPM).astype(int)
 _NEAR_FIRST = np.maximum(np.arange(len(RATES_BPM)) - _REACH, 0)
 _NEAR_STOP = np.minimum(np.arange(len(RATES_BPM)) + _REACH + 1, len(RATES_BPM))
 USUAL = _usual()
-STEADY_MOVES = _moves()
+STEADY_MOVES, _ADRIFT_MOVES = _moves(_STEPS_BPM), _moves(_ADRIFT_BPM)
 MOVES = (1 - _LOST) * STEADY_MOVES + _LOST * USUAL

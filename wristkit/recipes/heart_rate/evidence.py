@@ -5,7 +5,7 @@ rate and its first harmonics) and noise, with normal priors for all amplitudes. 
 transform of each column gives it for all rates at once. Samples that are missing have the weight 0 and need no filling.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -20,13 +20,13 @@ WINDOW_S = 8.0  # eight beats at 60 a minute; as Zhang (2015) and Temko (2017)
 LENGTH = int(WINDOW_S * GRID_HZ)
 RATES_BPM = np.arange(30.0, 221.0)
 
-_SIZE = int(60 * GRID_HZ)  # of the transform: bin k is k beats a minute
+SIZE = int(60 * GRID_HZ)  # of the transform: bin k is k beats a minute
 _BINS = RATES_BPM.astype(np.int64)
 _TAPER = np.sqrt(
     np.sin(np.pi * (np.arange(LENGTH) + 0.5) / LENGTH)
 )  # narrower than Hann's: motion leaves no side lobes
 _DRIFT_TO_HZ = 0.4  # slower than 24 beats a minute: breath, vessels, posture
-_DRIFT = np.cos(np.pi * np.arange(int(2 * WINDOW_S * _DRIFT_TO_HZ) + 1)[:, None] * (np.arange(LENGTH) + 0.5) / LENGTH)
+DRIFT = np.cos(np.pi * np.arange(int(2 * WINDOW_S * _DRIFT_TO_HZ) + 1)[:, None] * (np.arange(LENGTH) + 0.5) / LENGTH)
 _LEAST_VALID = 0.5
 _TINY = 1e-12
 
@@ -87,28 +87,38 @@ def evidence(light: FloatArray, motion: FloatArray | None) -> Evidence:
 
 def evidence_beside(light: FloatArray, bpm: float) -> Evidence:
     """Return what light (LENGTH, c) says of a second rhythm, when one of this rate is taken out as motion would be."""
-    return _of_all(light, lambda weights: _rhythm(weights, bpm))
+    return _of_all(light, lambda weights: of_lines(weights, multiples(bpm)))
 
 
 def _of_all(light: FloatArray, columns_of: Callable[[FloatArray], FloatArray]) -> Evidence:
-    held = [one for one in (_Channel.of(column) for column in light.T) if one is not None]
+    held = [one for one in map(Channel.of, light.T) if one is not None]
     if not held:
         present = np.isfinite(light).mean(axis=0).max(initial=0.0)
         return nothing("flat" if present > _LEAST_VALID + 4 / LENGTH else "missing")
-    found = [_of_channel(one, columns_of(one.weights)) for one in held]
-    best = np.array([max(float(one.log.max()), 0.0) for one in found]) + _TINY
-    parts = (np.tensordot(best / best.sum(), [one[part] for one in found], 1) for part in range(5))
-    log, share, free, power, skew = parts
+    return together([of_channel(one, columns_of(one.weights)).evidence for one in held])
+
+
+def together(found: Sequence[Evidence]) -> Evidence:
+    """Return what channels say together, each weighted by its best evidence."""
+    best = weights_of([one.log for one in found])
+    log, share, free, power, skew = (np.tensordot(best, np.array([one[part] for one in found]), 1) for part in range(5))
     return Evidence(log, share, free, float(power), float(skew), "")
 
 
-class _Channel(NamedTuple):
-    """Slope (n,) of the light in units of its size, weights (n,), and the mean square and skewness of the slope."""
+def weights_of(logs: Sequence[FloatArray]) -> FloatArray:
+    """Return by channel (c,) what part its best log evidence is of all."""
+    best = np.array([max(float(one.max()), 0.0) for one in logs]) + _TINY
+    return np.asarray(best / best.sum())
+
+
+class Channel(NamedTuple):
+    """Slope (n,) of the light in units of its size, weights (n,), mean square and skewness of the slope; that size."""
 
     steps: FloatArray
     weights: FloatArray
     power: float
     skew: float
+    size: float
 
     @classmethod
     def of(cls, column: FloatArray) -> Self | None:
@@ -121,7 +131,8 @@ class _Channel(NamedTuple):
         calm = _calm(steps**2, valid)
         size = float(np.quantile(np.abs(calm * steps)[valid], 0.9))
         clipped = np.clip(calm * steps / max(size, _TINY), -_CLIP, _CLIP) / np.maximum(calm, 1e-3)
-        return cls(clipped, _TAPER * valid * calm, float(np.mean(steps[valid] ** 2)), _skewness(clipped[valid]))
+        power, skew = float(np.mean(steps[valid] ** 2)), _skewness(clipped[valid])
+        return cls(clipped, _TAPER * valid * calm, power, skew, size)
 
 
 def _slope(columns: FloatArray) -> FloatArray:
@@ -153,25 +164,45 @@ def _skewness(steps: FloatArray) -> float:
     return float(np.mean(away**3) / max(float(np.mean(away**2)) ** 1.5, _TINY))
 
 
-def _of_channel(channel: _Channel, columns: FloatArray) -> Evidence:
+class Pulse(NamedTuple):
+    """What a channel says of a pulse, and by rate (k,) how large it would be: the square of its slope over the rate."""
+
+    evidence: Evidence
+    sizes: FloatArray
+
+
+def of_channel(channel: Channel, columns: FloatArray, *, closed: Mask | None = None, most: float = np.inf) -> Pulse:
+    """Return what a channel says when columns (k, n), the first of which are drift, are taken out of it.
+
+    ``closed`` (bins,) are rates that count as hidden whatever they show, and whose harmonics do not stand for them; a
+    pulse larger than ``most`` counts as hidden too.
+    """
     weights = channel.weights
-    light = _without(columns[: len(_DRIFT)], weights * channel.steps)
+    light = without(columns[: len(DRIFT)], weights * channel.steps)
     swung = float(light @ light)
-    light = _without(columns[len(_DRIFT) :], light)
+    light = without(columns[len(DRIFT) :], light)
     total = (1 - _UNEXPLAINED) * float(light @ light) + _UNEXPLAINED * swung + _TINY
-    spectra = np.fft.rfft(np.vstack([weights * light, weights * columns]), _SIZE)
-    gained, occam, seen = _harmonics(spectra, np.fft.fft(weights**2, _SIZE))
+    spectra = np.fft.rfft(np.vstack([weights * light, weights * columns]), SIZE)
+    gained, occam, seen = _harmonics(spectra, np.fft.fft(weights**2, SIZE), closed)
+    sizes = gained * channel.size**2 / RATES_BPM**2 * float(_TAPER @ _TAPER) / float(weights @ weights)
+    gained, occam, seen = (np.where(sizes > most, 0.0, one) for one in (gained, occam, seen))
     share = np.clip(gained / total, 0.0, 0.99)
-    freedom = _FREEDOM * float(weights @ weights) / float(_TAPER @ _TAPER)
-    return Evidence(-0.5 * freedom * np.log1p(-share) - occam, share, seen, channel.power, channel.skew, "")
+    log = log_evidence(share, weights) - occam
+    return Pulse(Evidence(log, share, seen, channel.power, channel.skew, ""), sizes)
 
 
-def _without(columns: FloatArray, light: FloatArray) -> FloatArray:
+def log_evidence(share: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return by rate the log evidence of what explains a share of the light's energy, before what it costs."""
+    return np.asarray(-0.5 * _FREEDOM * float(weights @ weights) / float(_TAPER @ _TAPER) * np.log1p(-share))
+
+
+def without(columns: FloatArray, light: FloatArray) -> FloatArray:
+    """Return light (n,) without orthonormal columns (k, n)."""
     return np.asarray(light - columns.T @ (columns @ light))
 
 
 def _harmonics(
-    spectra: npt.NDArray[np.complex128], double: npt.NDArray[np.complex128]
+    spectra: npt.NDArray[np.complex128], double: npt.NDArray[np.complex128], closed: Mask | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return, by rate, the energy that all harmonics explain, what they cost, and how free the freest of them is.
 
@@ -181,13 +212,26 @@ def _harmonics(
     first, hidden = gained, gained
     for harmonic in range(1, _HARMONICS + 1):
         bins = harmonic * _BINS
-        gain, determinant, left = _gain(spectra[:, bins], double[0].real, double[2 * bins % _SIZE], _PULSE_TO_NOISE)
-        free = minimum_filter1d(left, _BESIDE_BPM)
+        gain, determinant, free = gain_of(spectra, double, bins)
+        free = free if closed is None else free * ~closed[bins]
         if harmonic == 1:
             first, hidden = gain, 1 - free
-        gain = np.minimum(gain, _MOST_OF_FIRST * first + hidden * gain)
+        stand_in = hidden * gain if closed is None else -_MOST_OF_FIRST * hidden * first
+        gain = np.minimum(gain, _MOST_OF_FIRST * first + stand_in)
         gained, occam, seen = gained + free * gain, occam + 0.5 * free * np.log(determinant), np.maximum(seen, free)
     return gained, occam, seen
+
+
+def gain_of(
+    spectra: npt.NDArray[np.complex128],
+    double: npt.NDArray[np.complex128],
+    bins: npt.NDArray[np.int64],
+    *,
+    prior: float = _PULSE_TO_NOISE,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what :func:`_gain` does for bins of whole spectra; free is a rate that has nothing hidden near it."""
+    gain, determinant, left = _gain(spectra[:, bins], double[0].real, double[2 * bins % SIZE], prior)
+    return gain, determinant, minimum_filter1d(left, _BESIDE_BPM)
 
 
 def _gain(
@@ -210,7 +254,7 @@ def _gain(
 
 def _explained(weights: FloatArray, motion: FloatArray | None) -> FloatArray:
     """Return (k, n) orthonormal directions of drift, and of motion as far as it is strong enough to be trusted."""
-    drift = np.linalg.qr((_DRIFT * weights).T)[0].T
+    drift = np.linalg.qr((DRIFT * weights).T)[0].T
     if motion is None:
         return np.asarray(drift)
     moved = weights * _features(motion)
@@ -223,11 +267,15 @@ def _explained(weights: FloatArray, motion: FloatArray | None) -> FloatArray:
     return np.vstack([drift, columns * np.sqrt(power.sum() / (power.sum() + quiet))])
 
 
-def _rhythm(weights: FloatArray, bpm: float) -> FloatArray:
-    """Return (k, n) orthonormal directions of drift, and of a rhythm and its multiples."""
-    multiples = np.arange(1, max(1, int(60 * _RHYTHM_TO_HZ / bpm)) + 1)
-    turn = 2 * np.pi * bpm / 60 * multiples[:, None] * np.arange(LENGTH) / GRID_HZ
-    return np.asarray(np.linalg.qr((np.vstack([_DRIFT, np.cos(turn), np.sin(turn)]) * weights).T)[0].T)
+def of_lines(weights: FloatArray, lines_bpm: FloatArray) -> FloatArray:
+    """Return (k, n) orthonormal directions of drift, and of sinusoids at some rates."""
+    turn = 2 * np.pi * lines_bpm[:, None] / 60 * np.arange(LENGTH) / GRID_HZ
+    return np.asarray(np.linalg.qr((np.vstack([DRIFT, np.cos(turn), np.sin(turn)]) * weights).T)[0].T)
+
+
+def multiples(bpm: float) -> FloatArray:
+    """Return (k,) a rate and its multiples up to 5 Hz, as far as they are taken out of light."""
+    return np.asarray(bpm * np.arange(1.0, max(1, int(60 * _RHYTHM_TO_HZ / bpm)) + 1), dtype=np.float64)
 
 
 def _features(motion: FloatArray) -> FloatArray:

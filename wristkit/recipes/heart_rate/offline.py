@@ -30,6 +30,11 @@ REASONS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "the light has two rhythms, and nothing was recorded that tells the pulse from motion",
             "record accel beside it",
         ),
+        "unseen": (
+            LIGHT,
+            "the pulse has not shown for some seconds, hidden by motion",
+            "nothing can be said of it; where accel was not recorded, record it beside the light",
+        ),
         "too_soon": (
             LIGHT,
             "nothing was recorded of motion, and the light has not shown one rhythm alone for 8 s",
@@ -37,8 +42,8 @@ REASONS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
         "unlike_blood": (
             LIGHT,
-            "the light goes as fast as it comes, as with motion, and nothing was recorded that tells it from a pulse",
-            "record accel beside it",
+            "the light goes as fast as it comes, as that of a lamp or with motion does, and not as with blood",
+            "keep other light off the sensor; where accel was not recorded, record it beside the light",
         ),
         "accel_unit": (
             "accel",

@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from wristkit.condition import Packet
 from wristkit.condition.resample import Resample
-from wristkit.recipes.heart_rate.alone import Alone
+from wristkit.recipes.heart_rate.alone import Alone, is_seen
 from wristkit.recipes.heart_rate.beliefs import LAG_S, Belief, Beliefs
-from wristkit.recipes.heart_rate.evidence import GRID_HZ, LENGTH, WINDOW_S, evidence, nothing
+from wristkit.recipes.heart_rate.evidence import GRID_HZ, LENGTH, RATES_BPM, WINDOW_S, Evidence, evidence, nothing
 from wristkit.recipes.heart_rate.motion import WRONG, witness
+from wristkit.recipes.heart_rate.rhythms import Window
 from wristkit.recipes.heart_rate.visible import Visible
 from wristkit.recording import FloatArray, Stream, numbers, stamps_of
 from wristkit.signals.units import PLAUSIBLE
@@ -25,6 +26,10 @@ LEAST_CONFIDENCE = 0.5
 MOST_UNWITNESSED = 0.7
 """Confidence at most where nothing is known of motion: the estimated chance that an even rhythm is no arm's."""
 
+_SEEN_LOG, _AGAIN_LOG = 1.0, 2.5  # evidence of a pulse beside recorded motion: it goes on, and is there again
+_COASTS_S, _FADES = 30, 0.4  # without any, that are told, and what of the confidence is gone by then
+_EVEN_SKEW, _EVEN_SECOND, _EVEN_FIRST = 0.12, 0.01, 0.6  # a window of a lamp: one sinusoid, and little else
+_EVEN_S, _MOST_EVEN, _UNEVEN = 6, 12, 2  # such windows, at most so many count, and what one that is none takes away
 _RESAMPLE = Resample(GRID_HZ)
 _LONGEST_STEP_S = 0.2  # between two samples that a line joins: five periods of the slowest light
 _ANEW_S = 60.0  # after so long without light nothing is left of what was known
@@ -125,6 +130,7 @@ class Tracker:
 
     def _anew(self) -> None:
         self._beliefs, self._visible, self._alone = Beliefs(), Visible(), Alone()
+        self._unseen, self._even = 0, 0
         self._next_s = None
         self._waiting = []
 
@@ -165,21 +171,49 @@ class Tracker:
         witnessed = motion is not None
         if witnessed or wrong:
             self._alone.reset()
+            pulse = said
         else:
-            self._alone.push(windows[LIGHT], said)
-        likelihood = self._visible.likelihood(said, witnessed=witnessed)
+            pulse = self._alone.push(windows[LIGHT], said, self._beliefs)
+        likelihood = self._visible.likelihood(pulse, witnessed=witnessed or self._alone.follows)
         self._waiting.append((self._next_s or 0, likelihood.reason, witnessed))
-        belief = self._beliefs.push(likelihood, may_jump=witnessed)
+        belief = self._beliefs.push(likelihood, may_jump=witnessed, adrift=self._alone.adrift)
         if self._beliefs.present:
             self._visible.remember(said)
+        bpm = float(RATES_BPM[np.argmax(self._beliefs.rates)])
+        least = _SEEN_LOG if self._unseen <= _COASTS_S else _AGAIN_LOG
+        self._unseen = 0 if is_seen(said, bpm, least, 0.0) else self._unseen + 1
+        even = _is_even(windows[LIGHT], said)
+        self._even = min(self._even + 1, _MOST_EVEN) if even else max(self._even - _UNEVEN, 0)
+        if not (witnessed or wrong):
+            self._alone.note(self._beliefs.rates)
         return belief
+
+    @property
+    def _doubt(self) -> str:
+        """Why the rate beside recorded motion is not told, or ""."""
+        if self._even >= _EVEN_S:
+            return "unlike_blood"
+        return "unseen" if self._unseen > _COASTS_S + LAG_S else ""
+
+    @property
+    def _faded(self) -> float:
+        """What is left of the confidence in a rate that was not seen for some seconds: the heart may have gone on."""
+        return 1 - _FADES * min(max(self._unseen - LAG_S, 0) / _COASTS_S, 1.0)
 
     def _second(self, belief: Belief) -> Second:
         second, reason, witnessed = self._waiting.pop(0)
-        confidence = belief.confidence * (1.0 if witnessed else MOST_UNWITNESSED)
+        confidence = belief.confidence * (self._faded if witnessed else MOST_UNWITNESSED)
         unsure = "" if confidence >= LEAST_CONFIDENCE else "unsure"
-        doubt = "" if witnessed else self._alone.doubt
+        doubt = self._doubt if witnessed else self._alone.doubt
         return Second(float(second), belief.bpm, confidence, reason or unsure or doubt)
+
+
+def _is_even(light: FloatArray, said: Evidence) -> bool:
+    """Return whether a window of light is little but a sinusoid, as no blood's is."""
+    if said.reason or abs(said.skew) > _EVEN_SKEW:
+        return False
+    shape = Window(light).shape(float(RATES_BPM[np.argmax(said.log)]), said)
+    return shape.second < _EVEN_SECOND and shape.first > _EVEN_FIRST
 
 
 def told(seconds: Sequence[Second]) -> Stream:
