@@ -27,7 +27,20 @@ from wristkit.recipes import (
     table,
 )
 from wristkit.recipes.handwashing import Countdown, CountState, Tick, Timer, next_count
-from wristkit.recipes.handwashing.lifted import SPUN_RAD_S, STEEP, TUMBLING_RAD_S, lifted, not_washing, spun, tumbled
+from wristkit.recipes.handwashing.lifted import (
+    LEANT,
+    SPUN_RAD_S,
+    STEEP,
+    TIMES_ACCEL,
+    TIMES_GYRO,
+    TUMBLING_RAD_S,
+    beside,
+    lifted,
+    not_washing,
+    otherwise,
+    spun,
+    tumbled,
+)
 from wristkit.recipes.spotting import joined
 from wristkit.simulate import FAMILIES, everyday, packets, people, stage
 from wristkit.simulate import raise_to_speak as raised
@@ -307,7 +320,7 @@ def test_a_surface_says_where_the_policy_that_ships_stands():
 @pytest.mark.parametrize(
     ("rates", "expected"),
     [
-        ({0.9: (0.06, 0.2), 0.95: (0.0, 0.4), 0.97: (0.04, 0.3)}, 0.97),  # alarms an hour with sound, and without
+        ({0.9: (0.4, 0.2), 0.95: (0.2, 0.4), 0.97: (0.3, 0.2)}, 0.97),  # alarms an hour with sound, and without
         ({0.9: (0.0, 0.0)}, 0.9),
         ({}, handwashing._ALONE[-1]),
     ],
@@ -443,6 +456,45 @@ def test_rubbing_that_is_none_joins_what_it_is_made_of(washed):
     count = len(rubbed)
     assert len(joined([rubbed, not_washing(rubbed)])) == 2 * count + (count + 3) // 4
     assert len(not_washing(rubbed.subset(np.arange(0)))) == 0
+    shown = joined([rubbed, beside(rubbed)])
+    assert (shown.labels == "washing").sum() == count + count // 2
+    assert (shown.labels == "none").sum() == count + (count + 3) // 4
+    assert len(beside(rubbed.subset(np.arange(1)))) == 0
+
+
+def test_rubbing_otherwise_is_leant_and_moved_and_turned_more_or_less(washed):
+    cut = handwashing.GATE.windows(washed)
+    rubbed = cut.subset(cut.labels == "washing")
+    made = otherwise(rubbed)
+    assert len(made) == len(rubbed) // 2
+    assert set(made.labels) == {"washing"}
+    leant, times = [], {"accel": [], "gyro": []}
+    for one, other in zip(rubbed.values[1::2].astype(float), made.values.astype(float), strict=True):
+        before, after = one[:3].mean(axis=1), other[:3].mean(axis=1)
+        assert np.linalg.norm(after) == pytest.approx(np.linalg.norm(before), abs=1e-4)
+        leant.append(after[0] / np.linalg.norm(after))
+        around = [down[1:] / np.linalg.norm(down[1:]) for down in (before, after)]
+        np.testing.assert_allclose(*around, atol=1e-3)  # it lies about x as it did
+        for name, place in (("accel", slice(0, 3)), ("gyro", slice(3, 6))):
+            moved = [held[place] - held[place].mean(axis=1, keepdims=True) for held in (one, other)]
+            strong = [np.sqrt(np.square(held).sum()) for held in moved]
+            times[name].append(strong[1] / strong[0])
+            np.testing.assert_allclose(moved[1].T @ moved[1], times[name][-1] ** 2 * moved[0].T @ moved[0], atol=1e-2)
+    assert max(np.abs(leant)) <= LEANT + 1e-4
+    assert np.ptp(leant) > LEANT
+    for name, (least, most) in (("accel", TIMES_ACCEL), ("gyro", TIMES_GYRO)):
+        assert least - 1e-3 <= min(times[name]) < max(times[name]) <= most + 1e-3
+        assert max(times[name]) / min(times[name]) > 1.2
+
+
+def test_more_people_are_trained_on_by_their_motion_alone(monkeypatch):
+    monkeypatch.setattr(cascading, "to_train_on", lambda: iter(()))
+    monkeypatch.setattr(handwashing, "_MOVING", 1)
+    (one,) = handwashing.to_train_on()
+    assert set(one.streams) == {"accel", "gyro"}
+    assert one.subject == hours.people_of("train", 41)[40].subject
+    assert "washing" in names_of_scenes(one)
+    assert not names_of_scenes(one) & scenes.UNSEEN
 
 
 # ---- what ships ----

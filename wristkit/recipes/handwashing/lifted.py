@@ -3,7 +3,8 @@
 Hands meet before the belly or over a basin, so that both fore arms lie nearly level. Who brushes, scratches or shakes
 something rubs as fast with an arm that does not; a net that was shown washing in one posture alone looks at the pace
 and forgets the posture. And hands that meet stay where they are: a wrist that turns over meanwhile shakes or plays with
-something, and so does one that turns to and fro faster than hands slide on each other.
+something, and so does one that turns to and fro faster than hands slide on each other. Rubbing itself is shown in more
+ways than it is simulated in: people differ more than simulated ones, in how they hold their arms and in how they rub.
 """
 
 from dataclasses import replace
@@ -24,6 +25,38 @@ SPUN_RAD_S = (6.0, 15.0)
 """Root mean square of how fast something that is shaken turns to and fro: estimate; one wash in fifty is faster."""
 SPUN_HZ = (1.0, 3.5)
 """How often it does: estimate."""
+
+LEANT = 0.7
+"""Largest share of gravity along a fore arm that washes: 44 degrees from level, an estimate."""
+TIMES_ACCEL, TIMES_GYRO = (0.4, 1.1), (0.8, 1.3)
+"""Times what is simulated, how strongly who rubs moves and turns: seen in real washes of one person to train on."""
+
+
+def beside(washing: Windows, *, seed: int = 0) -> Windows:
+    """Return what is shown beside windows of rubbing: more of it, rubbed otherwise, and what is none."""
+    if len(washing) < 2:
+        return washing.subset(np.arange(0))
+    return joined([otherwise(washing, seed=seed), not_washing(washing, seed=seed)])
+
+
+def otherwise(washing: Windows, *, seed: int = 0) -> Windows:
+    """Return every second window of rubbing with the fore arm leant otherwise, moved and turned more or less strongly.
+
+    Parameters
+    ----------
+    washing
+        Windows of ``accel`` and ``gyro``, whose x lies along the fore arm.
+    """
+    rng = np.random.default_rng([seed, 7])
+    half = washing.subset(np.arange(1, len(washing), 2))
+    vectors = half.values.reshape(len(half), 2, 3, half.samples).astype(np.float64)
+    middle = vectors.mean(axis=3, keepdims=True)
+    ranges = ((np.log(least), np.log(most)) for least, most in (TIMES_ACCEL, TIMES_GYRO))
+    times = np.exp([rng.uniform(least, most, len(half)) for least, most in ranges]).T
+    vectors = middle + times[:, :, None, None] * (vectors - middle)
+    down = middle[:, 0, :, 0]
+    turns = _turns(down, _leant(down, rng.uniform(-LEANT, LEANT, len(half))))
+    return _later(half, np.einsum("nij,nvjs->nvis", turns, vectors), moment=0.125)
 
 
 def not_washing(washing: Windows, *, seed: int = 0) -> Windows:
@@ -97,12 +130,17 @@ def _turned(vectors: FloatArray, angle: FloatArray, rate: FloatArray) -> FloatAr
 
 
 def _as_background(made_of: Windows, values: npt.NDArray[np.floating], *, moment: float) -> Windows:
-    """Return background, a share of a hop later: each window of a recording has a time of its own."""
+    """Return made windows as background, a share of a hop later."""
+    labels = np.full(len(made_of), BACKGROUND, dtype=object)
+    return replace(_later(made_of, values, moment=moment), labels=labels)
+
+
+def _later(made_of: Windows, values: npt.NDArray[np.floating], *, moment: float) -> Windows:
+    """Return made windows, a share of a hop later than those they are made of: each has a time of its own."""
     late_s = moment * made_of.hop_s
     return replace(
         made_of,
         values=values.reshape(made_of.values.shape).astype(np.float32),
-        labels=np.full(len(made_of), BACKGROUND, dtype=object),
         start_s=made_of.start_s + late_s,
         stop_s=made_of.stop_s + late_s,
     )
@@ -122,6 +160,13 @@ def _steep(count: int, rng: np.random.Generator) -> FloatArray:
     along = rng.uniform(STEEP, 1.0, count) * rng.choice([-1.0, 1.0], count)
     around, across = rng.uniform(0.0, 2 * np.pi, count), np.sqrt(1 - along**2)
     return np.stack([along, across * np.cos(around), across * np.sin(around)], axis=1)
+
+
+def _leant(down: FloatArray, along: FloatArray) -> FloatArray:
+    """Return directions (n, 3) with these shares (n,) along x, which lie about x as others (n, 3) do."""
+    around = down * [0.0, 1.0, 1.0]
+    around /= np.maximum(1e-9, np.linalg.norm(around, axis=1, keepdims=True))
+    return np.asarray(np.sqrt(1 - along**2)[:, None] * around + along[:, None] * [1.0, 0.0, 0.0])
 
 
 def _turns(one: FloatArray, other: FloatArray) -> FloatArray:

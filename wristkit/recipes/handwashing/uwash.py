@@ -19,7 +19,7 @@ from wristkit.detector import Cascade, Detector
 from wristkit.events import BACKGROUND
 from wristkit.recipes import cascading, hours, lasting
 from wristkit.recipes.handwashing import GATE
-from wristkit.recipes.handwashing.lifted import not_washing
+from wristkit.recipes.handwashing.lifted import beside
 from wristkit.recipes.spotting import Say, joined
 from wristkit.recording import FloatArray, Recording
 from wristkit.train import train_for_others
@@ -109,7 +109,7 @@ def _washing(gate: Detector, values: np.ndarray) -> FloatArray:
 def _trained_on(washes: Sequence[Recording], *, say: Say) -> Detector:
     """Return a gate trained as the shipped one on less, and on these washes too."""
     motion = chain(cascading.to_train_on(), washes)
-    fit = lasting.train(GATE, motion, of_class=150, background=250, beside=not_washing, rounds=1, epochs=6, say=say)
+    fit = lasting.train(GATE, motion, of_class=150, background=250, beside=beside, rounds=1, epochs=6, say=say)
     return lasting.smoothed(fit.detector(), 3)
 
 
