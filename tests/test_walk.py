@@ -65,9 +65,9 @@ def test_a_failure_stops_nothing_and_is_named_with_its_cell(walked):
     _, code, words = walked
     assert code == 1
     assert "wristkit: 01_raises failed in code cell 3: ValueError: <script>" in words
-    assert "wristkit: 02_dies failed in code cell 2: nbclient.exceptions.DeadKernelError" in words
+    assert "wristkit: 02_dies failed in code cell 2: nbclient.exceptions.DeadKernelError" in words, words
     assert "wristkit: 04_deaf failed: no parameter `out: str`" in words
-    assert "wristkit: 05_no_figures failed: it left no readable metrics.json" in words
+    assert "wristkit: 05_no_figures failed: it left no readable metrics.json" in words, words
     assert words.count(" done after ") == 2
     assert "python3 -m wristkit lab" in words
     assert "index.html" in words

@@ -13,6 +13,7 @@ _LAG_STEP = 1.06  # from one lag to the next
 _WINDOW_LAGS = 2  # a window spans so many lags, and is compared with the one a lag later
 _NEAR_BEST = 0.85  # of two lags of about the same similarity the shorter is the period
 _DIP = 0.25  # by so much similarity is lower between two periods
+_ROUNDING = 1e-9  # of a similarity of 0
 _SHAPE_POINTS = 32
 _LIKE_EACH_OTHER = 0.7  # the correlation of shapes that one is made of
 _TEMPOS = (0.75, 0.87, 1.0, 1.15, 1.32)
@@ -78,7 +79,7 @@ def _best(centre: IntArray, every: IntArray, table: FloatArray, spread: FloatArr
     peak = (table >= around[:-2]) & (table > around[2:])  # none beside a lag for which there is no room
     peak &= table - np.fmin.accumulate(table, axis=0) >= _DIP
     heights = np.where(peak, table, 0.0)
-    good = peak & (heights > 0) & (heights >= _NEAR_BEST * heights.max(axis=0))
+    good = peak & (heights > _ROUNDING) & (heights >= _NEAR_BEST * heights.max(axis=0))
     row, column = np.argmax(good, axis=0), np.arange(len(centre))
     found = good[row, column]
     lag = np.where(found, every[row], np.nan)
