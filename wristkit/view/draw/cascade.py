@@ -216,7 +216,7 @@ def draw_surface(ax: "Axes", surface: pd.DataFrame) -> "Axes":
     """
     clear_axes(ax)
     millions = surface["operations_per_hour"] / 1e6
-    most = max(1.0, float(surface["fp_per_hour"].max())) * 1.05
+    most = max(FALSE_ALARM_TICKS[1], float(surface["fp_per_hour"].max())) * 1.05
     ends: dict[tuple[float, float], list[str]] = {}
     for gate_high, line in surface.sort_values("confirm_high").groupby("gate_high"):
         ax.plot(line["fp_per_hour"], line["recall"], color=RULE, linewidth=1.0, zorder=2, clip_on=False)
