@@ -244,10 +244,10 @@ def test_a_recording_without_sound_has_no_button_for_it(page, lab):
 
 def test_what_another_notebook_edits_is_seen_without_a_touch(page, lab, browser):
     book, viewer = opened(page, lab, "shared", SESSION)
-    windows = viewer.ask("v.kernel.windows")
     other = browser.new_page()
     try:
         there, _ = opened(other, lab, "shared_too", SESSION, "store.add(5, 6, 'tap')", FILE="shared.sqlite")
+        windows = viewer.ask("v.kernel.windows")  # now that the first page has settled
         there.run(2)
         page.wait_for_function(
             "document.querySelector('.wk-viewer').wristkit.labelling.rows.length === 4", timeout=2500
