@@ -32,8 +32,9 @@ the pace of rubbing may still alarm.
 
 **Not blind.** Three gates before this one, two of more people and one with other rubbing, were looked at on the test,
 by which it was known that more people find washes sooner, that thresholds chosen on nets that saw all scenes alarm too
-often (10 to 16 times), and what shaken rubbing costs on that real person. How much rubbing is varied was set between
-what those had; thresholds came from the people to tune on, and the test was looked at once with them.
+often (10 to 16 times), and what shaken rubbing costs on that real person. How much rubbing is varied follows the real
+washes of one person of UWash, who may be the one of the labelled session, and was set between what those gates had: of
+the 0.84 expect less on others. Thresholds came from the people to tune on, and the test was looked at once with them.
 """
 
 import os
